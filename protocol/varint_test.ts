@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+import { forAll } from "../tests/testutil/random.ts";
+import { readVarint, varintLength, writeVarint } from "./varint.ts";
+
+const encode = (value: number): Uint8Array => {
+  const bytes = new Uint8Array(varintLength(value));
+  writeVarint(new DataView(bytes.buffer), 0, value);
+  return bytes;
+};
+const decode = (bytes: Uint8Array): ReturnType<typeof readVarint> =>
+  readVarint(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), 0);
+
+Deno.test("readVarint() agrees with the vectors of RFC 9000 A.1", () => {
+  for (
+    const [hex, value] of [["25", 37], ["7bbd", 15293], [
+      "9d7f3e7d",
+      494878333,
+    ]] as const
+  ) {
+    assert.deepEqual(decode(Uint8Array.fromHex(hex)), {
+      value,
+      end: hex.length / 2,
+    });
+    assert.equal(encode(value).toHex(), hex);
+  }
+});
+
+Deno.test("readVarint() reads back what writeVarint() wrote", () => {
+  forAll((random) => Math.floor(2 ** (random() * 53)), (value) => {
+    const bytes = encode(value);
+    assert.deepEqual(decode(bytes), { value, end: bytes.length });
+    for (let cut = 0; cut < bytes.length; cut++) {
+      assert.equal(decode(bytes.subarray(0, cut)), undefined);
+    }
+  });
+});
