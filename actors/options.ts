@@ -1,0 +1,118 @@
+/**
+ * What `send()` and `receive()` can be told.
+ *
+ * @module
+ */
+import type { EventSink, Totals } from "../core/events.ts";
+import type { Secret } from "../core/secret.ts";
+
+/** A receiver, and how we know that it is the right one. */
+export interface Peer {
+  /** `host:port`, `[v6]:port`. */
+  readonly address: string;
+  /** SHA-256 of the certificate (DER), 32 bytes: the only certificate that is accepted. */
+  readonly fingerprint: Uint8Array;
+  /** The receiver's access token; none for one that takes anyone. */
+  readonly token?: Secret;
+}
+
+/** Bytes that are sent under a name as they come; they can be read once. */
+export interface StreamSource {
+  readonly name: string;
+  readonly stream: ReadableStream<Uint8Array>;
+}
+
+/** What to send, to whom, and how. */
+export interface SendOptions {
+  /** Files and folders, or one stream. */
+  readonly paths: readonly (string | StreamSource)[];
+  readonly to: Peer;
+  /** Sends what symbolic links point to. @default {false} */
+  readonly follow?: boolean;
+  /** Glob patterns of what stays here, as .gitignore has them. @default {[]} */
+  readonly exclude?: readonly string[];
+  /** Name of the files in the tree that hold more such patterns (".gitignore"). @default {none} */
+  readonly ignoreFile?: string;
+  /** Bytes a second at most. @default {no limit} */
+  readonly limitRate?: number;
+  /** Data streams of one connection, 1 to 64. @default {8} */
+  readonly lanes?: number;
+  /** Bytes of a chunk, a power of two from 64 KiB to 16 MiB. @default {1 MiB; 4 MiB for files over 64 GiB} */
+  readonly chunkSize?: number;
+  /** Gives up after this long without progress, ms. @default {600000} */
+  readonly giveUpAfterMs?: number;
+  /** Forgets what an earlier run left at the receiver. @default {false} */
+  readonly fresh?: boolean;
+  /** Compares files that look unchanged by content. @default {false} */
+  readonly checksum?: boolean;
+  /** Gives and checks each file's own BLAKE3 too. @default {false} */
+  readonly b3sum?: boolean;
+  /** Where this machine's part of the state is. @default {"sftpx_resume"} */
+  readonly resumeDir?: string;
+  readonly signal?: AbortSignal;
+  readonly onEvent?: EventSink;
+}
+
+/** What a finished transfer says of itself. */
+export interface SendResult {
+  readonly session: string;
+  readonly totals: Totals;
+  /** The digest that both ends confirmed, 64 hex digits. */
+  readonly root: string;
+  readonly ms: number;
+  /** What could not be sent, at most the first 100. */
+  readonly failures: readonly {
+    readonly path: string;
+    readonly reason: string;
+  }[];
+}
+
+/** What to do with a name that is taken by other content. */
+export type ConflictPolicy = "rename" | "skip" | "overwrite" | "fail";
+
+/** Which symbolic links a receiver makes: those that stay inside what was sent, all, or none. */
+export type LinkPolicy = "inside" | "all" | "none";
+
+/** Where to listen, what to take, where to put it. */
+export interface ReceiveOptions {
+  /** Host and port to bind. @default {"0.0.0.0:4443"} */
+  readonly bind?: string;
+  /** Certificate chain and private key, PEM. */
+  readonly certificate: { readonly cert: string; readonly key: Secret };
+  /** Senders prove that they hold it. `"open"` takes anyone. */
+  readonly token: Secret | "open";
+  /** @default {"uploads"} */
+  readonly uploadDir?: string;
+  /** @default {"sftpx_resume"} */
+  readonly resumeDir?: string;
+  /** Ends after the first transfer that is complete. @default {false} */
+  readonly once?: boolean;
+  /** @default {"rename"} */
+  readonly onConflict?: ConflictPolicy;
+  /** @default {"inside"} */
+  readonly links?: LinkPolicy;
+  /** Takes top-level names that begin with a dot. @default {false} */
+  readonly allowHidden?: boolean;
+  /** Bytes of one transfer at most. @default {no limit but the disk} */
+  readonly maxSize?: number;
+  /** Entries of one transfer at most. @default {no limit} */
+  readonly maxFiles?: number;
+  /** Transfers at once. @default {128} */
+  readonly maxSessions?: number;
+  /** Bytes of disk that stay free. @default {64 MiB} */
+  readonly keepFree?: number;
+  readonly signal?: AbortSignal;
+  readonly onEvent?: EventSink;
+}
+
+/** A receiver at work. */
+export interface Receiver {
+  /** What is bound, `host:port`. */
+  readonly address: string;
+  /** SHA-256 of the certificate, 32 bytes. */
+  readonly fingerprint: Uint8Array;
+  /** Resolves when it has stopped; with `once`, after the first complete transfer. */
+  readonly finished: Promise<void>;
+  /** Stops in order. */
+  close(): Promise<void>;
+}
