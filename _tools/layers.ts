@@ -1,47 +1,44 @@
-/** Which folder may import which. Reading down is reading up the stack. */
-const LAYERS: Record<string, readonly string[]> = {
-  core: [],
-  crypto: ["core"],
-  protocol: ["core"],
-  transport: ["core"],
-  store: ["core", "protocol"],
-  actors: ["core", "crypto", "protocol", "transport", "store"],
-};
+/**
+ * The lint plugin of this project: what ARCHITECTURE.md promises and a
+ * compiler does not check. `deno.json` loads it.
+ *
+ * @module
+ */
+import { inOnePlace } from "./lint/in_one_place.ts";
+import { layers } from "./lint/layers.ts";
+import { noPathJoin } from "./lint/no_path_join.ts";
+import { pureProtocol } from "./lint/pure_protocol.ts";
 
-/** A lint plugin that keeps imports pointing down. */
-export default {
+/** The rules, as `sftpx/<name>`. */
+const plugin: Deno.lint.Plugin = {
   name: "sftpx",
   rules: {
-    "layers": {
-      create(context) {
-        const root = context.filename.lastIndexOf(
-          "/",
-          context.filename.lastIndexOf("/") - 1,
-        );
-        const from = context.filename.slice(root + 1).split("/")[0] ?? "";
-        const allowed = LAYERS[from];
-        if (allowed === undefined || context.filename.endsWith("_test.ts")) {
-          return {};
-        }
-        const check = (source: Deno.lint.Literal | null | undefined): void => {
-          const to = /^\.\.\/([^/]+)\//.exec(String(source?.value))?.[1];
-          if (!source || to === undefined || allowed.includes(to)) {
-            return;
-          }
-          context.report({
-            node: source,
-            message: `${from}/ must not import ${to}/`,
-            hint: `It may import: ${allowed.join(", ") || "nothing"}`,
-          });
-        };
-        return {
-          ImportDeclaration: (node) => check(node.source),
-          ExportNamedDeclaration: (node) =>
-            check(node.source as Deno.lint.Literal | null),
-          ExportAllDeclaration: (node) =>
-            check(node.source as Deno.lint.Literal),
-        };
-      },
-    },
+    "layers": layers,
+    "no-path-join": noPathJoin,
+    "pure-protocol": pureProtocol,
+    "no-bare-time": inOnePlace({
+      globals: [
+        "setTimeout",
+        "setInterval",
+        "Date.now",
+        "Math.random",
+        "performance.now",
+      ],
+      emptyDate: true,
+      allowed: /^(core\/clock\.ts|crypto\/random\.ts|cmd\/)/,
+      hint: "Take a Clock (core/clock.ts) or a random source as a dependency",
+    }),
+    "no-env": inOnePlace({
+      globals: ["Deno.env", "Deno.args", "Deno.cwd", "Deno.chdir"],
+      allowed: /^cmd\//,
+      hint: "Only cmd/ reads arguments and the environment: pass the value in",
+    }),
+    "one-exit": inOnePlace({
+      globals: ["Deno.exit", "Deno.exitCode", "process.exit"],
+      allowed: /^cmd\/exit\.ts$/,
+      hint: "Throw an SftpxError: only cmd/exit.ts exits",
+    }),
   },
-} satisfies Deno.lint.Plugin;
+};
+
+export default plugin;
