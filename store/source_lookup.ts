@@ -1,0 +1,130 @@
+/**
+ * What stands under one name on the sender's disk.
+ *
+ * @module
+ */
+import { lstat, readlink, stat } from "node:fs/promises";
+import type { BigIntStats } from "node:fs";
+import type { IgnoreScope } from "./ignore.ts";
+import { MAX_PATH_BYTES, PARTIAL_FOLDER, quoted, safePath } from "./paths.ts";
+import type { SourceEntry } from "./source_entry.ts";
+import { reasonOf } from "./source_error.ts";
+
+/** What can be found under a name. */
+export type StandingEntry = Exclude<SourceEntry, { readonly kind: "dir-end" }>;
+
+/** What holds for the whole walk. */
+export interface Walker {
+  readonly follow: boolean;
+  readonly leftOut: ReadonlySet<string>;
+}
+
+/** A name to look up. */
+export interface Wanted {
+  readonly name: string;
+  readonly path: string;
+  readonly local: string;
+  readonly followed: boolean;
+}
+
+/** Says what stands under a name; `undefined` when it stays here. */
+export async function lookUp(
+  walker: Walker,
+  wanted: Wanted,
+  scope: IgnoreScope,
+  twice = false,
+): Promise<StandingEntry | undefined> {
+  const { name, path, local } = wanted;
+  const error = (reason: string) => ({ kind: "error", path, reason } as const);
+  if (name === PARTIAL_FOLDER) {
+    return undefined;
+  }
+  if (twice) { // two names decoded to one: only one of them can be this text
+    return error("its name is not valid UTF-8");
+  }
+  try {
+    const own = await lstat(local, BIGINT);
+    const follow = walker.follow && own.isSymbolicLink();
+    if (follow && scope.ignores(name, false)) {
+      return undefined;
+    }
+    const facts = follow ? await stat(local, BIGINT) : own;
+    if (
+      scope.ignores(name, facts.isDirectory()) ||
+      walker.leftOut.has(identity(facts))
+    ) {
+      return undefined;
+    }
+    const refused = whyRefused(path);
+    if (refused !== undefined) {
+      return error(refused);
+    }
+    return await described(
+      { ...wanted, followed: wanted.followed || follow },
+      facts,
+    );
+  } catch (cause) {
+    return error(
+      name.includes(REPLACEMENT)
+        ? "its name is not valid UTF-8"
+        : reasonOf(cause),
+    );
+  }
+}
+
+/** What makes a file the same under another name. */
+export function identity({ dev, ino }: BigIntStats): string {
+  return `${dev}:${ino}`;
+}
+
+/** What a name that is not UTF-8 is decoded to, in part. */
+const REPLACEMENT = "\ufffd";
+
+const BIGINT = { bigint: true } as const;
+const UTF8 = new TextEncoder();
+
+/** No receiver takes such a name, so it is not offered. */
+function whyRefused(path: string): string | undefined {
+  try {
+    safePath(path);
+    return undefined;
+  } catch (error) {
+    const what = `Cannot use the name ${quoted(path)}: `;
+    return reasonOf(error).replace(what, "");
+  }
+}
+
+async function described(
+  { path, local, followed }: Wanted,
+  facts: BigIntStats,
+): Promise<
+  StandingEntry
+> {
+  const { mtimeNs, ctimeNs, ino, dev } = facts;
+  const mode = Number(facts.mode & 0o7777n);
+  const item = { path, local, mode, mtimeNs, ctimeNs, ino, dev, followed };
+  if (facts.isFile()) {
+    return { kind: "file", ...item, size: Number(facts.size) };
+  }
+  if (facts.isDirectory()) {
+    return { kind: "dir", ...item };
+  }
+  if (!facts.isSymbolicLink()) {
+    return { kind: "error", path, reason: `it is ${special(facts)}` };
+  }
+  const target = await readlink(local);
+  if (target.includes(REPLACEMENT)) {
+    return { kind: "error", path, reason: "its target is not valid UTF-8" };
+  }
+  if (UTF8.encode(target).length > MAX_PATH_BYTES) {
+    return { kind: "error", path, reason: "its target is too long" };
+  }
+  return { kind: "link", ...item, target };
+}
+
+function special(facts: BigIntStats): string {
+  if (facts.isFIFO()) {
+    return "a pipe";
+  }
+  return facts.isSocket() ? "a socket" : "a device";
+}
