@@ -1,3 +1,12 @@
+/**
+ * Actors: one mailbox, one message at a time, and tasks beside it, for one life.
+ *
+ * How a life ends: by `cx.exit()`, by its supervisor's signal, or by a failure
+ * of `start`, `receive`, `stop` or a task. Then its signal aborts, `stop` runs
+ * as soon as `start` or `receive` has returned, and every task is waited for.
+ *
+ * @module
+ */
 import type { Clock } from "./clock.ts";
 import type { Log } from "./log.ts";
 import type { Address, Mailbox } from "./mailbox.ts";
@@ -9,7 +18,7 @@ export interface Behavior<M> {
   start?(cx: Context<M>): Promise<void> | void;
   /** Handles one message. Long work goes to `cx.spawn`, not into an await here. */
   receive(message: M, cx: Context<M>): Promise<void> | void;
-  /** Releases what this life holds, so that its tasks can end. Always runs. */
+  /** Releases what this life holds, so that its tasks can end. Always runs, even when `start` did not. */
   stop?(): Promise<void> | void;
 }
 
@@ -20,69 +29,128 @@ export interface Context<M> {
   readonly signal: AbortSignal;
   readonly clock: Clock;
   readonly log: Log;
-  /** Runs `task` beside the actor. Its failure is the actor's failure. */
+  /** Runs `task` beside the actor. Its failure is the actor's failure. Does nothing once this life has ended. */
   spawn(task: (signal: AbortSignal) => Promise<void>): void;
-  /** Sends `message` to self after `ms`, unless this life has ended by then. */
-  after(ms: number, message: M): void;
+  /** Sends `message` to self after `ms`, unless this life has ended by then. Returns what calls it off. */
+  after(ms: number, message: M): () => void;
   /** Ends this life, normally. */
   exit(): void;
+}
+
+/** What surrounds one life. */
+export interface LifeEnv {
+  /** Ends the life from outside. */
+  readonly signal: AbortSignal;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** See `SupervisorEnv.intercept`. */
+  readonly intercept?: ((message: unknown) => void) | undefined;
 }
 
 /** Lives one life: resolves on exit or abort, rejects with what went wrong. */
 export async function live<M>(
   behavior: Behavior<M>,
   mailbox: Mailbox<M>,
-  env: { signal: AbortSignal; clock: Clock; log: Log },
+  env: LifeEnv,
 ): Promise<void> {
   const life = new AbortController();
-  const signal = AbortSignal.any([env.signal, life.signal]);
+  const { signal } = life;
   const tasks = new Set<Promise<void>>();
-  let failure: { error: unknown } | undefined;
+  let failure: { readonly error: unknown } | undefined;
   const fail = (error: unknown): void => {
     // Ask the signal, not the error: an AbortError may come from elsewhere.
     if (signal.aborted) return;
     failure = { error };
     life.abort(error);
   };
-  const cx: Context<M> = {
-    self: mailbox,
-    signal,
-    clock: env.clock,
-    log: env.log,
-    spawn(task) {
-      const run = task(signal).catch(fail).finally(() => tasks.delete(run));
-      tasks.add(run);
-    },
-    after(ms, message) {
-      cx.spawn(async (signal) => {
-        await env.clock.delay(ms, signal);
-        await mailbox.send(message, signal);
-      });
-    },
-    exit: () => life.abort(),
-  };
+  const ended = (): void => life.abort(env.signal.reason);
+  env.signal.addEventListener("abort", ended, { once: true });
+  if (env.signal.aborted) ended();
+
+  const cx = context(mailbox, env, life, tasks, fail);
   try {
-    await behavior.start?.(cx);
-    for (;;) {
-      const message = await mailbox.receive(signal);
-      try {
-        await behavior.receive(message, cx);
-      } catch (error) {
-        rejectReply(message, error);
-        throw error;
+    if (!signal.aborted) await behavior.start?.(cx);
+    while (!signal.aborted) {
+      if (mailbox.size === 0) {
+        await mailbox.ready(signal);
+        continue; // this life may have ended since
       }
+      await handle(behavior, mailbox.take(), cx, env);
     }
   } catch (error) {
     fail(error);
-  } finally {
-    life.abort();
-    await behavior.stop?.();
-    await Promise.allSettled(tasks);
   }
+  life.abort();
+  env.signal.removeEventListener("abort", ended);
+  try {
+    await behavior.stop?.();
+  } catch (error) {
+    env.log.event("actor.stop-failed", { reason: String(error) });
+    failure ??= { error };
+  }
+  while (tasks.size > 0) await Promise.allSettled(tasks);
   if (failure !== undefined) throw failure.error;
 }
 
 /** Marks a switch arm that no message can reach; the compiler checks it. */
 export function unreachable(message: never): never {
-  throw new TypeError(`Cannot handle message ${JSON.stringify(message)}`);
+  // Only the type: the rest may be a secret, or long.
+  const { type } = Object(message) as { readonly type?: unknown };
+  throw new TypeError(`Cannot handle message of type "${String(type)}"`);
+}
+
+function context<M>(
+  mailbox: Mailbox<M>,
+  env: LifeEnv,
+  life: AbortController,
+  tasks: Set<Promise<void>>,
+  fail: (error: unknown) => void,
+): Context<M> {
+  const { signal } = life;
+  const spawn: Context<M>["spawn"] = (task) => {
+    if (signal.aborted) return;
+    const run = Promise.try(task, signal).catch(fail).finally(() =>
+      tasks.delete(run)
+    );
+    tasks.add(run);
+  };
+  return {
+    self: mailbox,
+    signal,
+    clock: env.clock,
+    log: env.log,
+    spawn,
+    after(ms, message) {
+      const timer = new AbortController();
+      const cancel = (): void => timer.abort();
+      spawn(async () => {
+        signal.addEventListener("abort", cancel, { once: true });
+        try {
+          await env.clock.delay(ms, timer.signal);
+          await mailbox.send(message, timer.signal);
+        } catch (error) {
+          if (!timer.signal.aborted) throw error;
+        } finally {
+          signal.removeEventListener("abort", cancel);
+        }
+      });
+      return cancel;
+    },
+    exit: () => life.abort(),
+  };
+}
+
+async function handle<M>(
+  behavior: Behavior<M>,
+  message: M,
+  cx: Context<M>,
+  env: LifeEnv,
+): Promise<void> {
+  try {
+    env.intercept?.(message);
+    await behavior.receive(message, cx);
+  } catch (error) {
+    rejectReply(message, error);
+    throw error;
+  }
 }

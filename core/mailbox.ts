@@ -1,3 +1,13 @@
+/**
+ * Mailboxes: bounded queues with many writers and one reader.
+ *
+ * A writer that waits, and a reader that waits, take back all that they left
+ * behind the moment their signal aborts: no message of an aborted `send` is
+ * ever read, and no message is taken for a reader that was aborted before.
+ *
+ * @module
+ */
+
 /** The write side of a mailbox: all that one actor may hold of another. */
 export interface Address<M> {
   readonly name: string;
@@ -7,21 +17,17 @@ export interface Address<M> {
   offer(message: M): boolean;
 }
 
-interface Writer<M> {
-  message: M;
-  resolve(): void;
-  reject(error: unknown): void;
-}
-
 /** A bounded FIFO queue with many writers and one reader. */
 export class Mailbox<M> implements Address<M> {
   readonly name: string;
   readonly capacity: number;
   #queue: M[] = [];
+  // Writers wait only while the queue is full, so they are always served in order.
   #writers: Writer<M>[] = [];
-  #wake: (() => void) | undefined;
+  #reader: Waiter | undefined;
   #closed = false;
 
+  /** @throws {RangeError} when `capacity` is not an integer of 1 or more. */
   constructor(name: string, capacity: number) {
     if (!Number.isInteger(capacity) || capacity < 1) {
       throw new RangeError(
@@ -32,34 +38,77 @@ export class Mailbox<M> implements Address<M> {
     this.capacity = capacity;
   }
 
+  /** Messages that wait to be read, those of waiting writers not counted. */
   get size(): number {
     return this.#queue.length;
   }
 
+  /** Queues `message` unless the mailbox is full or closed. */
   offer(message: M): boolean {
     if (this.#closed || this.#queue.length >= this.capacity) return false;
     this.#queue.push(message);
-    this.#wake?.();
+    this.#reader?.resolve();
     return true;
   }
 
+  /**
+   * Queues `message`, waiting while the mailbox is full.
+   *
+   * @throws {MailboxClosedError} when the mailbox is closed, or is closed meanwhile.
+   */
   async send(message: M, signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
     if (this.offer(message)) return;
     if (this.#closed) throw new MailboxClosedError(this.name);
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const writer = { message, resolve, reject };
-    const abort = () => {
-      this.#writers = this.#writers.filter((other) => other !== writer);
-      reject(signal?.reason);
-    };
+    const writer = Object.assign(
+      waiter(signal, () => {
+        this.#writers = this.#writers.filter((other) => other !== writer);
+      }),
+      { message },
+    );
     this.#writers.push(writer);
-    signal?.addEventListener("abort", abort, { once: true });
-    try {
-      await promise;
-    } finally {
-      signal?.removeEventListener("abort", abort);
+    await writer.promise;
+  }
+
+  /**
+   * Resolves once there is something to `take`.
+   *
+   * @throws {TypeError} when another reader waits already.
+   */
+  async ready(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    if (this.#queue.length > 0) return;
+    if (this.#closed) throw new MailboxClosedError(this.name);
+    if (this.#reader !== undefined) {
+      throw new TypeError(
+        `Cannot read mailbox "${this.name}": it has a reader already`,
+      );
     }
+    const reader = waiter(signal, () => {
+      this.#reader = undefined;
+    });
+    this.#reader = reader;
+    await reader.promise;
+  }
+
+  /**
+   * Takes the oldest message, which must be there: see `size` and `ready`.
+   *
+   * @throws {TypeError} when there is none.
+   */
+  take(): M {
+    if (this.#queue.length === 0) {
+      throw new TypeError(
+        `Cannot take from mailbox "${this.name}": it is empty`,
+      );
+    }
+    const message = this.#queue.shift() as M; // may be undefined, and meant so
+    const writer = this.#writers.shift();
+    if (writer !== undefined) {
+      this.#queue.push(writer.message);
+      writer.resolve();
+    }
+    return message;
   }
 
   /**
@@ -68,37 +117,19 @@ export class Mailbox<M> implements Address<M> {
    */
   async receive(signal: AbortSignal): Promise<M> {
     for (;;) {
+      await this.ready(signal);
       signal.throwIfAborted();
-      const message = this.#queue.shift();
-      if (message !== undefined) {
-        const writer = this.#writers.shift();
-        if (writer !== undefined) {
-          this.#queue.push(writer.message);
-          writer.resolve();
-        }
-        return message;
-      }
-      if (this.#closed) throw new MailboxClosedError(this.name);
-      const { promise, resolve } = Promise.withResolvers<void>();
-      this.#wake = resolve;
-      signal.addEventListener("abort", resolve as () => void, { once: true });
-      try {
-        await promise;
-      } finally {
-        this.#wake = undefined;
-        signal.removeEventListener("abort", resolve as () => void);
-      }
+      if (this.#queue.length > 0) return this.take();
     }
   }
 
   /** Refuses new messages and returns those that nobody will read. */
   close(): M[] {
     this.#closed = true;
-    for (const { reject } of this.#writers) {
-      reject(new MailboxClosedError(this.name));
-    }
+    const closed = new MailboxClosedError(this.name);
+    for (const writer of [...this.#writers]) writer.reject(closed);
     this.#writers = [];
-    this.#wake?.();
+    this.#reader?.reject(closed);
     return this.#queue.splice(0);
   }
 }
@@ -109,4 +140,43 @@ export class MailboxClosedError extends Error {
   constructor(mailbox: string) {
     super(`Cannot use mailbox "${mailbox}": it is closed`);
   }
+}
+
+/** Someone who waits until a signal says not to. */
+interface Waiter {
+  readonly promise: Promise<void>;
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
+interface Writer<M> extends Waiter {
+  readonly message: M;
+}
+
+/**
+ * `leave` runs at once when the wait ends, however it ends. A promise's
+ * `finally` would run later, when another may have taken the same place.
+ */
+function waiter(signal: AbortSignal | undefined, leave: () => void): Waiter {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const done = (): void => {
+    signal?.removeEventListener("abort", abort);
+    leave();
+  };
+  const abort = (): void => {
+    done();
+    reject(signal?.reason);
+  };
+  signal?.addEventListener("abort", abort, { once: true });
+  return {
+    promise,
+    resolve() {
+      done();
+      resolve();
+    },
+    reject(error) {
+      done();
+      reject(error);
+    },
+  };
 }

@@ -1,186 +1,204 @@
-import { type Behavior, live } from "./actor.ts";
-import type { Clock } from "./clock.ts";
-import { isRetryable } from "./errors.ts";
-import type { Log } from "./log.ts";
-import { type Address, Mailbox, MailboxClosedError } from "./mailbox.ts";
-import { rejectReply } from "./reply.ts";
+/**
+ * Supervisors: who starts actors, who starts them again, and when to give up.
+ *
+ * The rules:
+ *
+ * - Children start in the order they were added, and stop in reverse order,
+ *   one after the other. Each has its own signal, so that none falls early.
+ * - A restart makes a new behavior and keeps the mailbox: addresses stay valid,
+ *   and all messages but the one it failed on are still there.
+ * - Under one-for-one only the child that ended starts again. Under rest-for-one
+ *   a child depends on all that were added before it and restarts with them.
+ * - A retryable failure waits, with jitter, and is charged to patience, which
+ *   `progress()` renews. Any other, and the unexpected end of a permanent child,
+ *   restarts at once and is charged to the crash budget. When either runs out,
+ *   `run()` stops all children and rejects with a `SupervisorError`.
+ * - A child's end is kept with the child until it is judged, so that none is
+ *   lost, and what is kept is bounded by the number of children.
+ *
+ * @module
+ */
+import { type Budget, createBudget, type RestartPolicy } from "./budget.ts";
+import {
+  type Child,
+  type ChildSpec,
+  createChild,
+  type Exit,
+  isFinished,
+  startChild,
+  stopChild,
+  type SupervisorEnv,
+} from "./child.ts";
+import type { Address } from "./mailbox.ts";
 
-/** How to make, and remake, one child. */
-export interface ChildSpec<M> {
-  readonly name: string;
-  readonly capacity: number;
-  /** Restarted always, only after a failure, or never. */
-  readonly restart: "permanent" | "transient" | "temporary";
-  create(): Behavior<M>;
-}
-
-/** When to restart, how long to wait, when to give up. */
-export interface RestartPolicy {
-  readonly strategy: "one-for-one" | "rest-for-one";
-  /** More than `maxCrashes` crashes within `crashWindowMs` end the supervisor. */
-  readonly maxCrashes: number;
-  readonly crashWindowMs: number;
-  /** A retryable failure waits up to `backoffMs` doubled each time, at most `backoffCapMs`. */
-  readonly backoffMs: number;
-  readonly backoffCapMs: number;
-  /** Retryable failures end the supervisor after this long without progress. */
-  readonly patienceMs: number;
-  /** A child that has not stopped after this long is reported and left behind. */
-  readonly shutdownMs: number;
-}
-
-interface Child {
-  readonly spec: ChildSpec<unknown>;
-  readonly mailbox: Mailbox<unknown>;
-  life: AbortController;
-  ended: Promise<void>;
-}
-
-type Event =
-  | { type: "exit"; child: Child; life: AbortController; error?: unknown }
-  | { type: "restart"; group: [Child, AbortController][] };
+export type { RestartPolicy } from "./budget.ts";
+export type { ChildSpec, RestartInfo, SupervisorEnv } from "./child.ts";
 
 /** Runs children and restarts them. Its own failure is its parent's to judge. */
 export class Supervisor {
   readonly name: string;
-  #policy: RestartPolicy;
-  #env: { clock: Clock; log: Log; random: () => number };
-  #children: Child[] = [];
-  #events = new Mailbox<Event>("events", 1024);
-  #crashes: number[] = [];
-  #attempt = 0;
-  #troubleSince: number | undefined;
+  readonly #policy: RestartPolicy;
+  readonly #env: SupervisorEnv;
+  readonly #budget: Budget;
+  readonly #children: Child[] = [];
+  #state: "new" | "running" | "ended" = "new";
+  #wake: () => void = () => {};
 
-  constructor(
-    name: string,
-    policy: RestartPolicy,
-    env: { clock: Clock; log: Log; random: () => number },
-  ) {
+  constructor(name: string, policy: RestartPolicy, env: SupervisorEnv) {
     this.name = name;
     this.#policy = policy;
     this.#env = env;
+    this.#budget = createBudget(policy, env);
   }
 
-  /** Declares a child before `run`. Under rest-for-one, later depends on earlier. */
+  /**
+   * Adds a child, before `run` or while it runs. Under rest-for-one it depends
+   * on those added earlier: while one of them is down, it waits for it.
+   *
+   * @throws {TypeError} when the supervisor has ended.
+   */
   add<M>(spec: ChildSpec<M>): Address<M> {
-    const mailbox = new Mailbox<M>(`${this.name}/${spec.name}`, spec.capacity);
-    this.#children.push({
-      spec: spec as unknown as ChildSpec<unknown>,
-      mailbox: mailbox as unknown as Mailbox<unknown>,
-      life: new AbortController(),
-      ended: Promise.resolve(),
+    if (this.#state === "ended") {
+      throw new TypeError(
+        `Cannot add "${spec.name}" to "${this.name}": it has ended`,
+      );
+    }
+    const { child, address } = createChild(spec, {
+      ...this.#env,
+      supervisor: this.name,
+      shutdownMs: this.#policy.shutdownMs,
     });
-    return mailbox;
+    this.#children.push(child);
+    this.#startReady();
+    return address;
   }
 
-  /** Told by whoever sees progress: the next wait is the shortest again. */
+  /** Told by whoever sees progress: patience is renewed, and the next wait is short again. */
   progress(): void {
-    this.#attempt = 0;
-    this.#troubleSince = undefined;
+    this.#budget.progress();
   }
 
+  /** Ends the waits before restarts: something has changed, and a try is worth it now. */
+  hurry(): void {
+    for (const child of [...this.#children]) {
+      if (child.wait !== undefined) this.#restart(child);
+    }
+  }
+
+  /**
+   * Runs the children until `signal` aborts or none is left.
+   *
+   * @throws {SupervisorError} when it gives up on a child; the cause is what the
+   * child failed with, and `codeOf` finds its code.
+   */
   async run(signal: AbortSignal): Promise<void> {
+    if (this.#state !== "new") {
+      throw new TypeError(`Cannot run "${this.name}": it has run before`);
+    }
+    this.#state = "running";
+    const wake = (): void => this.#wake();
+    signal.addEventListener("abort", wake, { once: true });
     try {
-      for (const child of this.#children) this.#start(child);
-      while (this.#children.length > 0) {
-        const event = await this.#events.receive(signal);
-        if (event.type === "restart") {
-          for (const [child, life] of event.group) {
-            if (child.life === life) this.#start(child);
-          }
-        } else if (event.child.life === event.life) {
-          await this.#onExit(event.child, event.error, signal);
+      if (!signal.aborted) this.#startReady();
+      while (!signal.aborted && this.#children.length > 0) {
+        const child = this.#children.find(({ exit }) => exit !== undefined);
+        if (child?.exit === undefined) {
+          await new Promise<void>((resolve) => this.#wake = resolve);
+        } else {
+          await this.#judge(child, child.exit, signal);
         }
       }
-    } catch (error) {
-      if (!signal.aborted) throw error;
     } finally {
+      this.#state = "ended";
+      signal.removeEventListener("abort", wake);
       await this.#stop(this.#children);
-      for (const { mailbox } of this.#children) {
-        const closed = new MailboxClosedError(mailbox.name);
-        for (const message of mailbox.close()) rejectReply(message, closed);
-      }
+      this.#children.forEach((child) => child.close());
     }
   }
 
-  async #onExit(
-    child: Child,
-    error: unknown,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { name, restart } = child.spec;
-    const failed = error !== undefined;
-    const at = this.#children.indexOf(child);
-    this.#env.log.event("actor.exit", { actor: name, failed });
-    if (restart === "temporary" || (restart === "transient" && !failed)) {
-      child.mailbox.close();
-      this.#children.splice(at, 1);
+  async #judge(child: Child, exit: Exit, signal: AbortSignal): Promise<void> {
+    if (child.restart === "temporary" || isFinished(child)) {
+      this.#drop(child);
+      this.#startReady(); // one that was added may have waited for this one
       return;
     }
-    const group = this.#policy.strategy === "one-for-one"
-      ? [child]
-      : this.#children.slice(at);
-    await this.#stop(group);
-    const waitMs = this.#charge(name, error);
-    const restartGroup = group.map((
-      c,
-    ): [Child, AbortController] => [c, c.life]);
-    this.#env.clock.delay(waitMs, signal).then(
-      () => void this.#events.offer({ type: "restart", group: restartGroup }),
-      () => {},
-    );
-  }
-
-  /** Books a failure; returns the wait before the restart, or throws to escalate. */
-  #charge(name: string, error: unknown): number {
-    const now = this.#env.clock.now();
-    const policy = this.#policy;
-    if (isRetryable(error)) {
-      this.#troubleSince ??= now;
-      if (now - this.#troubleSince >= policy.patienceMs) {
-        throw new SupervisorError(name, "patience ran out", error);
+    const group = this.#from(child);
+    const finished = await this.#stop(group);
+    for (const other of group) {
+      if (finished.has(other) || other.restart === "temporary") {
+        this.#drop(other);
       }
-      const ceiling = policy.backoffMs * 2 ** this.#attempt++;
-      return this.#env.random() * Math.min(policy.backoffCapMs, ceiling);
     }
-    this.#crashes = this.#crashes.filter((t) => now - t < policy.crashWindowMs);
-    this.#crashes.push(now);
-    if (this.#crashes.length > policy.maxCrashes) {
-      throw new SupervisorError(name, "it crashed too often", error);
+    if (signal.aborted) return;
+    const { name } = child;
+    const verdict = this.#budget.charge(exit);
+    if ("giveUp" in verdict) {
+      throw new SupervisorError(name, verdict.giveUp, exit.error);
     }
-    return 0;
+    const { waitMs } = verdict;
+    this.#env.log.event("actor.restart", { actor: name, waitMs });
+    this.#env.onRestart?.({ actor: name, error: exit.error, waitMs });
+    if (waitMs === 0) this.#restart(child);
+    else this.#restartAfter(child, waitMs);
   }
 
-  #start(child: Child): void {
-    const life = child.life = new AbortController();
-    const { log, clock } = this.#env;
-    const env = { clock, log: log.child({ actor: child.spec.name }) };
-    child.ended = Promise.try(() =>
-      live(child.spec.create(), child.mailbox, { signal: life.signal, ...env })
-    ).then(
-      () => void this.#events.offer({ type: "exit", child, life }),
-      (error) => void this.#events.offer({ type: "exit", child, life, error }),
-    );
+  #restartAfter(child: Child, waitMs: number): void {
+    const wait = child.wait = new AbortController();
+    this.#env.clock.delay(waitMs, wait.signal).then(() => {
+      // A stop may come between the timer and this.
+      if (child.wait === wait) this.#restart(child);
+    }, () => {});
   }
 
-  /** Stops in reverse order, and makes exits and restarts under way stale. */
-  async #stop(children: Child[]): Promise<void> {
+  #restart(child: Child): void {
+    child.wait?.abort();
+    child.wait = undefined;
+    for (const other of this.#from(child)) other.held = false;
+    this.#startReady();
+  }
+
+  /** Those that fall with `child`, in order. */
+  #from(child: Child): Child[] {
+    return this.#policy.strategy === "one-for-one"
+      ? [child]
+      : this.#children.slice(this.#children.indexOf(child));
+  }
+
+  /** Starts all that are down and need not wait. */
+  #startReady(): void {
+    if (this.#state !== "running") return;
+    for (const child of this.#children) {
+      const waits = child.held || child.exit !== undefined;
+      if (waits && this.#policy.strategy === "rest-for-one") return;
+      if (!waits) startChild(child, () => this.#wake());
+    }
+  }
+
+  /**
+   * Stops in reverse order, and calls off restarts that wait. Returns those
+   * that had finished by themselves before.
+   */
+  async #stop(children: readonly Child[]): Promise<Set<Child>> {
+    const finished = new Set<Child>();
+    for (const child of children) {
+      child.held = true;
+      child.wait?.abort();
+      child.wait = undefined;
+    }
     for (const child of children.toReversed()) {
-      child.life.abort();
-      const waited = new AbortController();
-      const late = this.#env.clock.delay(this.#policy.shutdownMs, waited.signal)
-        .then(() =>
-          this.#env.log.event("actor.stuck", { actor: child.spec.name })
-        )
-        .catch(() => {});
-      await Promise.race([child.ended, late]);
-      waited.abort();
-      child.life = new AbortController();
+      if (isFinished(child)) finished.add(child);
+      await stopChild(child);
     }
+    return finished;
+  }
+
+  #drop(child: Child): void {
+    child.close();
+    this.#children.splice(this.#children.indexOf(child), 1);
   }
 }
 
-/** A supervisor gave up on a child. */
+/** A supervisor gave up on a child. The cause is what the child failed with. */
 export class SupervisorError extends Error {
   override name = "SupervisorError";
   readonly child: string;

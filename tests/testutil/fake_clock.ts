@@ -1,35 +1,54 @@
-import type { Clock } from "../../core/clock.ts";
+/**
+ * A clock that a test moves by hand.
+ *
+ * @module
+ */
+import { checkDelay, type Clock } from "../../core/clock.ts";
 
-interface Timer {
-  at: number;
-  resolve(): void;
-}
+/** Where the wall clock of a `FakeClock` begins: 2024-01-01T00:00:00Z. */
+export const FAKE_EPOCH_MS = 1_704_067_200_000;
 
-/** A clock that a test moves by hand. */
+/** A clock that stands still until it is advanced. */
 export class FakeClock implements Clock {
   #now = 0;
+  #wallAheadMs = FAKE_EPOCH_MS;
   #timers: Timer[] = [];
 
   now(): number {
     return this.#now;
   }
 
+  wallMs(): number {
+    return this.#now + this.#wallAheadMs;
+  }
+
+  /** Timers that wait. Zero at the end of a test, or something leaks. */
   get pending(): number {
     return this.#timers.length;
   }
 
   delay(ms: number, signal?: AbortSignal): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    if (signal?.aborted) {
-      reject(signal.reason);
+    try {
+      checkDelay(ms);
+      signal?.throwIfAborted();
+    } catch (error) {
+      reject(error);
       return promise;
     }
-    const timer = { at: this.#now + ms, resolve };
-    this.#timers.push(timer);
-    signal?.addEventListener("abort", () => {
+    const abort = (): void => {
       this.#timers = this.#timers.filter((other) => other !== timer);
-      reject(signal.reason);
-    }, { once: true });
+      reject(signal?.reason);
+    };
+    const timer: Timer = {
+      at: this.#now + ms,
+      fire() {
+        signal?.removeEventListener("abort", abort);
+        resolve();
+      },
+    };
+    signal?.addEventListener("abort", abort, { once: true });
+    this.#timers.push(timer);
     return promise;
   }
 
@@ -43,14 +62,24 @@ export class FakeClock implements Clock {
       if (next === undefined || next.at > end) break;
       this.#timers.shift();
       this.#now = next.at;
-      next.resolve();
+      next.fire();
       await settle();
     }
     this.#now = end;
+  }
+
+  /** The machine sleeps: the wall clock goes on, the monotonic one does not. */
+  sleep(ms: number): void {
+    this.#wallAheadMs += ms;
   }
 }
 
 /** Lets every promise that can settle do so. */
 export function settle(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));
+}
+
+interface Timer {
+  readonly at: number;
+  fire(): void;
 }
