@@ -1,0 +1,219 @@
+/**
+ * Dials a peer over QUIC and makes sure that it is the expected one, by the
+ * SHA-256 of its certificate.
+ *
+ * A name may have several addresses. They are tried in turn, IPv6 and IPv4 by
+ * turns, each a little after the one before or when that one failed; the first
+ * that answers wins. The platform cannot give up a dial: one that comes through
+ * too late is closed.
+ *
+ * @module
+ */
+import { lookup } from "node:dns/promises";
+import { type Clock, systemClock } from "../core/clock.ts";
+import { isRetryable, SftpxError } from "../core/errors.ts";
+import {
+  type Family,
+  familyOf,
+  formatAddress,
+  withoutBrackets,
+} from "./address.ts";
+import { quicConn } from "./quic_conn.ts";
+import type { Endpoint, EndpointPool } from "./quic_endpoint.ts";
+import { dialError } from "./quic_errors.ts";
+import { type QuicOptions, transportOptions } from "./quic_options.ts";
+import type { Conn, Dialer } from "./transport.ts";
+
+/** Whom to dial, and from where. */
+export interface QuicDialerOptions extends QuicOptions {
+  /** Where to dial from: one endpoint, or a pool that knows both families. */
+  readonly endpoint: Endpoint | EndpointPool;
+  /** A name or an address. */
+  readonly hostname: string;
+  readonly port: number;
+  /** SHA-256 of the peer's certificate, DER; any of several. */
+  readonly fingerprint: Uint8Array | readonly Uint8Array[];
+  /** The protocol that is spoken, such as `sftpx/1`. */
+  readonly alpn: string;
+  /** How long a dial may take in all, in milliseconds. @default {10000} */
+  readonly dialTimeoutMs?: number;
+  /** How long one address has to itself, in milliseconds. @default {250} */
+  readonly staggerMs?: number;
+  /** The addresses of a name. @default the system's */
+  readonly lookup?: (hostname: string) => Promise<readonly string[]>;
+  readonly clock?: Clock;
+}
+
+/** See {@linkcode QuicDialerOptions}. */
+export const DEFAULT_QUIC_DIALER_OPTIONS = Object.freeze({
+  dialTimeoutMs: 10_000,
+  staggerMs: 250,
+});
+
+/** Makes a dialer for one peer. */
+export function quicDialer(options: QuicDialerOptions): Dialer {
+  const { port, clock = systemClock } = options;
+  const hostname = withoutBrackets(options.hostname);
+  const remote = formatAddress({ hostname, port });
+  const { dialTimeoutMs, staggerMs } = {
+    ...DEFAULT_QUIC_DIALER_OPTIONS,
+    ...options,
+  };
+  const pins = fingerprints(options);
+  const find = options.lookup ?? systemLookup;
+
+  const connect = async (address: string, family: Family): Promise<Conn> => {
+    const endpoint = "take" in options.endpoint
+      ? options.endpoint.take(family)
+      : options.endpoint;
+    const dial: PinnedConnectOptions = {
+      endpoint: endpoint.raw,
+      hostname: address,
+      port,
+      serverName: SERVER_NAME,
+      alpnProtocols: [options.alpn],
+      serverCertificateHashes: pins,
+      ...transportOptions(options),
+    };
+    return quicConn(await Deno.connectQuic(dial), endpoint); // also throws at once
+  };
+
+  const dialAll = async (signal: AbortSignal): Promise<Conn> => {
+    const addresses = await resolve(hostname, find);
+    const usable = "take" in options.endpoint || options.endpoint.family === 6
+      ? addresses
+      : addresses.filter((address) => familyOf(address) === 4);
+    return await firstOf(
+      usable,
+      async (address) => {
+        try {
+          return await connect(address, familyOf(address) ?? 4);
+        } catch (error) {
+          throw dialError(formatAddress({ hostname: address, port }), error);
+        }
+      },
+      { remote, staggerMs, clock, signal },
+    );
+  };
+
+  return {
+    async dial(signal) {
+      signal.throwIfAborted();
+      const over = new AbortController();
+      const both = AbortSignal.any([signal, over.signal]);
+      try {
+        return await Promise.race([
+          dialAll(both),
+          clock.delay(dialTimeoutMs, both).then(() => {
+            throw new SftpxError(
+              "unreachable",
+              `Cannot reach "${remote}": no answer`,
+            );
+          }),
+        ]);
+      } finally {
+        over.abort();
+      }
+    },
+  };
+}
+
+/** What goes in clear in the first packet; the pin alone decides, so it tells nothing. */
+const SERVER_NAME = "sftpx";
+
+/** The platform takes pins, though its types do not say so. */
+interface PinnedConnectOptions extends Deno.ConnectQuicOptions<false> {
+  readonly serverCertificateHashes: readonly {
+    readonly algorithm: "sha-256";
+    readonly value: Uint8Array;
+  }[];
+}
+
+function fingerprints(
+  { fingerprint }: QuicDialerOptions,
+): PinnedConnectOptions["serverCertificateHashes"] {
+  const all = fingerprint instanceof Uint8Array ? [fingerprint] : fingerprint;
+  if (all.length === 0 || all.some((value) => value.length !== 32)) {
+    throw new RangeError(
+      "Cannot dial as each fingerprint must have 32 bytes, and there must be one",
+    );
+  }
+  return all.map((value) => ({ algorithm: "sha-256", value: value.slice() }));
+}
+
+/** The addresses of `hostname`, IPv6 and IPv4 by turns. */
+async function resolve(
+  hostname: string,
+  find: (hostname: string) => Promise<readonly string[]>,
+): Promise<readonly string[]> {
+  if (familyOf(hostname) !== undefined) return [hostname];
+  let found: readonly string[];
+  try {
+    found = await find(hostname);
+  } catch (error) {
+    throw new SftpxError(
+      "unreachable",
+      `Cannot find "${hostname}": the name has no address`,
+      error,
+    );
+  }
+  const six = found.filter((address) => familyOf(address) === 6);
+  const four = found.filter((address) => familyOf(address) === 4);
+  const turns: string[] = [];
+  for (let i = 0; i < Math.max(six.length, four.length); i++) {
+    turns.push(...six.slice(i, i + 1), ...four.slice(i, i + 1));
+  }
+  return turns.slice(0, MAX_ADDRESSES);
+}
+
+/** A name that has more addresses than these is not a peer's. */
+const MAX_ADDRESSES = 8;
+
+async function systemLookup(hostname: string): Promise<readonly string[]> {
+  const found = await lookup(hostname, { all: true, verbatim: true });
+  return found.map(({ address }) => address);
+}
+
+interface Race {
+  readonly remote: string;
+  readonly staggerMs: number;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+/** The first connection that comes; each dial begins after a while or when the one before failed. */
+async function firstOf(
+  addresses: readonly string[],
+  connect: (address: string) => Promise<Conn>,
+  { remote, staggerMs, clock, signal }: Race,
+): Promise<Conn> {
+  const failures: unknown[] = [];
+  let winner: Conn | undefined;
+  const running: Promise<void>[] = [];
+  const won = Promise.withResolvers<void>();
+  for (const address of addresses) {
+    const attempt = connect(address).then((conn) => {
+      if (winner !== undefined || signal.aborted) return conn.close();
+      winner = conn;
+      won.resolve();
+    }, (error) => {
+      failures.push(error);
+    });
+    running.push(attempt);
+    await Promise.race([
+      attempt,
+      won.promise,
+      clock.delay(staggerMs, signal).catch(() => {}),
+    ]);
+    if (winner !== undefined) return winner;
+    signal.throwIfAborted();
+  }
+  await Promise.race([won.promise, Promise.all(running)]);
+  if (winner !== undefined) return winner;
+  // A peer that is there but wrong says more than one that is silent.
+  throw failures.find((error) => !isRetryable(error)) ?? failures.at(-1) ??
+    new SftpxError(
+      "unreachable",
+      `Cannot reach "${remote}": it has no address that our socket can send to`,
+    );
+}

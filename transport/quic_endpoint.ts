@@ -1,0 +1,128 @@
+/**
+ * UDP sockets that speak QUIC, made once and used for all connections.
+ *
+ * Each of the platform's endpoints keeps some 3 MB that are never given back,
+ * so there is a fixed number of them: a pool, or one given endpoint. One
+ * endpoint can listen and dial at once.
+ *
+ * @module
+ */
+import {
+  type Family,
+  familyOf,
+  formatAddress,
+  withoutBrackets,
+} from "./address.ts";
+import { bindError } from "./quic_errors.ts";
+import { raiseSocketBuffers, type SocketBuffers } from "./socket_buffers.ts";
+
+/** Where an endpoint is bound, and how much its socket holds. */
+export interface EndpointOptions {
+  /** An address of this machine. @default {"::"}, or `0.0.0.0` where there is no IPv6 */
+  readonly hostname?: string;
+  /** @default {0} any that is free */
+  readonly port?: number;
+  /** How many bytes the socket should hold, each way; 0 leaves it as it is. @default {8388608} */
+  readonly bufferBytes?: number;
+}
+
+/** A socket that speaks QUIC. */
+export interface Endpoint {
+  /** Where it is bound, `host:port`. */
+  readonly address: string;
+  readonly port: number;
+  readonly family: Family;
+  /** What its socket holds; `undefined` where that cannot be known. */
+  readonly buffers: SocketBuffers | undefined;
+  /** The platform's own, for this folder only. */
+  readonly raw: Deno.QuicEndpoint;
+  /** True after `close`. */
+  readonly closed: boolean;
+  /** Ends every connection and listener of it. */
+  close(): void;
+}
+
+/** A fixed number of endpoints to dial from, made when first needed. */
+export interface EndpointPool {
+  /** The next endpoint, in turn, that can send to addresses of `family`. */
+  take(family: Family): Endpoint;
+  close(): void;
+}
+
+/**
+ * Binds an endpoint.
+ *
+ * @throws {SftpxError} `config` if the address cannot be had.
+ */
+export function createEndpoint(options: EndpointOptions = {}): Endpoint {
+  const { port = 0, bufferBytes = DEFAULT_BUFFER_BYTES } = options;
+  const raw = options.hostname === undefined
+    ? bindAny(port)
+    : bind(withoutBrackets(options.hostname), port);
+  const { hostname, port: bound } = raw.addr;
+  let closed = false;
+  return {
+    address: formatAddress({ hostname, port: bound }),
+    port: bound,
+    family: familyOf(hostname) ?? 6,
+    buffers: bufferBytes === 0
+      ? undefined
+      : raiseSocketBuffers({ hostname, port: bound }, bufferBytes),
+    raw,
+    get closed() {
+      return closed;
+    },
+    close() {
+      closed = true;
+      raw.close();
+    },
+  };
+}
+
+/** Makes a pool of at most `size` endpoints for each family. */
+export function endpointPool(
+  options: { readonly size?: number; readonly bufferBytes?: number } = {},
+): EndpointPool {
+  const { size = 1, bufferBytes = DEFAULT_BUFFER_BYTES } = options;
+  if (!(size >= 1)) {
+    throw new RangeError(
+      `Cannot create endpoint pool as size must be >= 1: current value is ${size}`,
+    );
+  }
+  const made: Record<Family, Endpoint[]> = { 4: [], 6: [] };
+  const next: Record<Family, number> = { 4: 0, 6: 0 };
+  return {
+    take(family) {
+      const index = next[family]++ % size;
+      return made[family][index] ??= createEndpoint({
+        hostname: family === 4 ? "0.0.0.0" : "::",
+        bufferBytes,
+      });
+    },
+    close() {
+      for (const endpoint of [...made[4], ...made[6]]) endpoint.close();
+    },
+  };
+}
+
+/** Enough for bursts at 1 Gbit/s; the kernel gives less if it is told to. */
+const DEFAULT_BUFFER_BYTES = 8 * 1024 * 1024;
+
+function bind(hostname: string, port: number): Deno.QuicEndpoint {
+  try {
+    return new Deno.QuicEndpoint({ hostname, port });
+  } catch (error) {
+    throw bindError(formatAddress({ hostname, port }), error);
+  }
+}
+
+function bindAny(port: number): Deno.QuicEndpoint {
+  try {
+    return new Deno.QuicEndpoint({ hostname: "::", port });
+  } catch (error) {
+    if (error instanceof Deno.errors.AddrInUse) {
+      throw bindError(formatAddress({ hostname: "::", port }), error);
+    }
+    return bind("0.0.0.0", port); // no IPv6 here
+  }
+}

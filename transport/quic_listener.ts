@@ -1,0 +1,146 @@
+/**
+ * Lets peers in over QUIC.
+ *
+ * Handshakes run beside each other, so that a slow or silent one holds up
+ * nobody; each has a deadline, and there is a limit to how many there are.
+ * What fails before a handshake is done is a log event, not an error: anybody
+ * can send us that.
+ *
+ * Of an incoming connection only `accept` and `refuse` may be touched: its
+ * getters destroy it on this platform.
+ *
+ * @module
+ */
+import { type Clock, systemClock } from "../core/clock.ts";
+import { SftpxError } from "../core/errors.ts";
+import { type Log, nullLog } from "../core/log.ts";
+import { backlog } from "./backlog.ts";
+import { quicConn } from "./quic_conn.ts";
+import type { Endpoint } from "./quic_endpoint.ts";
+import { type QuicOptions, transportOptions } from "./quic_options.ts";
+import type { Listener } from "./transport.ts";
+
+/** How peers are let in. */
+export interface QuicListenerOptions extends QuicOptions {
+  readonly endpoint: Endpoint;
+  /** Our certificate, PEM. */
+  readonly cert: string;
+  /** Its private key, PEM. */
+  readonly key: string;
+  /** The protocol that is spoken, such as `sftpx/1`. */
+  readonly alpn: string;
+  /** How many handshakes may run at once; more are refused. @default {64} */
+  readonly maxHandshakes?: number;
+  /** How many peers may wait to be accepted; more are refused. @default {64} */
+  readonly maxWaiting?: number;
+  /** How long a handshake may take, in milliseconds. @default {10000} */
+  readonly handshakeTimeoutMs?: number;
+  readonly clock?: Clock;
+  readonly log?: Log;
+}
+
+/** See {@linkcode QuicListenerOptions}. */
+export const DEFAULT_QUIC_LISTENER_OPTIONS = Object.freeze({
+  maxHandshakes: 64,
+  maxWaiting: 64,
+  handshakeTimeoutMs: 10_000,
+});
+
+/**
+ * Listens on an endpoint. Closing the listener leaves the endpoint and its
+ * connections as they are.
+ *
+ * @throws {SftpxError} `config` if certificate or key are unusable.
+ */
+export function quicListener(options: QuicListenerOptions): Listener {
+  const { endpoint, clock = systemClock, log = nullLog } = options;
+  const { maxHandshakes, maxWaiting, handshakeTimeoutMs } = {
+    ...DEFAULT_QUIC_LISTENER_OPTIONS,
+    ...options,
+  };
+  const raw = listen(options);
+  const waiting = backlog();
+  let handshakes = 0;
+  let open = true;
+
+  const shake = async (incoming: Deno.QuicIncoming): Promise<void> => {
+    handshakes++;
+    const over = new AbortController();
+    let conn: Deno.QuicConn | undefined;
+    try {
+      // Given at once, so that it can be closed at the deadline; nothing is
+      // read or written before the handshake is done.
+      conn = incoming.accept({ zeroRtt: true, ...transportOptions(options) });
+      await Promise.race([
+        conn.handshake,
+        conn.closed.then(() => { // the peer gave up
+          throw new SftpxError(
+            "connection-lost",
+            "Cannot finish handshake: closed",
+          );
+        }),
+        clock.delay(handshakeTimeoutMs, over.signal).then(() => {
+          throw new SftpxError("unreachable", "Cannot finish handshake: late");
+        }),
+      ]);
+      waiting.put(quicConn(conn, endpoint));
+    } catch (error) {
+      conn?.close();
+      log.event("listener.handshake-failed", {
+        error: error instanceof Error ? error.message : String(error),
+      });
+    } finally {
+      over.abort();
+      handshakes--;
+    }
+  };
+
+  const close = (): void => {
+    if (!open) return;
+    open = false;
+    raw.stop();
+    waiting.close();
+  };
+
+  const run = async (): Promise<void> => {
+    while (open) {
+      const incoming = await raw.incoming();
+      if (
+        !open || handshakes >= maxHandshakes || waiting.size >= maxWaiting
+      ) {
+        log.event("listener.refused", { handshakes, waiting: waiting.size });
+        incoming.refuse();
+      } else {
+        shake(incoming); // never rejects
+      }
+    }
+  };
+  run().catch((error) => { // the endpoint was closed
+    if (open) log.event("listener.ended", { error: String(error) });
+    close();
+  });
+
+  return {
+    address: endpoint.address,
+    accept: () => waiting.take(),
+    close,
+  };
+}
+
+function listen(options: QuicListenerOptions): Deno.QuicListener {
+  try {
+    return options.endpoint.raw.listen({
+      cert: options.cert,
+      key: options.key,
+      alpnProtocols: [options.alpn],
+      ...transportOptions(options),
+    });
+  } catch (error) {
+    if (error instanceof RangeError) throw error;
+    throw new SftpxError(
+      "config",
+      `Cannot listen on "${options.endpoint.address}": certificate or key are unusable`,
+      error,
+    );
+  }
+}
