@@ -1,0 +1,259 @@
+/**
+ * The plan: which chunks go to which lane next.
+ *
+ * It is policy only. Entries go in index order, as that is the order in which
+ * they retire and let the window move on; chunks that must go again go first.
+ * A lease is a run of chunks of one large file, so that a lane reads and writes
+ * in order, or a pack of small files, so that none costs a round trip.
+ *
+ * @module
+ */
+import { type Heap, heap } from "./heap.ts";
+import { type RangeSet, rangeSet } from "./ranges.ts";
+
+/** Consecutive chunks of one entry. */
+export interface LeaseItem {
+  readonly index: number;
+  readonly gen: number;
+  readonly first: number;
+  readonly count: number;
+}
+
+/** Chunks that are given to one lane. */
+export interface Lease {
+  /** In the order in which they are to be sent. */
+  readonly items: readonly LeaseItem[];
+  /** Bytes of all chunks together. */
+  readonly bytes: number;
+}
+
+/** How leases are cut. */
+export interface PlanOptions {
+  /**
+   * Files up to this size travel in packs, and a pack is no larger.
+   *
+   * @default 1 MiB
+   */
+  readonly packBytes?: number;
+  /**
+   * Most chunks in a pack.
+   *
+   * @default 512
+   */
+  readonly packRecords?: number;
+}
+
+/** The chunks that are to be sent. */
+export interface Plan {
+  /** Bytes that are in no lease. */
+  readonly pendingBytes: number;
+  /** Adds all chunks of a file; it replaces what was planned of the entry. */
+  addWant(
+    index: number,
+    gen: number,
+    chunks: number,
+    chunkSize: number,
+    size: number,
+  ): void;
+  /** Adds chunks again, ahead of others; of an unknown gen there are none. */
+  addRange(index: number, gen: number, first: number, count: number): void;
+  /** Takes chunks out that need not be sent. */
+  removeRange(index: number, gen: number, first: number, count: number): void;
+  /** Takes an entry out; leases on it are worth nothing any more. */
+  removeEntry(index: number): void;
+  /**
+   * Returns what to send next, or `undefined` when there is nothing.
+   *
+   * @param maxBytes The size of the lease; one chunk may be more than that.
+   */
+  next(maxBytes: number): Lease | undefined;
+  /** Takes back a lease that failed; its chunks go again, ahead of others. */
+  giveBack(lease: Lease): void;
+}
+
+/** Options where none are given. */
+export const DEFAULT_PLAN_OPTIONS: Readonly<Required<PlanOptions>> = Object
+  .freeze({ packBytes: 1024 * 1024, packRecords: 512 });
+
+interface Job {
+  readonly index: number;
+  readonly gen: number;
+  readonly chunks: number;
+  readonly chunkSize: number;
+  readonly size: number;
+  /** Never leased. */
+  readonly fresh: RangeSet;
+  /** To be leased again; disjoint with `fresh`. */
+  readonly again: RangeSet;
+}
+
+/** Creates an empty plan. */
+export function createPlan(options: PlanOptions = {}): Plan {
+  const { packBytes, packRecords } = { ...DEFAULT_PLAN_OPTIONS, ...options };
+  integer("pack bytes", packBytes, 1);
+  integer("pack records", packRecords, 1);
+  const jobs = new Map<number, Job>();
+  // A heap may hold a job more than once, and jobs that are done or replaced:
+  // they are dropped when they come to the top.
+  const fresh: Heap<Job> = heap((a, b) => a.index < b.index);
+  const again: Heap<Job> = heap((a, b) => a.index < b.index);
+  const open = new WeakMap<Lease, readonly Job[]>();
+  let pendingBytes = 0;
+
+  function top(): { job: Job; ranges: RangeSet } | undefined {
+    for (const [queue, kind] of [[again, "again"], [fresh, "fresh"]] as const) {
+      for (let job = queue.peek(); job !== undefined; job = queue.peek()) {
+        if (jobs.get(job.index) === job && !job[kind].isEmpty()) {
+          return { job, ranges: job[kind] };
+        }
+        queue.pop();
+      }
+    }
+    return undefined;
+  }
+
+  function take(job: Job, ranges: RangeSet, maxBytes: number): LeaseItem {
+    const max = Math.max(1, Math.floor(maxBytes / job.chunkSize));
+    const run = ranges.takeFirst(max) ?? { start: 0, end: 0 };
+    pendingBytes -= bytesOf(job, run.start, run.end);
+    return {
+      index: job.index,
+      gen: job.gen,
+      first: run.start,
+      count: run.end - run.start,
+    };
+  }
+
+  function pack(items: LeaseItem[], owners: Job[], maxBytes: number): number {
+    let bytes = 0;
+    let records = 0;
+    for (let next = top(); next !== undefined; next = top()) {
+      const { job, ranges } = next;
+      if (job.size > packBytes || records + job.chunks > packRecords) break;
+      if (items.length > 0 && bytes + job.size > maxBytes) break;
+      const item = take(job, ranges, job.chunks * job.chunkSize);
+      bytes += bytesOf(job, item.first, item.first + item.count);
+      records += item.count;
+      items.push(item);
+      owners.push(job);
+    }
+    return bytes;
+  }
+
+  function addAgain(job: Job, start: number, end: number): void {
+    pendingBytes -= pendingOf(job);
+    job.fresh.remove(start, end);
+    job.again.add(start, end);
+    pendingBytes += pendingOf(job);
+    again.push(job);
+  }
+
+  function find(
+    index: number,
+    gen: number,
+    first: number,
+    count: number,
+  ): Job | undefined {
+    const job = jobs.get(index);
+    if (job === undefined || job.gen !== gen) return undefined;
+    integer("first", first, 0, job.chunks);
+    integer("count", count, 0, job.chunks - first);
+    return job;
+  }
+
+  function removeEntry(index: number): void {
+    const job = jobs.get(index);
+    if (job === undefined) return;
+    pendingBytes -= pendingOf(job);
+    jobs.delete(index);
+  }
+
+  return {
+    get pendingBytes() {
+      return pendingBytes;
+    },
+    addWant(index, gen, chunks, chunkSize, size) {
+      integer("size", size, 0);
+      integer("chunk size", chunkSize, 1);
+      integer("chunks", chunks, 0);
+      if (chunks !== Math.ceil(size / chunkSize)) {
+        throw new RangeError(
+          `Cannot plan entry ${index} as ${size} bytes are not ${chunks} chunks of ${chunkSize}`,
+        );
+      }
+      removeEntry(index);
+      const ranges = rangeSet();
+      if (chunks > 0) ranges.add(0, chunks);
+      const job = { index, gen, chunks, chunkSize, size, fresh: ranges };
+      const added: Job = { ...job, again: rangeSet() };
+      jobs.set(index, added);
+      pendingBytes += size;
+      if (chunks > 0) fresh.push(added);
+    },
+    addRange(index, gen, first, count) {
+      const job = find(index, gen, first, count);
+      if (job !== undefined && count > 0) addAgain(job, first, first + count);
+    },
+    removeRange(index, gen, first, count) {
+      const job = find(index, gen, first, count);
+      if (job === undefined) return;
+      pendingBytes -= pendingOf(job);
+      job.fresh.remove(first, first + count);
+      job.again.remove(first, first + count);
+      pendingBytes += pendingOf(job);
+    },
+    removeEntry,
+    next(maxBytes) {
+      integer("lease", maxBytes, 1);
+      const items: LeaseItem[] = [];
+      const owners: Job[] = [];
+      let bytes = pack(items, owners, Math.min(maxBytes, packBytes));
+      if (items.length === 0) {
+        const next = top();
+        if (next === undefined) return undefined;
+        const item = take(next.job, next.ranges, maxBytes);
+        bytes = bytesOf(next.job, item.first, item.first + item.count);
+        items.push(item);
+        owners.push(next.job);
+      }
+      const lease = { items, bytes };
+      open.set(lease, owners);
+      return lease;
+    },
+    giveBack(lease) {
+      const owners = open.get(lease);
+      open.delete(lease); // once: it may have been leased again meanwhile
+      for (const [at, job] of (owners ?? []).entries()) {
+        const item = lease.items[at];
+        if (item === undefined || jobs.get(job.index) !== job) continue;
+        addAgain(job, item.first, item.first + item.count);
+      }
+    },
+  };
+}
+
+function bytesOf(job: Job, start: number, end: number): number {
+  if (end <= start) return 0;
+  return Math.min(end * job.chunkSize, job.size) - start * job.chunkSize;
+}
+
+function pendingOf(job: Job): number {
+  const { fresh, again, chunks, chunkSize, size } = job;
+  const last = chunks - 1;
+  const short = chunks > 0 && (fresh.has(last) || again.has(last))
+    ? chunks * chunkSize - size
+    : 0;
+  return (fresh.count + again.count) * chunkSize - short;
+}
+
+function integer(
+  what: string,
+  value: number,
+  min: number,
+  max: number = Number.MAX_SAFE_INTEGER,
+): void {
+  if (Number.isSafeInteger(value) && value >= min && value <= max) return;
+  throw new RangeError(
+    `Cannot plan as ${what} must be an integer in ${min}..${max}: current value is ${value}`,
+  );
+}
