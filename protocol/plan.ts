@@ -9,7 +9,7 @@
  * @module
  */
 import { type Heap, heap } from "./heap.ts";
-import { type RangeSet, rangeSet } from "./ranges.ts";
+import { type Range, type RangeSet, rangeSet } from "./ranges.ts";
 
 /** Consecutive chunks of one entry. */
 export interface LeaseItem {
@@ -81,10 +81,11 @@ interface Job {
   readonly chunks: number;
   readonly chunkSize: number;
   readonly size: number;
-  /** Never leased. */
-  readonly fresh: RangeSet;
-  /** To be leased again; disjoint with `fresh`. */
-  readonly again: RangeSet;
+  /** Chunks from here to `freshEnd` were never leased. */
+  freshStart: number;
+  freshEnd: number;
+  /** Other chunks to be leased; most files never need a set. */
+  again: RangeSet | undefined;
 }
 
 /** Creates an empty plan. */
@@ -100,21 +101,20 @@ export function createPlan(options: PlanOptions = {}): Plan {
   const open = new WeakMap<Lease, readonly Job[]>();
   let pendingBytes = 0;
 
-  function top(): { job: Job; ranges: RangeSet } | undefined {
-    for (const [queue, kind] of [[again, "again"], [fresh, "fresh"]] as const) {
+  function top(): Job | undefined {
+    for (const queue of [again, fresh]) {
       for (let job = queue.peek(); job !== undefined; job = queue.peek()) {
-        if (jobs.get(job.index) === job && !job[kind].isEmpty()) {
-          return { job, ranges: job[kind] };
-        }
+        const waits = queue === again ? hasAgain(job) : hasFresh(job);
+        if (waits && jobs.get(job.index) === job) return job;
         queue.pop();
       }
     }
     return undefined;
   }
 
-  function take(job: Job, ranges: RangeSet, maxBytes: number): LeaseItem {
+  function take(job: Job, maxBytes: number): LeaseItem {
     const max = Math.max(1, Math.floor(maxBytes / job.chunkSize));
-    const run = ranges.takeFirst(max) ?? { start: 0, end: 0 };
+    const run = takeRun(job, max);
     pendingBytes -= bytesOf(job, run.start, run.end);
     return {
       index: job.index,
@@ -127,11 +127,10 @@ export function createPlan(options: PlanOptions = {}): Plan {
   function pack(items: LeaseItem[], owners: Job[], maxBytes: number): number {
     let bytes = 0;
     let records = 0;
-    for (let next = top(); next !== undefined; next = top()) {
-      const { job, ranges } = next;
+    for (let job = top(); job !== undefined; job = top()) {
       if (job.size > packBytes || records + job.chunks > packRecords) break;
       if (items.length > 0 && bytes + job.size > maxBytes) break;
-      const item = take(job, ranges, job.chunks * job.chunkSize);
+      const item = take(job, job.chunks * job.chunkSize);
       bytes += bytesOf(job, item.first, item.first + item.count);
       records += item.count;
       items.push(item);
@@ -142,8 +141,10 @@ export function createPlan(options: PlanOptions = {}): Plan {
 
   function addAgain(job: Job, start: number, end: number): void {
     pendingBytes -= pendingOf(job);
-    job.fresh.remove(start, end);
-    job.again.add(start, end);
+    remove(job, start, end);
+    const ranges = job.again ?? rangeSet();
+    ranges.add(start, end);
+    job.again = ranges;
     pendingBytes += pendingOf(job);
     again.push(job);
   }
@@ -182,13 +183,19 @@ export function createPlan(options: PlanOptions = {}): Plan {
         );
       }
       removeEntry(index);
-      const ranges = rangeSet();
-      if (chunks > 0) ranges.add(0, chunks);
-      const job = { index, gen, chunks, chunkSize, size, fresh: ranges };
-      const added: Job = { ...job, again: rangeSet() };
-      jobs.set(index, added);
+      const job: Job = {
+        index,
+        gen,
+        chunks,
+        chunkSize,
+        size,
+        freshStart: 0,
+        freshEnd: chunks,
+        again: undefined,
+      };
+      jobs.set(index, job);
       pendingBytes += size;
-      if (chunks > 0) fresh.push(added);
+      if (chunks > 0) fresh.push(job);
     },
     addRange(index, gen, first, count) {
       const job = find(index, gen, first, count);
@@ -196,11 +203,11 @@ export function createPlan(options: PlanOptions = {}): Plan {
     },
     removeRange(index, gen, first, count) {
       const job = find(index, gen, first, count);
-      if (job === undefined) return;
+      if (job === undefined || count === 0) return;
       pendingBytes -= pendingOf(job);
-      job.fresh.remove(first, first + count);
-      job.again.remove(first, first + count);
+      remove(job, first, first + count);
       pendingBytes += pendingOf(job);
+      if (hasAgain(job)) again.push(job);
     },
     removeEntry,
     next(maxBytes) {
@@ -209,12 +216,12 @@ export function createPlan(options: PlanOptions = {}): Plan {
       const owners: Job[] = [];
       let bytes = pack(items, owners, Math.min(maxBytes, packBytes));
       if (items.length === 0) {
-        const next = top();
-        if (next === undefined) return undefined;
-        const item = take(next.job, next.ranges, maxBytes);
-        bytes = bytesOf(next.job, item.first, item.first + item.count);
+        const job = top();
+        if (job === undefined) return undefined;
+        const item = take(job, maxBytes);
+        bytes = bytesOf(job, item.first, item.first + item.count);
         items.push(item);
-        owners.push(next.job);
+        owners.push(job);
       }
       const lease = { items, bytes };
       open.set(lease, owners);
@@ -238,12 +245,45 @@ function bytesOf(job: Job, start: number, end: number): number {
 }
 
 function pendingOf(job: Job): number {
-  const { fresh, again, chunks, chunkSize, size } = job;
+  const { freshStart, freshEnd, chunks, chunkSize, size } = job;
+  const again = job.again?.count ?? 0;
   const last = chunks - 1;
-  const short = chunks > 0 && (fresh.has(last) || again.has(last))
-    ? chunks * chunkSize - size
-    : 0;
-  return (fresh.count + again.count) * chunkSize - short;
+  const hasLast = hasFresh(job) && freshEnd === chunks ||
+    job.again?.has(last) === true;
+  const short = hasLast ? chunks * chunkSize - size : 0;
+  return (freshEnd - freshStart + again) * chunkSize - short;
+}
+
+function hasFresh(job: Job): boolean {
+  return job.freshStart < job.freshEnd;
+}
+
+function hasAgain(job: Job): boolean {
+  return job.again?.isEmpty() === false;
+}
+
+function takeRun(job: Job, max: number): Range {
+  const run = job.again?.takeFirst(max);
+  if (run !== undefined) return run;
+  const start = job.freshStart;
+  job.freshStart = Math.min(start + max, job.freshEnd);
+  return { start, end: job.freshStart };
+}
+
+/** Takes chunks out; what is fresh stays one run, the part below goes to `again`. */
+function remove(job: Job, start: number, end: number): void {
+  const { freshStart, freshEnd } = job;
+  if (job.again !== undefined) job.again.remove(start, end);
+  if (end <= freshStart || start >= freshEnd) return;
+  if (end >= freshEnd) {
+    job.freshEnd = Math.max(start, freshStart);
+    return;
+  }
+  if (start > freshStart) {
+    job.again ??= rangeSet();
+    job.again.add(freshStart, start);
+  }
+  job.freshStart = end;
 }
 
 function integer(
