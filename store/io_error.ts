@@ -33,6 +33,24 @@ export function errorCode(error: unknown): string | undefined {
   return typeof error.code === "string" ? error.code : undefined;
 }
 
+/**
+ * Does quick work of the disk at once, and tells how it went by a promise.
+ *
+ * Calls about names take 2 to 20 µs when done at once and 30 to 60 µs when sent
+ * to another thread, so they are not; see `root.ts` for what was measured.
+ *
+ * @param what As for `ioError()`, asked for only when it is needed.
+ */
+export function attempt<T>(what: () => string, work: () => T): Promise<T> {
+  try {
+    return Promise.resolve(work());
+  } catch (error) {
+    return Promise.reject(
+      error instanceof RangeError ? error : ioError(what(), error),
+    );
+  }
+}
+
 const WORDS: Readonly<Record<string, string>> = {
   EACCES: "permission denied",
   EBADF: "it is no longer open",

@@ -1,0 +1,183 @@
+/**
+ * What `node:fs` of Deno 2.9 cannot do, asked of the C library of Linux.
+ *
+ * - `lstat` there knows times of change to the millisecond, and of the inode to
+ *   the second; `futimes` takes floating point, and no time before 1970.
+ * - `fs.write` with a callback writes before it returns: 128 MiB held the thread
+ *   for 40 to 300 ms. `pwrite` here runs on another thread.
+ * - `rename` always replaces; `syncfs` is not there.
+ *
+ * All of it is optional: without the library, or without the permission to call
+ * it, `openNative()` gives `undefined`, and callers do the next best.
+ *
+ * @module
+ */
+
+/** What a file is, as far as `statx` tells. */
+export interface NativeStat {
+  readonly mode: number;
+  readonly size: bigint;
+  readonly ino: bigint;
+  readonly dev: bigint;
+  readonly mtimeNs: bigint;
+  readonly ctimeNs: bigint;
+}
+
+/**
+ * The calls. None tells why it failed: the error number of a thread may be
+ * anything by the time we could read it, so callers ask `node:fs` once more.
+ */
+export interface Native {
+  /** Looks at a name without following a link; `undefined` when it failed. */
+  stat(path: string): NativeStat | undefined;
+  /** Sets the time of change of a name, links not followed. */
+  setTime(path: string, mtimeNs: bigint): boolean;
+  /** Sets the time of change of an open file. */
+  setOpenTime(fd: number, mtimeNs: bigint): boolean;
+  /** Renames unless something of the new name is there. */
+  renameNew(from: string, to: string): boolean;
+  /**
+   * Writes on another thread; `bytes` must be left alone until it is done.
+   *
+   * @returns How many bytes were written, or -1.
+   */
+  write(fd: number, bytes: Uint8Array, position: number): Promise<number>;
+  /** Syncs the whole file system that `fd` is on, on another thread. */
+  syncFileSystem(fd: number): Promise<boolean>;
+  /** Lets go of the library; no call may follow. */
+  close(): void;
+}
+
+/** Opens the C library, where it is one we know. */
+export function openNative(): Native | undefined {
+  if (Deno.build.os !== "linux") {
+    return undefined;
+  }
+  let library: Deno.DynamicLibrary<typeof SYMBOLS>;
+  try {
+    library = Deno.dlopen("libc.so.6", SYMBOLS);
+  } catch {
+    return undefined; // another C library, an old one, or no permission
+  }
+  const { symbols } = library;
+  const facts = new BigInt64Array(32); // struct statx is 256 bytes
+  const view = new DataView(facts.buffer);
+  const times = new BigInt64Array(4); // two of struct timespec
+  return {
+    stat(path) {
+      const failed = symbols.statx(
+        AT_FDCWD,
+        cString(path),
+        AT_SYMLINK_NOFOLLOW,
+        STATX_BASIC_STATS,
+        facts,
+      );
+      return failed === 0 ? parseStat(view) : undefined;
+    },
+    setTime(path, mtimeNs) {
+      fillTimes(times, mtimeNs);
+      return symbols.utimensat(
+        AT_FDCWD,
+        cString(path),
+        times,
+        AT_SYMLINK_NOFOLLOW,
+      ) === 0;
+    },
+    setOpenTime(fd, mtimeNs) {
+      fillTimes(times, mtimeNs);
+      return symbols.futimens(fd, times) === 0;
+    },
+    renameNew(from, to) {
+      return symbols.renameat2(
+        AT_FDCWD,
+        cString(from),
+        AT_FDCWD,
+        cString(to),
+        RENAME_NOREPLACE,
+      ) === 0;
+    },
+    async write(fd, bytes, position) {
+      const length = BigInt(bytes.byteLength);
+      const written = await symbols.pwrite(
+        fd,
+        bytes as Uint8Array<ArrayBuffer>,
+        length,
+        BigInt(position),
+      );
+      return Number(written);
+    },
+    async syncFileSystem(fd) {
+      return await symbols.syncfs(fd) === 0;
+    },
+    close() {
+      library.close();
+    },
+  };
+}
+
+const AT_FDCWD = -100; // every path here is absolute
+const AT_SYMLINK_NOFOLLOW = 0x100;
+const STATX_BASIC_STATS = 0x7ff;
+const RENAME_NOREPLACE = 1;
+
+const SYMBOLS = {
+  statx: {
+    parameters: ["i32", "buffer", "i32", "u32", "buffer"],
+    result: "i32",
+  },
+  utimensat: { parameters: ["i32", "buffer", "buffer", "i32"], result: "i32" },
+  futimens: { parameters: ["i32", "buffer"], result: "i32" },
+  renameat2: {
+    parameters: ["i32", "buffer", "i32", "buffer", "u32"],
+    result: "i32",
+  },
+  pwrite: {
+    parameters: ["i32", "buffer", "usize", "i64"],
+    result: "isize",
+    nonblocking: true,
+  },
+  syncfs: { parameters: ["i32"], result: "i32", nonblocking: true },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+const NS = 1_000_000_000n;
+
+const encoder = new TextEncoder();
+
+function cString(text: string): Uint8Array<ArrayBuffer> {
+  return encoder.encode(`${text}\0`);
+}
+
+/** Time of access and of change are the same: nobody has read the file yet. */
+function fillTimes(times: BigInt64Array, ns: bigint): void {
+  const rest = ((ns % NS) + NS) % NS; // never negative, as the call wants it
+  times[0] = (ns - rest) / NS;
+  times[1] = rest;
+  times[2] = times[0];
+  times[3] = rest;
+}
+
+/** Reads `struct statx`, whose layout is the same on every processor. */
+function parseStat(view: DataView): NativeStat {
+  return {
+    mode: view.getUint16(28, LITTLE),
+    ino: view.getBigUint64(32, LITTLE),
+    size: view.getBigUint64(40, LITTLE),
+    ctimeNs: timeAt(view, 96),
+    mtimeNs: timeAt(view, 112),
+    dev: deviceNumber(view.getUint32(136, LITTLE), view.getUint32(140, LITTLE)),
+  };
+}
+
+const LITTLE = true; // as every processor that Deno runs on is
+
+function timeAt(view: DataView, offset: number): bigint {
+  return view.getBigInt64(offset, LITTLE) * NS +
+    BigInt(view.getUint32(offset + 8, LITTLE));
+}
+
+/** The number that `stat` gives for a device, of its two halves. */
+function deviceNumber(major: number, minor: number): bigint {
+  const [high, low] = [BigInt(major), BigInt(minor)];
+  return ((high & 0xfffff000n) << 32n) | ((high & 0xfffn) << 8n) |
+    ((low & 0xffffff00n) << 12n) | (low & 0xffn);
+}

@@ -1,0 +1,262 @@
+/**
+ * Where the parts of one session wait until they are whole:
+ * `<upload folder>/.sftpx-partial/<session>/<slot>.part`.
+ *
+ * Folders have mode 0700 and parts 0600, whatever the umask, and both must be
+ * ours: in an upload folder that others may write to, one of them could have
+ * made the folder beforehand.
+ *
+ * @module
+ */
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  fchmodSync,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+} from "node:fs";
+import { SftpxError } from "../core/errors.ts";
+import { attempt, errorCode, ioError } from "./io_error.ts";
+import { PARTIAL_FOLDER } from "./paths.ts";
+import {
+  closeDir,
+  makeFolder,
+  type OpenDir,
+  openDir,
+  removeFolder,
+  removeName,
+  syncDir,
+} from "./root_dir.ts";
+import { openFile, type PartFile } from "./root_file.ts";
+import type { Native } from "./root_native.ts";
+
+/** The parts of one session. */
+export interface PartialDir {
+  /** Makes an empty part; one that is there already is an error. */
+  create(slot: number): Promise<PartFile>;
+  /** Opens a part that is there; `undefined` if it is not. */
+  open(slot: number): Promise<PartFile | undefined>;
+  /** Removes a part, if it is there. */
+  remove(slot: number): Promise<void>;
+  /** The slots of the parts that are there, in order. */
+  list(): Promise<number[]>;
+  /**
+   * Makes sure that parts made since the last call are still there after a
+   * crash of the machine. To be called before a journal counts on them.
+   */
+  sync(): Promise<void>;
+  /** Removes all parts and the folder; a part made later makes it again. */
+  removeAll(): Promise<void>;
+  /** Closes the folder; open parts stay open. Again does nothing. */
+  close(): void;
+  /** Where a part is, for `Root.commit()`. */
+  placeOf(slot: number): string;
+}
+
+/**
+ * Opens the parts of a session, and makes their folder.
+ *
+ * @param top The upload folder.
+ * @param session Its id, in hex.
+ */
+export function openPartial(
+  top: OpenDir,
+  session: string,
+  native: Native | undefined,
+): PartialDir {
+  if (!/^[0-9a-f]{2,128}$/.test(session)) {
+    throw new RangeError(
+      `Cannot open parts as the session id must be hex: current value is "${session}"`,
+    );
+  }
+  let dir = openSession(top, session);
+  let isTouched = true;
+  let isOpen = true;
+
+  function placeOf(slot: number): string {
+    if (!Number.isSafeInteger(slot) || slot < 0) {
+      throw new RangeError(
+        `Cannot place a part as its slot must be >= 0: current value is ${slot}`,
+      );
+    }
+    return dir.at(`${slot}.part`);
+  }
+
+  function create(slot: number): PartFile {
+    isTouched = true;
+    try {
+      return openFile(openSync(placeOf(slot), CREATE, 0o600), native);
+    } catch (error) {
+      if (errorCode(error) !== "ENOENT") {
+        throw error;
+      }
+    }
+    const gone = dir; // another receiver tidied it away while it was empty
+    dir = openSession(top, session);
+    closeDir(gone);
+    return openFile(openSync(placeOf(slot), CREATE, 0o600), native);
+  }
+
+  function open(slot: number): PartFile | undefined {
+    const fd = openExisting(placeOf(slot));
+    return fd === undefined ? undefined : openFile(fd, native);
+  }
+
+  function removeAll(): void {
+    listSlots(dir).forEach((slot) => removeName(placeOf(slot)));
+    const all = enterOwn(top, PARTIAL_FOLDER);
+    try {
+      removeFolder(all.at(session));
+    } finally {
+      closeDir(all);
+    }
+  }
+
+  return {
+    placeOf,
+    create: (slot) => attempt(() => `make part ${slot}`, () => create(slot)),
+    open: (slot) => attempt(() => `open part ${slot}`, () => open(slot)),
+    remove: (slot) =>
+      attempt(() => `remove part ${slot}`, () => removeName(placeOf(slot))),
+    list: () => attempt(() => "list the parts", () => listSlots(dir)),
+    removeAll: () => attempt(() => "remove the parts", removeAll),
+    async sync() {
+      if (!isTouched) {
+        return;
+      }
+      isTouched = false;
+      try {
+        await syncDir(dir);
+        await syncAbove(top);
+      } catch (error) {
+        isTouched = true;
+        throw ioError("sync the folder for parts", error);
+      }
+    },
+    close() {
+      if (isOpen) {
+        isOpen = false;
+        closeDir(dir);
+      }
+    },
+  };
+}
+
+/** Removes what no receiver needs of the folder for parts, and it if empty. */
+export function removeEmptyPartials(top: OpenDir): void {
+  let all: OpenDir;
+  try {
+    all = openDir(top.at(PARTIAL_FOLDER), top.fd !== -1);
+  } catch {
+    return; // there is none, or it is nothing of ours
+  }
+  try {
+    for (const entry of readdirSync(all.at("."), { withFileTypes: true })) {
+      if (entry.isDirectory()) {
+        removeFolder(all.at(entry.name));
+      } else if (entry.isSymbolicLink()) {
+        removeName(all.at(entry.name)); // a `Root.makeLink()` was killed
+      }
+    }
+  } finally {
+    closeDir(all);
+  }
+  removeFolder(top.at(PARTIAL_FOLDER));
+}
+
+/**
+ * Enters a folder that is ours alone, and makes it if there is none.
+ *
+ * @throws {SftpxError} `local-io` when it is somebody else's.
+ */
+export function enterOwn(parent: OpenDir, name: string): OpenDir {
+  const place = parent.at(name);
+  makeFolder(place, 0o700);
+  const dir = openDir(place, parent.fd !== -1);
+  try {
+    const { uid, mode } = dir.fd === -1 ? lstatSync(place) : fstatSync(dir.fd);
+    const us = Deno.uid(); // null where there are no such modes
+    if (us !== null && uid !== us) {
+      const text =
+        `Cannot use the folder "${name}": it belongs to another user`;
+      throw new SftpxError("local-io", text);
+    }
+    if (us !== null && (mode & 0o777) !== 0o700) {
+      dir.fd === -1 ? chmodSync(place, 0o700) : fchmodSync(dir.fd, 0o700);
+    }
+    return dir;
+  } catch (error) {
+    closeDir(dir);
+    throw error;
+  }
+}
+
+const CREATE = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL |
+  (constants.O_NOFOLLOW ?? 0);
+
+/** Not to wait for a writer should it be a pipe. */
+const OPEN = constants.O_RDWR | (constants.O_NONBLOCK ?? 0) |
+  (constants.O_NOFOLLOW ?? 0);
+
+/** How often others may tidy the folder away while we make one in it. */
+const TRIES = 3;
+
+function openSession(top: OpenDir, session: string): OpenDir {
+  for (let left = TRIES;; left--) {
+    try {
+      const all = enterOwn(top, PARTIAL_FOLDER);
+      try {
+        return enterOwn(all, session);
+      } finally {
+        closeDir(all);
+      }
+    } catch (error) {
+      if (errorCode(error) !== "ENOENT" || left === 0) {
+        throw ioError("use the folder for parts", error);
+      }
+    }
+  }
+}
+
+function openExisting(place: string): number | undefined {
+  let fd: number;
+  try {
+    fd = openSync(place, OPEN);
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") {
+      return undefined;
+    }
+    throw error;
+  }
+  const facts = fstatSync(fd);
+  if (facts.isFile() && facts.nlink === 1) {
+    return fd;
+  }
+  closeSync(fd);
+  // A file with a second name was being put in place when we were killed: what
+  // is written to it would change the finished file.
+  removeName(place);
+  return undefined;
+}
+
+function listSlots(dir: OpenDir): number[] {
+  return readdirSync(dir.at("."))
+    .flatMap((name) => /^(0|[1-9]\d{0,15})\.part$/.exec(name)?.[1] ?? [])
+    .map(Number)
+    .filter(Number.isSafeInteger)
+    .sort((a, b) => a - b);
+}
+
+/** The folder for parts and the upload folder, which name the session's. */
+async function syncAbove(top: OpenDir): Promise<void> {
+  const all = enterOwn(top, PARTIAL_FOLDER);
+  try {
+    await syncDir(all);
+  } finally {
+    closeDir(all);
+  }
+  await syncDir(top);
+}
