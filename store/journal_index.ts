@@ -1,0 +1,135 @@
+/**
+ * Where in the journal the done record of a path is: twelve bytes a place.
+ *
+ * An open hash table in typed arrays, so that a million files cost some twenty
+ * megabytes and no garbage. A key is 48 bits of the path's BLAKE3. Two paths
+ * that share all of them (one chance in 500 among a million) share an entry:
+ * the later is found, the earlier is not, and is only compared once more.
+ *
+ * @module
+ */
+import type { Digest } from "./journal_codec.ts";
+
+/** 48 bits of a digest, in the two parts that the table keeps. */
+export interface PathKey {
+  readonly high: number;
+  readonly low: number;
+}
+
+/** Offsets by path key. */
+export interface DoneIndex {
+  /** How many keys there are. */
+  readonly size: number;
+  /** What the arrays take. */
+  readonly byteLength: number;
+  /** The offset last set for a key; `undefined` when there is none. */
+  get(key: PathKey): number | undefined;
+  set(key: PathKey, offset: number): void;
+  clone(): DoneIndex;
+}
+
+/** Fuller than this, a search for what is not there becomes long. */
+const MAX_LOAD = 0.85;
+const FIRST_PLACES = 64;
+/** Less than doubling, so that a table is never half empty. */
+const GROWTH = 1.5;
+const TWO_32 = 2 ** 32;
+
+/** The key of a path. */
+export function pathKeyOf(path: string, digest: Digest): PathKey {
+  const hash = digest(new TextEncoder().encode(path));
+  const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = hash;
+  return {
+    high: ((a << 24) | (b << 16) | (c << 8) | d) >>> 0,
+    low: (e << 8) | f,
+  };
+}
+
+/** Creates an empty index, or one with the content of `from`. */
+export function doneIndex(from?: Table): DoneIndex {
+  let table = from ?? newTable(FIRST_PLACES);
+
+  return {
+    get size() {
+      return table.size;
+    },
+    get byteLength() {
+      return table.keyHigh.byteLength + table.keyLow.byteLength +
+        table.atHigh.byteLength + table.atLow.byteLength;
+    },
+    get(key) {
+      return offsetAt(table, find(table, key));
+    },
+    set(key, offset) {
+      if (table.size + 1 > table.places * MAX_LOAD) table = grown(table);
+      put(table, key, offset);
+    },
+    clone: () =>
+      doneIndex({
+        ...table,
+        keyHigh: table.keyHigh.slice(),
+        keyLow: table.keyLow.slice(),
+        atHigh: table.atHigh.slice(),
+        atLow: table.atLow.slice(),
+      }),
+  };
+}
+
+/** Keys and 48-bit offsets; an offset of 0 marks a free place. */
+interface Table {
+  readonly places: number;
+  size: number;
+  readonly keyHigh: Uint32Array;
+  readonly keyLow: Uint16Array;
+  readonly atHigh: Uint16Array;
+  readonly atLow: Uint32Array;
+}
+
+function newTable(places: number): Table {
+  return {
+    places,
+    size: 0,
+    keyHigh: new Uint32Array(places),
+    keyLow: new Uint16Array(places),
+    atHigh: new Uint16Array(places),
+    atLow: new Uint32Array(places),
+  };
+}
+
+/** The place of `key`, or the free one where it would go. */
+function find(table: Table, key: PathKey): number {
+  let place = Math.floor(key.high / TWO_32 * table.places);
+  while (
+    offsetAt(table, place) !== undefined &&
+    (table.keyHigh[place] !== key.high || table.keyLow[place] !== key.low)
+  ) {
+    place = place + 1 === table.places ? 0 : place + 1;
+  }
+  return place;
+}
+
+function offsetAt(table: Table, place: number): number | undefined {
+  const offset = (table.atHigh[place] ?? 0) * TWO_32 +
+    (table.atLow[place] ?? 0);
+  return offset === 0 ? undefined : offset;
+}
+
+function put(table: Table, key: PathKey, offset: number): void {
+  const place = find(table, key);
+  if (offsetAt(table, place) === undefined) table.size++;
+  table.keyHigh[place] = key.high;
+  table.keyLow[place] = key.low;
+  table.atHigh[place] = Math.floor(offset / TWO_32);
+  table.atLow[place] = offset;
+}
+
+function grown(table: Table): Table {
+  const larger = newTable(Math.ceil(table.places * GROWTH));
+  for (let place = 0; place < table.places; place++) {
+    const offset = offsetAt(table, place);
+    if (offset === undefined) continue;
+    const high = table.keyHigh[place] ?? 0;
+    put(larger, { high, low: table.keyLow[place] ?? 0 }, offset);
+  }
+  return larger;
+}
