@@ -45,8 +45,8 @@ export function start(options: StartOptions): Running {
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
-    // State and settings of the one who runs this must not matter.
-    env: { XDG_CONFIG_HOME: options.cwd, NO_COLOR: "1" },
+    clearEnv: true,
+    env: ownEnvironment(options.cwd),
   }).spawn();
   const waiting = new Map<string, PromiseWithResolvers<PrintedEvent>>();
   let words = "";
@@ -96,6 +96,17 @@ export function start(options: StartOptions): Running {
       await ended;
     },
     lastWords: () => words,
+  };
+}
+
+/** This environment, but for the settings of the one who runs this. */
+function ownEnvironment(configHome: string): Record<string, string> {
+  const kept = Object.entries(Deno.env.toObject())
+    .filter(([name]) => !name.startsWith("SFTPX_"));
+  return {
+    ...Object.fromEntries(kept),
+    XDG_CONFIG_HOME: configHome,
+    NO_COLOR: "1",
   };
 }
 
