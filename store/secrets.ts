@@ -1,0 +1,192 @@
+/**
+ * Files that hold secrets: keys and tokens. Only their owner may read them, from
+ * the moment that they exist; one that others may read is not used, as nobody
+ * knows who has.
+ *
+ * @module
+ */
+import { constants } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
+import { dirname } from "node:path";
+import { fromBase64Url, toBase64Url } from "../core/bytes.ts";
+import { SftpxError } from "../core/errors.ts";
+import { errorCode, ioError } from "./io_error.ts";
+import { quoted } from "./paths.ts";
+
+/** How a secret is written. */
+export interface WriteSecretOptions {
+  /** Replaces what is there. @default {false} */
+  readonly force?: boolean;
+}
+
+/** Larger than any key; what is larger is another file. */
+const LARGEST_SECRET = 65_536;
+
+/** Bytes of an access token. */
+const TOKEN_LENGTH = 32;
+
+const OWNER_ONLY = 0o600;
+
+/**
+ * Writes a secret with mode 0600, whole or not at all. What is there already, of
+ * whatever kind, is kept unless `force` is said. Folders that are missing are
+ * made, for the owner only.
+ *
+ * @returns Whether it was written, or kept as it was.
+ * @throws {SftpxError} `local-io`.
+ */
+export async function writeSecret(
+  path: string,
+  content: string | Uint8Array,
+  options: WriteSecretOptions = {},
+): Promise<"written" | "kept"> {
+  const { force = false } = options;
+  let temporary: string | undefined;
+  try {
+    if (!force && await isThere(path)) return "kept";
+    const dir = dirname(path);
+    await Deno.mkdir(dir, { recursive: true, mode: 0o700 });
+    // Made by the system under a name that was free, readable by us alone.
+    temporary = await Deno.makeTempFile({ dir, prefix: ".sftpx-secret-" });
+    await fill(temporary, content);
+    if (force) {
+      await Deno.rename(temporary, path);
+      temporary = undefined;
+    } else {
+      // Unlike a rename, a link replaces nothing that came in between.
+      await Deno.link(temporary, path);
+    }
+    await syncFolder(dir);
+    return "written";
+  } catch (error) {
+    if (!force && errorCode(error) === "EEXIST") return "kept";
+    throw ioError(`write ${quoted(path)}`, error);
+  } finally {
+    if (temporary !== undefined) await Deno.remove(temporary).catch(() => {});
+  }
+}
+
+/**
+ * Reads a secret.
+ *
+ * @param what What errors are to call it: `key`.
+ * @throws {SftpxError} `config`, when it cannot be read, or others may read it.
+ */
+export async function readSecret(
+  path: string,
+  what: string,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const name = `${what} ${quoted(path)}`;
+  let file: FileHandle | undefined;
+  try {
+    await checkLink(path, name);
+    // Without waiting: a pipe of that name would have us wait for its writer.
+    file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+    await checkFile(file, name);
+    return await readAll(file, name);
+  } catch (error) {
+    if (error instanceof SftpxError) throw error;
+    const { message } = ioError(`read ${name}`, error);
+    throw new SftpxError("config", message, error);
+  } finally {
+    await file?.close();
+  }
+}
+
+/** Writes an access token as its file has it: one line of base64url. */
+export function formatToken(token: Uint8Array): string {
+  if (token.length !== TOKEN_LENGTH) {
+    throw new RangeError(
+      `Cannot format token as it must have ${TOKEN_LENGTH} bytes: current length is ${token.length}`,
+    );
+  }
+  return `${toBase64Url(token)}\n`;
+}
+
+/**
+ * Reads an access token. Space around it is ignored.
+ *
+ * @param what What errors are to call it: `token "certs/token"`.
+ * @throws {SftpxError} `config`, without what was read.
+ */
+export function parseToken(
+  text: string | Uint8Array,
+  what = "token",
+): Uint8Array<ArrayBuffer> {
+  const line = typeof text === "string" ? text : new TextDecoder().decode(text);
+  const token = fromBase64Url(line.trim());
+  if (token?.length !== TOKEN_LENGTH) {
+    throw new SftpxError(
+      "config",
+      `Cannot read ${what}: it must be one line of 43 characters of base64url`,
+    );
+  }
+  return token;
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await Deno.lstat(path);
+    return true;
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") return false;
+    throw error;
+  }
+}
+
+async function fill(path: string, content: string | Uint8Array): Promise<void> {
+  // On Windows the folder says who may read.
+  if (Deno.build.os !== "windows") await Deno.chmod(path, OWNER_ONLY);
+  const file = await open(path, "r+");
+  try {
+    await file.writeFile(content);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Makes the name last, where the system has such a thing as a synced folder. */
+async function syncFolder(dir: string): Promise<void> {
+  if (Deno.build.os === "windows") return;
+  using folder = await Deno.open(dir);
+  await folder.sync();
+}
+
+/** Who owns a link decides what we read; the system's owner and ourselves may. */
+async function checkLink(path: string, name: string): Promise<void> {
+  const { isSymlink, uid } = await Deno.lstat(path);
+  if (isSymlink && uid !== null && uid !== 0 && uid !== Deno.uid()) {
+    throw unusable(name, "it is a symbolic link that belongs to another user");
+  }
+}
+
+async function checkFile(file: FileHandle, name: string): Promise<void> {
+  const stat = await file.stat();
+  if (!stat.isFile()) throw unusable(name, "it is not a file");
+  const mode = stat.mode & 0o7777;
+  if (Deno.build.os !== "windows" && (mode & 0o077) !== 0) {
+    const shown = mode.toString(8).padStart(4, "0");
+    throw unusable(name, `its mode is ${shown}, looser than 0600`);
+  }
+}
+
+async function readAll(
+  file: FileHandle,
+  name: string,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = new Uint8Array(LARGEST_SECRET + 1);
+  let length = 0;
+  while (length < bytes.length) {
+    const { bytesRead } = await file.read(bytes, length, bytes.length - length);
+    if (bytesRead === 0) break;
+    length += bytesRead;
+  }
+  if (length === 0) throw unusable(name, "it is empty");
+  if (length > LARGEST_SECRET) throw unusable(name, "it is larger than 64 KiB");
+  return bytes.slice(0, length);
+}
+
+function unusable(name: string, reason: string): SftpxError {
+  return new SftpxError("config", `Cannot use ${name}: ${reason}`);
+}
