@@ -78,6 +78,7 @@ export function ledger(us: Side, limits: LedgerLimits): Ledger {
   let bytes = 0;
   let total: number | undefined;
   let resumed = 0;
+  let isResumed = false;
   let allDigests = false;
 
   function addEntry(
@@ -87,7 +88,7 @@ export function ledger(us: Side, limits: LedgerLimits): Ledger {
     if (index > next) fail(`entry ${index} comes where ${next} should`);
     if (index < next) return updateEntry(index, gen, entry, fail);
     if (total !== undefined) fail(`entry ${index} comes after the end`);
-    if (gen > 0 && resumed === 0) fail(`entry ${index} begins as gen ${gen}`);
+    if (gen > 0 && !isResumed) fail(`entry ${index} begins as gen ${gen}`);
     if (index - retired >= window) {
       fail(`entry ${index} is beyond the window of ${window}`);
     }
@@ -232,14 +233,14 @@ export function ledger(us: Side, limits: LedgerLimits): Ledger {
             total = next;
             return "take";
           }
-          return resumed > 0 || next === 0
-            ? "drop"
-            : fail("the end comes twice");
+          return isResumed ? "drop" : fail("the end comes twice");
       }
     },
     status(frame, fail) {
       switch (frame.type) {
         case "verdict": {
+          // RETIRED may have been lost with a connection, or not.
+          if (frame.index < Math.min(retired, resumed)) return "drop";
           const row = rowOf(frame.index, fail);
           const repeats = frame.index < resumed;
           return enterVerdict(row, frame.gen, frame.verdict, repeats, fail);
@@ -275,6 +276,7 @@ export function ledger(us: Side, limits: LedgerLimits): Ledger {
       if (from !== next) total = undefined;
       next = from;
       resumed = from;
+      isResumed = true;
     },
     setWindow(value) {
       window = value;

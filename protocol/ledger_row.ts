@@ -119,10 +119,7 @@ export function enterVerdict(
 ): Answer {
   checkGen(row, gen, fail);
   const { index, judged } = row;
-  const entry = gen === row.gen
-    ? row.entry
-    : row.older.find((one) => one.gen === gen)?.entry ??
-      fail(`entry ${index} has no gen ${gen}`);
+  const entry = versionOf(row, gen) ?? fail(`entry ${index} has no gen ${gen}`);
   if (entry.kind !== "file" && verdict.kind !== "refused") {
     fail(`entry ${index} is not a file`);
   }
@@ -196,6 +193,12 @@ function checkGen(row: Row, gen: number, fail: Fail): void {
   if (gen < (row.judged?.gen ?? 0)) {
     fail(`entry ${row.index} had a verdict for gen ${row.judged?.gen} already`);
   }
+}
+
+function versionOf(row: Row, gen: number): Entry | undefined {
+  if (gen === row.gen) return row.entry;
+  if (gen === row.judged?.gen) return row.judged.entry;
+  return row.older.find((one) => one.gen === gen)?.entry;
 }
 
 function isWanted(verdict: Verdict): boolean {

@@ -57,6 +57,8 @@ export interface RulesOptions {
 export interface Rules {
   /** How far the control stream of this connection has come. */
   readonly phase: Phase;
+  /** This connection goes on where the last one ended; decided by WELCOME. */
+  readonly continued: boolean;
   /** The index of the next new entry. */
   readonly next: number;
   /** All entries below are final. */
@@ -127,6 +129,7 @@ function rules(us: Side, options: RulesOptions): SenderRules & ReceiverRules {
   let welcome: Welcome | undefined;
   let life: Uint8Array | undefined;
   let offer: Offer | undefined;
+  let continued = false;
 
   function enter(frame: ControlFrame, fail: Fail): void {
     switch (frame.type) {
@@ -135,9 +138,11 @@ function rules(us: Side, options: RulesOptions): SenderRules & ReceiverRules {
         hello = frame;
         return;
       case "welcome":
-        if (!frame.continued) begin(frame, fail);
-        else if (welcome === undefined) fail("there is nothing to continue");
-        else goOn(welcome, frame, fail);
+        continued = frame.continued && isKnown(frame);
+        if (continued) goOn(frame, fail);
+        else if (frame.continued && us === "receiver") {
+          fail("there is nothing to continue");
+        } else begin(frame, fail);
         // A peer may tighten our limit, and not loosen it.
         book.setWindow(Math.min(window, frame.window));
         welcome = frame;
@@ -159,16 +164,23 @@ function rules(us: Side, options: RulesOptions): SenderRules & ReceiverRules {
         return;
     }
   }
+  /**
+   * A receiver whose first WELCOME was lost believes that it continues, and has
+   * heard nothing yet: to the sender that is a beginning like any other.
+   */
   function begin(frame: Welcome, fail: Fail): void {
     if (frame.next !== 0) fail(`a new conversation begins at ${frame.next}`);
     book = ledger(us, limits);
     offer = undefined;
     life = hello?.life;
   }
-  function goOn(before: Welcome, frame: Welcome, fail: Fail): void {
-    const same = life !== undefined && hello !== undefined &&
-      sameBytes(life, hello.life) && sameBytes(before.life, frame.life);
-    if (!same) fail("another life continues");
+  /** Whether both are who they were when the last conversation began. */
+  function isKnown(frame: Welcome): boolean {
+    return welcome !== undefined && life !== undefined &&
+      hello !== undefined && sameBytes(life, hello.life) &&
+      sameBytes(welcome.life, frame.life);
+  }
+  function goOn(frame: Welcome, fail: Fail): void {
     const exact = us === "receiver" && frame.next !== book.next;
     if (exact || frame.next < book.retired || frame.next > book.next) {
       fail(`${book.retired} to ${book.next} entries are there: ${frame.next}`);
@@ -186,6 +198,9 @@ function rules(us: Side, options: RulesOptions): SenderRules & ReceiverRules {
   return {
     get phase() {
       return control.phase;
+    },
+    get continued() {
+      return continued;
     },
     get next() {
       return book.next;
