@@ -88,7 +88,7 @@ export async function live<M>(
     env.log.event("actor.stop-failed", { reason: String(error) });
     failure ??= { error };
   }
-  while (tasks.size > 0) await Promise.allSettled(tasks);
+  await Promise.allSettled(tasks); // no more can come: see spawn
   if (failure !== undefined) throw failure.error;
 }
 
