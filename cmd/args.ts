@@ -1,0 +1,178 @@
+/**
+ * The command line: every command, argument and option, and their help.
+ *
+ * @module
+ */
+import { group, merge, object, or } from "@optique/core/constructs";
+import { runParser } from "@optique/core/facade";
+import { map, multiple } from "@optique/core/modifiers";
+import { argument, command } from "@optique/core/primitives";
+import { path } from "@optique/run/valueparser";
+import type { Usage } from "@optique/core/usage";
+import { SftpxError } from "../core/errors.ts";
+import { hinted } from "./hint.ts";
+import {
+  parserOf,
+  says,
+  type Table,
+  type Values,
+  wordsOf,
+} from "./settings.ts";
+import { COMMON, INIT, RECV, SEND } from "./tables.ts";
+
+/** What was asked for. */
+export type Asked =
+  | { readonly command: "init"; readonly flags: Flags<typeof INIT> }
+  | { readonly command: "recv"; readonly flags: Flags<typeof RECV> }
+  | {
+    readonly command: "send";
+    readonly paths: readonly string[];
+    readonly flags: Flags<typeof SEND>;
+  };
+
+/** What the command line says, of a table and of what all have. */
+export type Flags<T extends Table> = Values<T> & Values<typeof COMMON>;
+
+/** What goes to a terminal before the program ends with 0. */
+export interface Shown {
+  readonly command: "show";
+  readonly text: string;
+}
+
+/**
+ * Reads a command line.
+ *
+ * @throws {SftpxError} "usage" when it is wrong.
+ */
+export function readArgs(
+  args: readonly string[],
+  version: string,
+  columns: number,
+): Asked | Shown {
+  let shown = "";
+  const show = (): Shown => ({ command: "show", text: shown });
+  return runParser<typeof COMMANDS, Shown, never>(COMMANDS, "sftpx", args, {
+    brief: says(`sftpx ${version}: moves files, and proves that they arrived`),
+    footer: says(
+      "Every option is also an SFTPX_ variable (SFTPX_UPLOAD_DIR) and a key of " +
+        "config.yaml (upload-dir).",
+    ),
+    help: {
+      command: true,
+      option: { names: ["-h", "--help"] },
+      onShow: show,
+    },
+    version: {
+      value: version,
+      option: { names: ["-V", "--version"] },
+      onShow: show,
+    },
+    completion: { command: { names: ["completions"] }, onShow: show },
+    aboveError: "none",
+    colors: false,
+    maxWidth: columns,
+    termWidth: "auto",
+    commandList: "top-level",
+    usageLine: usage("COMMAND [OPTION...]"),
+    stdout: (text) => shown += `${text}\n`,
+    stderr: () => {},
+    onError: (_exit, message) => {
+      const [words = "", suggestion] = wordsOf(message).split("\n\n");
+      const topic = HELP[args[0] ?? ""] ?? "sftpx help";
+      throw hinted(
+        new SftpxError(
+          "usage",
+          `Cannot read the command line: ${lowered(words)}`,
+        ),
+        suggestion === undefined
+          ? `${topic} says what there is`
+          : lowered(suggestion),
+      );
+    },
+  });
+}
+
+const HELP: Readonly<Record<string, string>> = {
+  init: "sftpx init --help",
+  recv: "sftpx recv --help",
+  send: "sftpx send --help",
+};
+
+const init = command(
+  "init",
+  map(
+    merge(parserOf(INIT), general()),
+    (flags) => ({ command: "init", flags }) as const,
+  ),
+  {
+    brief: says("makes certificate, key and token"),
+    usageLine: usage("[OPTION...]"),
+    description: says(
+      "Makes certs/cert.pem, certs/key.pem and certs/token, and prints the " +
+        "ticket: one line that is all a sender needs. What is there is kept.",
+    ),
+  },
+);
+
+const recv = command(
+  "recv",
+  map(
+    merge(parserOf(RECV), general()),
+    (flags) => ({ command: "recv", flags }) as const,
+  ),
+  {
+    brief: says("takes in files"),
+    usageLine: usage("[OPTION...]"),
+    description: says(
+      "Takes in files from many senders until it is stopped, and prints the " +
+        "ticket that they need.",
+    ),
+  },
+);
+
+const send = command(
+  "send",
+  map(
+    merge(
+      object({
+        paths: multiple(argument(path({ metavar: "PATH" }), {
+          description: says(
+            "Files and folders; - is standard input. The last one may be the " +
+              "SERVER: host, host:port or a ticket",
+          ),
+        })),
+      }),
+      parserOf(SEND),
+      general(),
+    ),
+    ({ paths, ...flags }) => ({ command: "send", paths, flags }) as const,
+  ),
+  {
+    brief: says("sends files and folders"),
+    usageLine: usage("[OPTION...] PATH... [SERVER]"),
+    description: says(
+      "Sends files and folders to a receiver. When it ends with 0, the " +
+        "receiver has verified every byte and put it safely on disk. " +
+        "Interrupted? Give the same command again.",
+    ),
+  },
+);
+
+const COMMANDS = or(init, recv, send);
+
+function general(): ReturnType<typeof parserOf<typeof COMMON>> {
+  return group("Output", parserOf(COMMON));
+}
+
+/** The whole line would be longer than the help below it. */
+function usage(value: string): Usage {
+  return [{ type: "literal", value }];
+}
+
+/** A sentence as the end of another one. */
+function lowered(words: string): string {
+  return words.trim().replace(/\.$/, "").replace(
+    /(^|: )([A-Z])(?=[a-z ])/g,
+    (_, before: string, letter: string) => before + letter.toLowerCase(),
+  );
+}

@@ -1,0 +1,172 @@
+/**
+ * Who a receiver is: certificate, key and token in one folder.
+ *
+ * @module
+ */
+import { SftpxError } from "../core/errors.ts";
+import { type Secret, secret } from "../core/secret.ts";
+import {
+  checkCertificateDates,
+  checkKeyPair,
+  makeCertificate,
+  readCertificate,
+} from "../crypto/certificate.ts";
+import { TOKEN_LENGTH } from "../crypto/proof.ts";
+import { systemRandomBytes } from "../crypto/random.ts";
+import { ioError } from "../store/io_error.ts";
+import { quoted } from "../store/paths.ts";
+import { formatToken, parseToken, writeSecret } from "../store/secrets.ts";
+import { hinted } from "./hint.ts";
+import { readIfThere, readSecretIfThere } from "./own_files.ts";
+
+/** Where they are when nothing else is said. */
+export const DEFAULT_CERTS = "certs";
+
+/** What a receiver shows, and what it keeps. */
+export interface Identity {
+  /** PEM. */
+  readonly cert: string;
+  /** PEM: a secret. */
+  readonly key: Secret;
+  /** SHA-256 of the certificate, 32 bytes. */
+  readonly fingerprint: Uint8Array<ArrayBuffer>;
+  /** None in a folder without one. */
+  readonly token: Secret | undefined;
+}
+
+/** What a new identity says. */
+export interface IdentityOptions {
+  readonly ips: readonly string[];
+  readonly dns: readonly string[];
+  readonly days?: number | undefined;
+  /** Replaces what is there. */
+  readonly force: boolean;
+  readonly now: Date;
+}
+
+/** The files of the identity in `certs`. */
+export function filesOf(
+  certs: string,
+): Readonly<Record<"cert" | "key" | "token", string>> {
+  return {
+    cert: `${certs}/cert.pem`,
+    key: `${certs}/key.pem`,
+    token: `${certs}/token`,
+  };
+}
+
+/**
+ * Reads the identity in `certs`; `undefined` when there is neither certificate
+ * nor key.
+ *
+ * @throws {SftpxError} "config" when it is not usable.
+ */
+export async function readIdentity(
+  certs: string,
+  now: Date,
+): Promise<Identity | undefined> {
+  const files = filesOf(certs);
+  const cert = await readIfThere(files.cert);
+  const key = await readSecretIfThere(files.key, "key");
+  if (cert === undefined && key === undefined) {
+    return undefined;
+  }
+  if (cert === undefined || key === undefined) {
+    const [there, missing] = cert === undefined
+      ? [files.key, files.cert]
+      : [files.cert, files.key];
+    throw hinted(
+      new SftpxError(
+        "config",
+        `Cannot use ${quoted(there)}: there is no ${quoted(missing)}`,
+      ),
+      "sftpx init --force makes both anew",
+    );
+  }
+  const certificate = readCertificate(cert, now, named(files.cert));
+  checkCertificateDates(certificate, now, named(files.cert));
+  checkKeyPair(
+    certificate,
+    new TextDecoder().decode(key),
+    `key ${quoted(files.key)}`,
+  );
+  return {
+    cert,
+    key: secret(key),
+    fingerprint: certificate.fingerprint,
+    token: await readToken(files.token),
+  };
+}
+
+/**
+ * Makes what is missing in `certs`, or with `force` everything.
+ *
+ * @returns The identity, and the files that are new.
+ */
+export async function makeIdentity(
+  certs: string,
+  options: IdentityOptions,
+): Promise<{ readonly identity: Identity; readonly made: readonly string[] }> {
+  const { force, now, ips, dns, days } = options;
+  const files = filesOf(certs);
+  const made: string[] = [];
+  const before = force ? undefined : await readIdentity(certs, now);
+  if (before === undefined) {
+    const fresh = await makeCertificate({
+      ips,
+      dns,
+      now,
+      ...days === undefined ? {} : { days },
+    });
+    await writeSecret(files.key, fresh.key, { force });
+    await writePublic(files.cert, fresh.cert);
+    made.push(files.cert, files.key);
+  }
+  if (force || await readToken(files.token) === undefined) {
+    const token = formatToken(systemRandomBytes(TOKEN_LENGTH));
+    await writeSecret(files.token, token, { force });
+    made.push(files.token);
+  }
+  const identity = await readIdentity(certs, now);
+  if (identity === undefined) {
+    throw new SftpxError("config", `Cannot use ${quoted(certs)}: it is empty`);
+  }
+  return { identity, made };
+}
+
+/**
+ * Reads the certificate of a receiver, to know it by.
+ *
+ * @throws {SftpxError} "config" when it is not there or no certificate.
+ */
+export async function readPeerCertificate(
+  path: string,
+  now: Date,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  const pem = await readIfThere(path);
+  return pem === undefined
+    ? undefined
+    : readCertificate(pem, now, named(path)).fingerprint;
+}
+
+/**
+ * Reads a file that holds a token; `undefined` when there is none.
+ *
+ * @throws {SftpxError} "config" when it is no token, or others may read it.
+ */
+export async function readToken(path: string): Promise<Secret | undefined> {
+  const text = await readSecretIfThere(path, "token");
+  return text && secret(parseToken(text, `token ${quoted(path)}`));
+}
+
+function named(path: string): string {
+  return `certificate ${quoted(path)}`;
+}
+
+async function writePublic(path: string, text: string): Promise<void> {
+  try {
+    await Deno.writeTextFile(path, text, { mode: 0o644 });
+  } catch (error) {
+    throw ioError(`write ${quoted(path)}`, error);
+  }
+}

@@ -1,0 +1,113 @@
+/**
+ * What commands need of the process that they run in, so that a test can be it.
+ *
+ * @module
+ */
+
+/** The process as a command sees it. */
+export interface Io {
+  /** Writes data. */
+  out(text: string): void;
+  /** Writes talk. */
+  err(text: string): void;
+  readonly isTerminal: {
+    readonly stdin: boolean;
+    readonly stdout: boolean;
+    readonly stderr: boolean;
+  };
+  /** Width of the terminal in which the talk is; 80 when there is none. */
+  columns(): number;
+  /** A variable of the environment; an empty one is as good as none. */
+  env(name: string): string | undefined;
+  readonly stdin: ReadableStream<Uint8Array>;
+  /** Asks for something that is not shown while it is typed. */
+  askSecret(question: string): string | undefined;
+  /** Milliseconds of a clock that only goes forward. */
+  now(): number;
+  /** What day it is. */
+  date(): Date;
+  /** Addresses of this machine. */
+  addresses(): readonly string[];
+}
+
+/** The real one. */
+export function processIo(): Io {
+  const out = writer(Deno.stdout);
+  const err = writer(Deno.stderr);
+  return {
+    out,
+    err,
+    isTerminal: {
+      stdin: Deno.stdin.isTerminal(),
+      stdout: Deno.stdout.isTerminal(),
+      stderr: Deno.stderr.isTerminal(),
+    },
+    columns() {
+      try {
+        return Deno.consoleSize().columns || 80;
+      } catch { // not a terminal
+        return 80;
+      }
+    },
+    env: (name) => Deno.env.get(name) || undefined,
+    stdin: Deno.stdin.readable,
+    askSecret: (question) => {
+      err(question);
+      const answer = readHidden();
+      err("\n");
+      return answer;
+    },
+    now: () => performance.now(),
+    date: () => new Date(),
+    addresses: () => Deno.networkInterfaces().map(({ address }) => address),
+  };
+}
+
+/** Writes all of it at once, so that nothing is lost when the process ends. */
+function writer(to: { writeSync(bytes: Uint8Array): number }) {
+  const encoder = new TextEncoder();
+  let isOpen = true;
+  return (text: string): void => {
+    let rest = encoder.encode(text);
+    while (isOpen && rest.length > 0) {
+      try {
+        rest = rest.subarray(to.writeSync(rest));
+      } catch (error) {
+        if (error instanceof Deno.errors.WouldBlock) {
+          continue;
+        }
+        isOpen = false; // nobody reads it any more: the work goes on
+      }
+    }
+  };
+}
+
+/** Reads a line without showing it; `undefined` when it was broken off. */
+function readHidden(): string | undefined {
+  const bytes: number[] = [];
+  const buffer = new Uint8Array(1);
+  Deno.stdin.setRaw(true);
+  try {
+    for (;;) {
+      const key = Deno.stdin.readSync(buffer) === null ? 0x04 : buffer[0];
+      switch (key) {
+        case undefined:
+          break;
+        case 0x03: // Ctrl-C
+        case 0x04: // Ctrl-D
+          return undefined;
+        case 0x0a:
+        case 0x0d:
+          return new TextDecoder().decode(new Uint8Array(bytes));
+        case 0x08:
+        case 0x7f:
+          bytes.pop();
+          break;
+        default:
+          bytes.push(key);
+      }
+    }
+  } finally {
+    Deno.stdin.setRaw(false);
+  }
+}

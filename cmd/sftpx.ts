@@ -1,0 +1,118 @@
+/**
+ * The program: reads what was asked for, and does it.
+ *
+ * @module
+ */
+import type {
+  ReceiveOptions,
+  Receiver,
+  SendOptions,
+  SendResult,
+} from "../actors/options.ts";
+import { exitAfter, report } from "./exit.ts";
+import { type Io, processIo } from "./io.ts";
+import { createOutput, type Output, type Style } from "./output.ts";
+import { VERSION } from "./version.ts";
+
+/** What moves the bytes. */
+export interface Library {
+  send(options: SendOptions): Promise<SendResult>;
+  receive(options: ReceiveOptions): Promise<Receiver>;
+}
+
+/** What a command runs in. */
+export interface Surroundings {
+  readonly io: Io;
+  readonly output: Output;
+  readonly library: () => Promise<Library>;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Runs one command line.
+ *
+ * @param library Loads `mod.ts`, or what a test has in its place.
+ * @returns The exit code.
+ */
+export async function main(
+  args: readonly string[],
+  io: Io,
+  library: () => Promise<Library>,
+  signal: AbortSignal,
+): Promise<number> {
+  if (args.length === 1 && (args[0] === "--version" || args[0] === "-V")) {
+    io.out(`${VERSION}\n`); // without loading anything
+    return 0;
+  }
+  let output = await createOutput(io, guessedStyle(args, io), "send");
+  let code: number;
+  try {
+    const { readArgs } = await import("./args.ts");
+    const { ALL, COMMON, INIT, RECV, SEND } = await import("./tables.ts");
+    const asked = readArgs(args, VERSION, io.columns());
+    if (asked.command === "show") {
+      io.out(asked.text);
+      return 0;
+    }
+    const { readConfig, settled } = await import("./config.ts");
+    const given = await readConfig(io, ALL);
+    const style = settled(COMMON, asked.flags, given);
+    const role = asked.command === "send" ? "send" : "recv";
+    output = await createOutput(io, fullStyle(style), role);
+    const surroundings = { io, output, library, signal };
+    switch (asked.command) {
+      case "init": {
+        const { init } = await import("./init.ts");
+        code = await init(settled(INIT, asked.flags, given), surroundings);
+        break;
+      }
+      case "recv": {
+        const { recv } = await import("./recv.ts");
+        code = await recv(settled(RECV, asked.flags, given), surroundings);
+        break;
+      }
+      case "send": {
+        const { send } = await import("./send.ts");
+        const flags = settled(SEND, asked.flags, given);
+        code = await send(asked.paths, flags, surroundings);
+        break;
+      }
+    }
+  } catch (error) {
+    code = report(output, error, signal);
+  }
+  output.end(code);
+  return code;
+}
+
+/** How to speak of a command line that cannot be read. */
+function guessedStyle(args: readonly string[], io: Io): Style {
+  const end = args.indexOf("--");
+  const flags = end < 0 ? args : args.slice(0, end);
+  const isOn = (variable: string): boolean =>
+    /^(1|true|yes|on)$/i.test(io.env(variable) ?? "");
+  return fullStyle({
+    json: flags.includes("--json") ||
+      isOn("SFTPX_JSON") && !flags.includes("--no-json"),
+    verbose: flags.some((flag) => flag === "--verbose" || flag === "-v"),
+  });
+}
+
+function fullStyle(
+  style: { [K in keyof Style]?: Style[K] | undefined },
+): Style {
+  const quiet = style.quiet ?? false;
+  return {
+    json: style.json ?? false,
+    quiet,
+    verbose: !quiet && (style.verbose ?? false),
+    logFormat: style.logFormat ?? "text",
+  };
+}
+
+if (import.meta.main) {
+  const io = processIo();
+  await exitAfter(
+    (signal) => main(Deno.args, io, () => import("../mod.ts"), signal),
+  );
+}
