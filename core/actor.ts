@@ -24,10 +24,13 @@ export interface Behavior<M> {
 
 /** What the runtime lends to one life of an actor. */
 export interface Context<M> {
+  /** Its own address, for tasks to report to. */
   readonly self: Address<M>;
   /** Aborts when this life ends, whatever the reason. */
   readonly signal: AbortSignal;
+  /** Waits go by it. */
   readonly clock: Clock;
+  /** Names the actor in each event. */
   readonly log: Log;
   /** Runs `task` beside the actor. Its failure is the actor's failure. Does nothing once this life has ended. */
   spawn(task: (signal: AbortSignal) => Promise<void>): void;
@@ -41,7 +44,9 @@ export interface Context<M> {
 export interface LifeEnv {
   /** Ends the life from outside. */
   readonly signal: AbortSignal;
+  /** Lent to the behavior. */
   readonly clock: Clock;
+  /** Lent to the behavior. */
   readonly log: Log;
   /** See `SupervisorEnv.intercept`. */
   readonly intercept?: ((message: unknown) => void) | undefined;

@@ -16,9 +16,11 @@ export interface RestartPolicy {
   readonly strategy: "one-for-one" | "rest-for-one";
   /** More than `maxCrashes` crashes within `crashWindowMs` end the supervisor. */
   readonly maxCrashes: number;
+  /** See `maxCrashes`. */
   readonly crashWindowMs: number;
   /** A retryable failure waits up to `backoffMs` doubled each time, at most `backoffCapMs`. */
   readonly backoffMs: number;
+  /** See `backoffMs`. */
   readonly backoffCapMs: number;
   /** Retryable failures end the supervisor after this long without progress. */
   readonly patienceMs: number;

@@ -12,7 +12,9 @@ import { rejectReply } from "./reply.ts";
 
 /** How to make, and remake, one child. */
 export interface ChildSpec<M> {
+  /** Unique among its siblings; events and errors name it. */
   readonly name: string;
+  /** Messages that its mailbox holds. */
   readonly capacity: number;
   /** Restarted always, only after a failure, or never. */
   readonly restart: "permanent" | "transient" | "temporary";
@@ -24,7 +26,9 @@ export interface ChildSpec<M> {
 
 /** What a supervisor needs. */
 export interface SupervisorEnv {
+  /** Waits and time limits go by it. */
   readonly clock: Clock;
+  /** Told of exits, restarts and children that are stuck. */
   readonly log: Log;
   /** Jitter, in [0, 1). */
   readonly random: () => number;
@@ -44,18 +48,23 @@ export interface RestartInfo {
   readonly actor: string;
   /** What it failed with; `undefined` when it just ended. */
   readonly error: unknown;
+  /** How long it will be down. */
   readonly waitMs: number;
 }
 
 /** How a life ended. */
 export interface Exit {
+  /** False when it ended by itself or was stopped. */
   readonly failed: boolean;
+  /** What it failed with, if it failed. */
   readonly error: unknown;
 }
 
 /** What a supervisor knows of a child. */
 export interface Child {
+  /** Unique among its siblings. */
   readonly name: string;
+  /** When it runs again. */
   readonly restart: "permanent" | "transient" | "temporary";
   /** Lives one life; never rejects. */
   live(signal: AbortSignal): Promise<Exit>;
@@ -152,8 +161,11 @@ export function isFinished({ restart, exit }: Child): boolean {
   return restart === "transient" && exit !== undefined && !exit.failed;
 }
 
-interface Life {
+/** A life that goes on, or whose end is not judged. */
+export interface Life {
+  /** Ends it. */
   readonly control: AbortController;
+  /** Resolves when it has ended. */
   readonly ended: Promise<void>;
 }
 

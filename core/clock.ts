@@ -28,7 +28,11 @@ export const systemClock: Clock = {
   },
 };
 
-/** @throws {RangeError} when `ms` is not a number, or negative. */
+/**
+ * Checks a time to wait.
+ *
+ * @throws {RangeError} when `ms` is not a number, or negative.
+ */
 export function checkDelay(ms: number): void {
   if (!(ms >= 0)) {
     throw new RangeError(

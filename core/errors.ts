@@ -34,6 +34,7 @@ export type ErrorCode = keyof typeof ERRORS;
 
 /** The only error that crosses a folder boundary. */
 export class SftpxError extends Error {
+  /** Tells it from other errors. */
   override name = "SftpxError";
   /** Says what failed as "Cannot X: reason". */
   constructor(readonly code: ErrorCode, message: string, cause?: unknown) {

@@ -11,7 +11,9 @@ export type Field = string | number | boolean;
 
 /** Structured events: the name is the meaning, the fields are the data. */
 export interface Log {
+  /** Records that something happened. */
   event(name: string, fields?: Readonly<Record<string, Field>>): void;
+  /** A log whose events all have these fields too. */
   child(fields: Readonly<Record<string, Field>>): Log;
 }
 
@@ -33,7 +35,11 @@ export interface LogOptions {
   readonly level?: Level;
   /** Decides what an event matters. @default {levelOf} */
   readonly levelOf?: (name: string) => Level;
-  /** @default {systemClock} */
+  /**
+   * Stamps the events.
+   *
+   * @default {systemClock}
+   */
   readonly clock?: Clock;
 }
 

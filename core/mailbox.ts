@@ -10,6 +10,7 @@
 
 /** The write side of a mailbox: all that one actor may hold of another. */
 export interface Address<M> {
+  /** Whose mailbox it is, for errors. */
   readonly name: string;
   /** Queues `message`, waiting while the mailbox is full. */
   send(message: M, signal?: AbortSignal): Promise<void>;
@@ -19,7 +20,9 @@ export interface Address<M> {
 
 /** A bounded FIFO queue with many writers and one reader. */
 export class Mailbox<M> implements Address<M> {
+  /** Whose mailbox it is, for errors. */
   readonly name: string;
+  /** Messages that it holds; the next writer waits. */
   readonly capacity: number;
   #queue: M[] = [];
   // Writers wait only while the queue is full, so they are always served in order.
@@ -27,7 +30,11 @@ export class Mailbox<M> implements Address<M> {
   #reader: Waiter | undefined;
   #closed = false;
 
-  /** @throws {RangeError} when `capacity` is not an integer of 1 or more. */
+  /**
+   * Creates an empty mailbox.
+   *
+   * @throws {RangeError} when `capacity` is not an integer of 1 or more.
+   */
   constructor(name: string, capacity: number) {
     if (!Number.isInteger(capacity) || capacity < 1) {
       throw new RangeError(
@@ -136,7 +143,9 @@ export class Mailbox<M> implements Address<M> {
 
 /** Thrown to those who use a mailbox that was closed. */
 export class MailboxClosedError extends Error {
+  /** Tells it from other errors. */
   override name = "MailboxClosedError";
+  /** Names the mailbox. */
   constructor(mailbox: string) {
     super(`Cannot use mailbox "${mailbox}": it is closed`);
   }

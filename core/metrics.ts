@@ -11,15 +11,23 @@ import { printable } from "./escape.ts";
 
 /** A number that only grows. */
 export interface Counter {
+  /** What has been counted. */
   readonly value: number;
-  /** @throws {RangeError} when `amount` is negative. */
+  /**
+   * Counts `amount`, or one.
+   *
+   * @throws {RangeError} when `amount` is negative.
+   */
   add(amount?: number): void;
 }
 
 /** A number that comes and goes. */
 export interface Gauge {
+  /** What it is now. */
   readonly value: number;
+  /** Makes it `value`. */
   set(value: number): void;
+  /** Changes it by `amount`, up or down. */
   add(amount: number): void;
 }
 
@@ -28,7 +36,9 @@ export type Labels = Readonly<Record<string, string>>;
 
 /** Where counters and gauges are kept. Asking again gives the same one. */
 export interface Metrics {
+  /** The counter of this name and these labels. */
   counter(name: string, help: string, labels?: Labels): Counter;
+  /** The gauge of this name and these labels. */
   gauge(name: string, help: string, labels?: Labels): Gauge;
   /** All values, by `name` or `name{label="value"}`. */
   snapshot(): Record<string, number>;

@@ -8,14 +8,19 @@ import type { Address } from "./mailbox.ts";
 
 /** The way back for a message that asks for an answer; used at most once. */
 export interface Reply<T> {
+  /** Answers. */
   resolve(value: T): void;
+  /** Says why there is no answer. */
   reject(error: unknown): void;
 }
 
 /** What bounds the wait for an answer. */
 export interface AskOptions {
+  /** Ends the wait. */
   readonly signal: AbortSignal;
+  /** Measures the wait. */
   readonly clock: Clock;
+  /** Longest wait, for room in the mailbox and for the answer together. */
   readonly timeoutMs: number;
 }
 

@@ -36,6 +36,7 @@ export type { ChildSpec, RestartInfo, SupervisorEnv } from "./child.ts";
 
 /** Runs children and restarts them. Its own failure is its parent's to judge. */
 export class Supervisor {
+  /** Begins the names of its children's mailboxes. */
   readonly name: string;
   readonly #policy: RestartPolicy;
   readonly #env: SupervisorEnv;
@@ -44,6 +45,7 @@ export class Supervisor {
   #state: "new" | "running" | "ended" = "new";
   #wake: () => void = () => {};
 
+  /** Names it, and takes the policy's numbers as they are for all its life. */
   constructor(name: string, policy: RestartPolicy, env: SupervisorEnv) {
     this.name = name;
     this.#policy = policy;
@@ -200,8 +202,11 @@ export class Supervisor {
 
 /** A supervisor gave up on a child. The cause is what the child failed with. */
 export class SupervisorError extends Error {
+  /** Tells it from other errors. */
   override name = "SupervisorError";
+  /** Name of the child. */
   readonly child: string;
+  /** Says which child, and why. */
   constructor(child: string, why: string, cause: unknown) {
     super(`Cannot keep "${child}" running: ${why}`, { cause });
     this.child = child;
