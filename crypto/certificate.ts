@@ -19,6 +19,7 @@ export interface CertificateOptions {
   readonly dns?: readonly string[];
   /** Days that it is valid from `now`, 1 to 36500. @default {3650} */
   readonly days?: number;
+  /** What its dates count from. */
   readonly now: Date;
   /** Gives the serial number; the key comes from the system in any case. @default {systemRandomBytes} */
   readonly random?: RandomBytes;
@@ -44,10 +45,13 @@ export interface MadeCertificate {
 
 /** What a certificate says. */
 export interface Certificate {
+  /** What is signed and pinned, byte for byte. */
   readonly der: Uint8Array<ArrayBuffer>;
   /** SHA-256 of the certificate, 32 bytes. */
   readonly fingerprint: Uint8Array<ArrayBuffer>;
+  /** The first moment at which it is valid. */
   readonly notBefore: Date;
+  /** The last. */
   readonly notAfter: Date;
   /** Whether its time was over at the `now` that it was read with. */
   readonly expired: boolean;

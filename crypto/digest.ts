@@ -32,6 +32,7 @@ export interface Hasher {
 
 /** One implementation of BLAKE3. */
 export interface Digest {
+  /** Which one this is. */
   readonly name: DigestName;
   /** Fast enough for the thread that drives the network; otherwise use a pool. */
   readonly inline: boolean;

@@ -31,6 +31,7 @@ export interface ProvenHello {
   readonly life: Uint8Array;
   /** 16 bytes. */
   readonly nonce: Uint8Array;
+  /** The number of the dial within the session. */
   readonly attempt: number;
   /** The number of the connection within the session. */
   readonly connection: number;

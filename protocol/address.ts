@@ -10,6 +10,7 @@ import { printableJson } from "../core/escape.ts";
 export interface HostAndPort {
   /** A DNS name or an IPv4 address in lower case, or an IPv6 address without brackets. */
   readonly hostname: string;
+  /** 1 to 65535. */
   readonly port: number;
 }
 

@@ -54,6 +54,7 @@ export interface HashPool {
 
 /** What a hash pool needs. */
 export interface HashPoolOptions {
+  /** What to hash with. */
   readonly digest: Digest;
   /** How many Workers; 0 hashes in place, and so does a digest that is fast enough. */
   readonly size: number;

@@ -5,10 +5,13 @@
  * @module
  */
 
-/** Hash `count` parts of `buffer`: part `i` is `parts[2 * i]` to `parts[2 * i + 1]`, end excluded. */
+/** Hash some parts of a buffer. */
 export interface HashJob {
+  /** The report about this job has the same. */
   readonly id: number;
+  /** Moved to the Worker. */
   readonly buffer: ArrayBuffer;
+  /** Part `i` is `parts[2 * i]` to `parts[2 * i + 1]`, the end not in it. */
   readonly parts: Float64Array<ArrayBuffer>;
 }
 
