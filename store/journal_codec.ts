@@ -86,6 +86,9 @@ export const MAX_BODY_BYTES = 16_384;
 export const MAX_HAVE_DIGESTS = 500;
 
 const KINDS = { begin: 1, have: 2, done: 3, drop: 4, floor: 5 } as const;
+// One for all: making one takes longer than decoding a record.
+const ENCODER = new TextEncoder();
+const DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const NO_BYTES = new Uint8Array(0);
 
 /**
@@ -162,11 +165,14 @@ export function decodeRecord(bytes: Uint8Array): JournalRecord | undefined {
     if (length > bytes.length - at) throw new RangeError("short");
     return bytes.subarray(at, at += length);
   };
-  const time = (): bigint => viewOf(take(8)).getBigInt64(0);
+  const time = (): bigint => {
+    const value = view.getBigInt64(at); // throws when it is short
+    at += 8;
+    return value;
+  };
   const text = (): string => {
-    const value = take(number());
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
-      .decode(value);
+    const length = number();
+    return length === 0 ? "" : DECODER.decode(take(length));
   };
   try {
     const record = ((): JournalRecord | undefined => {
@@ -268,7 +274,7 @@ function bodyLength(
 }
 
 function utf8(path: string): Uint8Array {
-  const bytes = new TextEncoder().encode(path);
+  const bytes = ENCODER.encode(path);
   if (!path.isWellFormed() || path === "" || bytes.length > MAX_PATH_BYTES) {
     bad(`path of 1 to ${MAX_PATH_BYTES} bytes`, JSON.stringify(path));
   }

@@ -34,10 +34,11 @@ const FIRST_PLACES = 64;
 /** Less than doubling, so that a table is never half empty. */
 const GROWTH = 1.5;
 const TWO_32 = 2 ** 32;
+const ENCODER = new TextEncoder();
 
 /** The key of a path. */
 export function pathKeyOf(path: string, digest: Digest): PathKey {
-  const hash = digest(new TextEncoder().encode(path));
+  const hash = digest(ENCODER.encode(path));
   const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = hash;
   return {
     high: ((a << 24) | (b << 16) | (c << 8) | d) >>> 0,

@@ -113,7 +113,8 @@ export interface FoundRecord {
   readonly bytes: Uint8Array;
 }
 
-const READ_BYTES = 1 << 18;
+/** Some hundred records: a few milliseconds of work between two reads. */
+const READ_BYTES = 1 << 16;
 
 /** Where the good part of a log ends, and the last check in it. */
 export interface LogEnd {
