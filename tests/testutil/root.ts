@@ -37,7 +37,7 @@ export function testRoot(
   }
 }
 
-/** Receives a file, as persistence does. */
+/** Receives a file, as persistence does but for the syncs. */
 export async function receive(
   root: Root,
   name: string,
@@ -49,7 +49,6 @@ export async function receive(
     const part = await parts.create(1);
     await part.write(new TextEncoder().encode(text), 0);
     await part.setMeta({ mode: 0o644, mtimeNs: 1_700_000_000_000_000_000n });
-    await part.sync();
     part.close();
     return await root.commit(parts, 1, safePath(name), options);
   } finally {
