@@ -7,6 +7,7 @@ import {
   stampOf,
 } from "../tests/testutil/journals.ts";
 import { type OpenedJournal, openJournal } from "./journal.ts";
+import { diskFs } from "./journal_fs.ts";
 
 function openIn(dir: string): Promise<OpenedJournal> {
   return openJournal({
@@ -69,10 +70,18 @@ Deno.test("a torn journal on a real disk is cut, a foreign one set aside", () =>
     assertEquals(await torn.journal.doneFor("a"), doneOf("a", 1));
     await torn.journal.close();
     await Deno.writeTextFile(file, "something else\n");
+    await Deno.writeTextFile(`${file}.tmp`, "half of one that was killed\n");
     const other = await openIn(dir);
     assertEquals(other.state, "replaced");
     await other.journal.close();
     assertEquals(await Deno.readTextFile(`${file}.bad`), "something else\n");
+    await Deno.writeTextFile(`${file}.tmp`, "half of one that was killed\n");
+    await (await openIn(dir)).journal.close();
+    const names = await Array.fromAsync(Deno.readDir(`${dir}/resume`));
+    assertEquals(names.map(({ name }) => name).sort(), [
+      "aa.bitmap",
+      "aa.bitmap.bad",
+    ]);
   }));
 
 Deno.test("a journal is not opened twice", () =>
@@ -137,6 +146,27 @@ Deno.test("a process that is killed lets go of its journal, with what it had flu
     assertEquals(await journal.doneFor("a"), doneOf("a", 1));
     assertEquals(await journal.doneFor("b"), undefined);
     await journal.close();
+  }));
+
+Deno.test("a lock has one holder, also when its file comes and goes", () =>
+  withDir(async (dir) => {
+    let holders = 0;
+    let taken = 0;
+    const want = async (): Promise<void> => {
+      for (;;) {
+        const lock = await diskFs.lock(`${dir}/lock`);
+        if (lock === undefined) continue;
+        holders++;
+        assertEquals(holders, 1);
+        taken++;
+        await Deno.stat(dir); // holds it for a turn or two
+        holders--;
+        await lock.release();
+        return;
+      }
+    };
+    await Promise.all(Array.from({ length: 40 }, want));
+    assertEquals(taken, 40);
   }));
 
 Deno.test("something that is no file is never taken for a journal", () =>

@@ -208,3 +208,26 @@ Deno.test("a record that the disk has spoiled since is not given out", async () 
   await assertRejects(() => journal.compact(), SftpxError, "it is damaged at");
   await journal.close();
 });
+
+Deno.test("a file is found while its journal is replaced, or closed, under the reader", async () => {
+  const disk = memoryDisk();
+  const { journal } = await openOn(disk);
+  journal.done(doneOf("a", 1));
+  await journal.flush();
+  for (const change of [() => journal.compact(), () => journal.close()]) {
+    const gate = Promise.withResolvers<void>();
+    disk.reading = () => gate.promise;
+    const found = journal.doneFor("a");
+    disk.reading = () => Promise.resolve();
+    const changed = change();
+    // It cannot end before the read does, and the read waits for the gate.
+    let ended = false;
+    const end = changed.then(() => ended = true);
+    for (let turn = 0; turn < 200; turn++) await Promise.resolve();
+    assertEquals(ended, false);
+    gate.resolve();
+    assertEquals(await found, doneOf("a", 1));
+    await end;
+  }
+  assertEquals(disk.open.files, 0);
+});

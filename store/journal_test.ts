@@ -164,7 +164,7 @@ Deno.test("a log that is mostly of the past is written anew, in use and when ope
   const disk = memoryDisk();
   const { journal } = await openOn(disk);
   let largest = 0;
-  for (let n = 0; n < 20_000; n++) {
+  for (let n = 0; n < 30_000; n++) {
     journal.done(doneOf(`file ${n % 10}`, n));
     if (n % 500 === 0) await journal.flush();
     largest = Math.max(largest, journal.size);

@@ -29,6 +29,8 @@ export interface MemoryDisk {
   readonly failing: Map<DiskOperation, number>;
   /** Awaited before each operation, to hold it up. */
   before: (operation: DiskOperation) => Promise<void> | void;
+  /** Awaited in the middle of each read. */
+  reading: () => Promise<void>;
 }
 
 /** An error as the system makes it. */
@@ -73,7 +75,7 @@ export function memoryDisk(): MemoryDisk {
         return node.bytes.length;
       },
       async read(into, position) {
-        await Promise.resolve();
+        await disk.reading();
         check();
         const bytes = node.bytes.subarray(position, position + into.length);
         into.set(bytes);
@@ -116,6 +118,7 @@ export function memoryDisk(): MemoryDisk {
     room: Infinity,
     failing: new Map(),
     before: () => {},
+    reading: () => Promise.resolve(),
     fs: {
       makeDir: () => Promise.resolve(),
       open(path) {
