@@ -135,6 +135,7 @@ export function createWriter(what: string, sizeHint = 128): Writer {
   let to = new Uint8Array(sizeHint);
   let view = new DataView(to.buffer);
   let at = 0;
+  // It may replace the view: call it before the view is named.
   const room = (length: number): number => {
     if (at + length > to.length) {
       const larger = new Uint8Array(Math.max(to.length * 2, at + length));
@@ -156,15 +157,18 @@ export function createWriter(what: string, sizeHint = 128): Writer {
   };
   const writer: Writer = {
     u8(value) {
-      view.setUint8(room(1), check(value, 0xff));
+      const start = room(1);
+      view.setUint8(start, check(value, 0xff));
       return writer;
     },
     u16(value) {
-      view.setUint16(room(2), check(value, 0xffff));
+      const start = room(2);
+      view.setUint16(start, check(value, 0xffff));
       return writer;
     },
     u32(value) {
-      view.setUint32(room(4), check(value, 0xffff_ffff));
+      const start = room(4);
+      view.setUint32(start, check(value, 0xffff_ffff));
       return writer;
     },
     u64(value) {
@@ -180,11 +184,11 @@ export function createWriter(what: string, sizeHint = 128): Writer {
           `Cannot encode ${what} as value must fit 64 bits: current value is ${value}`,
         );
       }
-      view.setBigInt64(room(8), value);
+      const start = room(8);
+      view.setBigInt64(start, value);
       return writer;
     },
     varint(value) {
-      // Two steps: room() may replace the view.
       const start = room(varintLength(value));
       writeVarint(view, start, value);
       return writer;
