@@ -74,6 +74,8 @@ export interface Root {
     target: string,
     options: PlaceOptions,
   ): Promise<boolean>;
+  /** Where the symbolic link at `path` leads; `undefined` if there is none. */
+  readLink(path: SafePath): Promise<string | undefined>;
   /** Gives what is there its mode and time; a link its time, never followed. */
   setMeta(path: SafePath, meta: EntryMeta): Promise<void>;
   /** Gives an open file its mode and time. */

@@ -3,7 +3,14 @@
  *
  * @module
  */
-import { closeSync, constants, fstatSync, openSync, statfs } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readlinkSync,
+  statfs,
+} from "node:fs";
 import { SftpxError } from "../core/errors.ts";
 import { attempt, errorCode, ioError } from "./io_error.ts";
 import { baseName, parentOf, quoted, type SafePath } from "./paths.ts";
@@ -148,6 +155,16 @@ export function rootOf({ dir, dirs, portable, native }: RootParts): Root {
               putLink(dirs.top, ++links, target, at.at(name), replace),
           ),
       ),
+    readLink: (path) =>
+      attempt(
+        () => `read the symbolic link ${quoted(path)}`,
+        () =>
+          dirs.inside(
+            parentOf(path),
+            undefined,
+            (at) => linkTarget(at.at(baseName(path))),
+          ),
+      ),
     setMeta: (path, meta) =>
       attempt(
         () => `set mode and time of ${quoted(path)}`,
@@ -184,6 +201,18 @@ export function rootOf({ dir, dirs, portable, native }: RootParts): Root {
       }
     },
   };
+}
+
+/** The target of a link; `undefined` for anything else, and for nothing. */
+function linkTarget(place: string): string | undefined {
+  try {
+    return readlinkSync(place);
+  } catch (error) {
+    if (["ENOENT", "EINVAL"].includes(errorCode(error) ?? "")) {
+      return undefined;
+    }
+    throw error;
+  }
 }
 
 /** Not to wait for a writer should it be a pipe. */

@@ -1,0 +1,127 @@
+/**
+ * The chunker: turns paths into entries, as fast as they are wanted.
+ *
+ * It walks while the transfer runs: the first entry is on its way before the
+ * last is found. It stops when as many entries are open as the receiver
+ * allows, so its memory does not grow with the tree.
+ *
+ * @module
+ */
+import { type Behavior, unreachable } from "../core/actor.ts";
+import type { Outbox } from "../core/coalesce.ts";
+import type { Address } from "../core/mailbox.ts";
+import type { Entry } from "../protocol/entry.ts";
+import type { SourceEntry } from "../store/source.ts";
+
+/** What the chunker can be told. */
+export interface ChunkerMessage {
+  /** Walk from the beginning; what an earlier run found is of no use any more. */
+  readonly type: "scan";
+  readonly run: number;
+  /** How many entries may have been found by now; it only grows. */
+  readonly credit: Credit;
+}
+
+/** How far a walk may go, as it grows. */
+export type Credit = Outbox<"entries", number>;
+
+/** Entries found, in order. */
+export interface Found {
+  readonly type: "found";
+  readonly run: number;
+  readonly entries: readonly SourceEntry[];
+  /** True with the last of them. */
+  readonly ended: boolean;
+}
+
+/** What the chunker needs. */
+export interface ChunkerDeps {
+  readonly walk: () => AsyncIterable<SourceEntry>;
+  readonly scheduler: () => Address<Found>;
+}
+
+/** Entries of one message at most. */
+const BATCH = 256;
+
+/** Creates one life of a chunker. */
+export function chunker(deps: ChunkerDeps): Behavior<ChunkerMessage> {
+  let current: AbortController | undefined;
+
+  const scan = async (
+    { run, credit }: ChunkerMessage,
+    signal: AbortSignal,
+  ): Promise<void> => {
+    const scheduler = deps.scheduler();
+    let batch: SourceEntry[] = [];
+    let found = 0;
+    let allowed = 0;
+    let size = 1; // the first entry must not wait for others
+    for await (const entry of deps.walk()) {
+      signal.throwIfAborted();
+      batch.push(entry);
+      found++;
+      if (batch.length < size && found < allowed) continue;
+      while (found > allowed) {
+        allowed = (await credit.take(signal)).get("entries") ?? allowed;
+      }
+      await scheduler.send(
+        { type: "found", run, entries: batch, ended: false },
+        signal,
+      );
+      batch = [];
+      size = Math.min(size * 2, BATCH);
+    }
+    await scheduler.send(
+      { type: "found", run, entries: batch, ended: true },
+      signal,
+    );
+  };
+
+  return {
+    receive(message, cx) {
+      switch (message.type) {
+        case "scan": {
+          current?.abort();
+          const own = current = new AbortController();
+          cx.spawn(async (signal) => {
+            const either = AbortSignal.any([signal, own.signal]);
+            try {
+              await scan(message, either);
+            } catch (error) {
+              if (!own.signal.aborted) throw error;
+            }
+          });
+          return;
+        }
+        default:
+          unreachable(message.type);
+      }
+    },
+  };
+}
+
+/** What an entry is on the wire; errors have nothing to send. */
+export function wireEntry(
+  found: SourceEntry,
+  chunkSize: (size: number) => number,
+): Entry | undefined {
+  switch (found.kind) {
+    case "file": {
+      const { kind, path, mode, mtimeNs, size } = found;
+      return { kind, path, mode, mtimeNs, size, chunkSize: chunkSize(size) };
+    }
+    case "link": {
+      const { kind, path, mode, mtimeNs, target } = found;
+      return { kind, path, mode, mtimeNs, target };
+    }
+    case "dir":
+    case "dir-end": {
+      const { kind, path, mode, mtimeNs } = found;
+      return { kind, path, mode, mtimeNs };
+    }
+    case "error":
+      return undefined;
+    default:
+      return unreachable(found);
+  }
+}

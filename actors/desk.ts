@@ -1,0 +1,330 @@
+/**
+ * The receiver's desk: the entries of one run that are open, between the
+ * manifest and the disk.
+ *
+ * It decides what is wanted, takes note of what came, and says what is final.
+ * How things become durable is in `desk_checkpoint.ts`.
+ *
+ * @module
+ */
+import { SftpxError } from "../core/errors.ts";
+import { createSemaphore } from "../core/semaphore.ts";
+import type { Digest } from "../crypto/digest.ts";
+import type { Verdict } from "../protocol/status.ts";
+import type { Journal } from "../store/journal.ts";
+import { isHidden, quoted, type SafePath, safePath } from "../store/paths.ts";
+import type { PartialDir, Root } from "../store/root.ts";
+import type { Conflict, Vault } from "../store/vault.ts";
+import { saveBatch } from "./desk_checkpoint.ts";
+import { offerCandidates } from "./desk_compare.ts";
+import {
+  type Announced,
+  isOwnFailure,
+  type Item,
+  newItem,
+} from "./desk_item.ts";
+import { placeLink } from "./desk_links.ts";
+import type { Facts, FinalFact } from "./facts.ts";
+import type { CheckedChunk, Target } from "./lane_receive.ts";
+import type { LinkPolicy } from "./options.ts";
+
+/** What a desk needs. */
+export interface DeskDeps {
+  readonly root: Root;
+  readonly partial: PartialDir;
+  readonly journal: Journal;
+  readonly vault: Vault;
+  readonly digest: Digest;
+  readonly facts: Facts;
+  readonly onConflict: Conflict;
+  readonly links: LinkPolicy;
+  readonly allowHidden: boolean;
+  /** Told when something failed that ends the session. */
+  readonly fail: (error: unknown) => void;
+}
+
+/** The open entries of one run. */
+export interface Desk {
+  /** Bytes that came since the last checkpoint began. */
+  readonly dirtyBytes: number;
+  /** True when nothing more is to come of any entry that was announced. */
+  readonly isIdle: boolean;
+  /** True when the next checkpoint has something to do. */
+  readonly isDirty: boolean;
+  /** Decides about entries, some at a time. */
+  announced(entries: readonly Announced[]): Promise<void>;
+  verified(chunks: readonly CheckedChunk[]): void;
+  /** All chunks of a file are in place, and make what the sender says. */
+  whole(
+    index: number,
+    gen: number,
+    digest: Uint8Array,
+    b3sum: Uint8Array | undefined,
+  ): void;
+  /** They do not: all of it must come again. */
+  rewind(index: number, gen: number): void;
+  /** The sender gave an entry up. */
+  gone(index: number, gen: number): void;
+  /** Says once more what is open, to a new connection. */
+  repeat(): void;
+  /** Makes durable what came so far, and says so. */
+  checkpoint(): Promise<void>;
+  /** Where chunks of an entry go; `undefined` when none are wanted. */
+  target(index: number): Target | undefined;
+  /** The largest chunk of any file so far, bytes. */
+  readonly largestChunk: number;
+  /** Closes what is open, once what is under way has ended; parts stay. */
+  close(): Promise<void>;
+}
+
+/** Entries that are decided about at once. */
+const DECISIONS_AT_ONCE = 16;
+/** Files that are read at once to find what is here. */
+const COMPARES_AT_ONCE = 2;
+const NOWHERE: FinalFact = {
+  digest: undefined,
+  finalPath: undefined,
+  skipped: false,
+};
+
+/** Creates an empty desk. */
+export function createDesk(deps: DeskDeps): Desk {
+  const { facts, root, vault } = deps;
+  const items = new Map<number, Item>();
+  const paths = new Map<SafePath, number>();
+  const deciding = createSemaphore(DECISIONS_AT_ONCE);
+  const comparing = createSemaphore(COMPARES_AT_ONCE);
+  const ending = new AbortController();
+  const tasks = new Set<Promise<void>>();
+  let dirtyBytes = 0;
+  let dirty = new Set<Item>();
+  let largestChunk = 0;
+  let expected = 0;
+
+  const current = (index: number, gen: number): Item | undefined => {
+    const item = items.get(index);
+    return item?.gen === gen ? item : undefined;
+  };
+  const isCurrent = (item: Item): boolean => items.get(item.index) === item;
+  const task = (work: Promise<void>): void => {
+    const run = work.catch((error) => {
+      if (!ending.signal.aborted) deps.fail(error);
+    }).finally(() => tasks.delete(run));
+    tasks.add(run);
+  };
+  const say = (item: Item, verdict: Verdict): void => {
+    item.verdict = verdict;
+    facts.add(item.index, { gen: item.gen, verdict });
+  };
+  const setPhase = (item: Item, phase: Item["phase"]): void => {
+    const waits = (p: Item["phase"]): number =>
+      p === "deciding" || p === "open" ? 1 : 0;
+    expected += waits(phase) - waits(item.phase);
+    item.phase = phase;
+  };
+  const settle = (item: Item): void => {
+    setPhase(item, "whole");
+    dirty.add(item);
+  };
+  const finish = (item: Item, final: FinalFact): void => {
+    if (!isCurrent(item)) return;
+    setPhase(item, "final");
+    items.delete(item.index);
+    if (item.path !== undefined && paths.get(item.path) === item.index) {
+      paths.delete(item.path);
+    }
+    facts.add(item.index, { gen: item.gen, final });
+  };
+  const refuse = (item: Item, error: SftpxError): void => {
+    if (!isCurrent(item)) return;
+    item.file?.close();
+    const { code, message: reason } = error;
+    say(item, { kind: "refused", code, reason });
+    finish(item, NOWHERE);
+  };
+  /** What its own place refuses is an entry's own failure, and others go on. */
+  const orRefuse = async (
+    item: Item,
+    work: () => Promise<void>,
+  ): Promise<void> => {
+    try {
+      await work();
+    } catch (error) {
+      if (!isOwnFailure(error) || deps.onConflict === "fail") throw error;
+      refuse(item, error);
+    }
+  };
+
+  const nameOf = (item: Item): SafePath => {
+    const { path: wire, kind } = item.entry;
+    const path = safePath(wire, { portable: root.portable });
+    if (isHidden(path) && !deps.allowHidden) {
+      throw new SftpxError(
+        "unauthorized",
+        `Cannot receive ${quoted(path)}: this receiver takes no hidden names`,
+      );
+    }
+    if (kind === "dir-end") return path;
+    const other = paths.get(path);
+    if (other !== undefined && other !== item.index) {
+      throw new SftpxError(
+        "protocol",
+        `Cannot receive ${quoted(path)}: it was announced twice`,
+      );
+    }
+    paths.set(path, item.index);
+    return path;
+  };
+
+  const decide = async (item: Item, prior: Item | undefined): Promise<void> => {
+    const { entry } = item;
+    const path = item.path = nameOf(item);
+    switch (entry.kind) {
+      case "dir":
+        await root.makeDir(path);
+        settle(item);
+        return;
+      case "dir-end":
+        settle(item); // its turn comes when all before it is final
+        return;
+      case "link":
+        item.placed = await placeLink(root, path, entry.target, deps);
+        settle(item);
+        return;
+      case "file":
+        await admit(item, path, prior);
+        return;
+    }
+  };
+
+  const admit = async (
+    item: Item,
+    path: SafePath,
+    prior: Item | undefined,
+  ): Promise<void> => {
+    const { entry } = item;
+    if (entry.kind !== "file") return;
+    const admission = await vault.admit(entry, path, prior?.file);
+    if (!isCurrent(item)) {
+      if (admission.kind !== "have") admission.file.close();
+      return;
+    }
+    if (admission.kind === "have") {
+      const { digest, finalPath } = admission;
+      say(item, { kind: "have", digest });
+      finish(item, { digest, finalPath, skipped: true });
+      return;
+    }
+    const { file } = admission;
+    item.file = file;
+    setPhase(item, "open");
+    if (admission.kind === "want") {
+      say(item, { kind: "want" });
+      if (entry.size > 0) return;
+      item.digest = deps.digest.digest(new Uint8Array());
+      settle(item);
+      return;
+    }
+    const { chunks } = admission;
+    say(item, { kind: "compare", chunks });
+    task(offerCandidates(file, chunks, comparing, (run) => {
+      if (!isCurrent(item) || item.phase !== "open") return false;
+      item.offered.push(run);
+      facts.add(item.index, { gen: item.gen, candidates: [run] });
+      return true;
+    }, ending.signal));
+  };
+
+  return {
+    get dirtyBytes() {
+      return dirtyBytes;
+    },
+    get isIdle() {
+      return expected === 0;
+    },
+    get isDirty() {
+      return dirty.size > 0;
+    },
+    get largestChunk() {
+      return largestChunk;
+    },
+    async announced(entries) {
+      for (const announced of entries) {
+        const { index, entry } = announced;
+        const turn = await deciding.acquire(ending.signal);
+        const prior = items.get(index);
+        if (prior !== undefined) setPhase(prior, "final");
+        const item = newItem(announced);
+        items.set(index, item);
+        expected++;
+        if (entry.kind === "file") {
+          largestChunk = Math.max(largestChunk, entry.chunkSize);
+        }
+        task(
+          orRefuse(item, () => decide(item, prior))
+            .finally(() => turn.release()),
+        );
+      }
+    },
+    verified(chunks) {
+      for (const chunk of chunks) {
+        const item = current(chunk.index, chunk.gen);
+        if (item === undefined || item.phase === "final") continue;
+        item.fresh.push(chunk);
+        dirty.add(item);
+        if (item.entry.kind === "file" && chunk.verdict === "written") {
+          dirtyBytes += Math.min(item.entry.chunkSize, item.entry.size);
+        }
+      }
+    },
+    whole(index, gen, digest, b3sum) {
+      const item = current(index, gen);
+      if (item?.phase !== "open") return;
+      item.digest = digest;
+      item.b3sum = b3sum;
+      settle(item);
+    },
+    rewind(index, gen) {
+      const item = current(index, gen);
+      item?.file?.rewind();
+      if (item !== undefined) item.fresh = [];
+    },
+    gone(index, gen) {
+      const item = current(index, gen);
+      if (item === undefined) return;
+      item.file?.close();
+      finish(item, NOWHERE);
+    },
+    repeat() {
+      facts.drain();
+      for (const { index, gen, verdict, durable, offered } of items.values()) {
+        if (verdict === undefined) continue;
+        facts.add(index, {
+          gen,
+          verdict,
+          ...(offered.length > 0 && { candidates: offered }),
+          ...(durable.count > 0 && { durable: durable.clone() }),
+        });
+      }
+    },
+    async checkpoint() {
+      const batch = [...dirty].filter(isCurrent);
+      dirty = new Set();
+      dirtyBytes = 0;
+      await saveBatch(batch, items, { ...deps, finish, orRefuse });
+    },
+    target(index) {
+      const item = items.get(index);
+      const file = item?.phase === "open" ? item.file : undefined;
+      if (item === undefined || file === undefined) return undefined;
+      const { gen } = item;
+      const { entry, write, confirm } = file;
+      return { gen, entry, write, confirm };
+    },
+    async close() {
+      ending.abort();
+      await Promise.all(tasks);
+      for (const { file } of items.values()) file?.close();
+    },
+  };
+}

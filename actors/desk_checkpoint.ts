@@ -1,0 +1,154 @@
+/**
+ * A checkpoint: data to disk, then names, then folders, then the journal. What
+ * it says upward is true after a crash.
+ *
+ * @module
+ */
+import { SftpxError } from "../core/errors.ts";
+import type { Digest } from "../crypto/digest.ts";
+import { sameDigest } from "../protocol/digests.ts";
+import { rangeSet } from "../protocol/ranges.ts";
+import type { Incoming } from "../store/incoming.ts";
+import type { Journal } from "../store/journal.ts";
+import { quoted } from "../store/paths.ts";
+import type { PartialDir, Root } from "../store/root.ts";
+import type { Item } from "./desk_item.ts";
+import type { Facts, FinalFact } from "./facts.ts";
+import type { CheckedChunk } from "./lane_receive.ts";
+
+/** What a checkpoint needs. */
+export interface CheckpointDeps {
+  readonly root: Root;
+  readonly partial: PartialDir;
+  readonly journal: Journal;
+  readonly digest: Digest;
+  readonly facts: Facts;
+  readonly finish: (item: Item, final: FinalFact) => void;
+  readonly orRefuse: (item: Item, work: () => Promise<void>) => Promise<void>;
+}
+
+/** From this many files on, the whole file system is synced at once. */
+const SYNC_ALL_FILES = 8;
+
+/**
+ * Makes a batch durable, finishes those of it that are whole, and the folders
+ * that end thereby.
+ *
+ * @param batch Entries with something new.
+ * @param open All open entries, in index order.
+ */
+export async function saveBatch(
+  batch: readonly Item[],
+  open: ReadonlyMap<number, Item>,
+  deps: CheckpointDeps,
+): Promise<void> {
+  const { root, partial, journal } = deps;
+  const whole = batch.filter(({ phase }) => phase === "whole");
+  // What comes from here on is not synced by this checkpoint.
+  const fresh = batch.map((item): [Item, CheckedChunk[]] => {
+    const chunks = item.fresh;
+    item.fresh = [];
+    return [item, chunks];
+  });
+  for (const item of whole) {
+    await deps.orRefuse(item, () => assemble(item, deps.digest));
+  }
+  await syncFiles(batch, root);
+  await partial.sync();
+  const placed: [Item, FinalFact][] = [];
+  for (const item of whole) {
+    if (item.phase !== "whole") continue;
+    await deps.orRefuse(item, async () => {
+      const final = await place(item);
+      if (final !== undefined) placed.push([item, final]);
+    });
+  }
+  await root.syncDirs();
+  for (const [item, chunks] of fresh) {
+    if (item.phase === "open") journalChunks(item, chunks, journal);
+  }
+  await journal.flush();
+  for (const [item, chunks] of fresh) {
+    if (item.phase === "open") sayDurable(item, chunks, deps.facts);
+  }
+  for (const [item, final] of placed) deps.finish(item, final);
+  await endFolders(open, deps);
+}
+
+/** Makes the part of a whole file what it shall be, and checks it once more if asked. */
+async function assemble(item: Item, digest: Digest): Promise<void> {
+  const { file, b3sum } = item;
+  await file?.assemble();
+  if (file === undefined || b3sum === undefined) return;
+  const hasher = digest.hasher();
+  for await (const bytes of file.content()) hasher.update(bytes);
+  if (sameDigest(hasher.digest(), b3sum)) return;
+  throw new SftpxError(
+    "integrity",
+    `Cannot keep ${quoted(file.path)}: its BLAKE3 is not the sender's`,
+  );
+}
+
+async function syncFiles(batch: readonly Item[], root: Root): Promise<void> {
+  const files: Incoming[] = [];
+  for (const { file, phase } of batch) {
+    if (file !== undefined && phase !== "final") files.push(file);
+  }
+  if (files.length >= SYNC_ALL_FILES && await root.syncFileSystem()) return;
+  for (const file of files) await file.sync();
+}
+
+/** Gives a whole entry its name; `undefined` when its turn comes later. */
+async function place(item: Item): Promise<FinalFact | undefined> {
+  const { entry, file, digest, path } = item;
+  switch (entry.kind) {
+    case "dir":
+      return { digest: undefined, finalPath: path, skipped: false };
+    case "link":
+      return item.placed && { digest: undefined, ...item.placed };
+    case "dir-end":
+      return undefined;
+    case "file": {
+      if (file === undefined || digest === undefined) return undefined;
+      return { digest, ...await file.place(digest) };
+    }
+  }
+}
+
+function journalChunks(
+  { file }: Item,
+  chunks: readonly CheckedChunk[],
+  journal: Journal,
+): void {
+  if (file === undefined || journal.part(file.slot) === undefined) return;
+  for (const { chunk, digest } of chunks) {
+    journal.have(file.slot, chunk, digest);
+  }
+}
+
+function sayDurable(
+  item: Item,
+  chunks: readonly CheckedChunk[],
+  facts: Facts,
+): void {
+  if (chunks.length === 0) return;
+  const durable = rangeSet();
+  for (const { chunk } of chunks) durable.add(chunk, chunk + 1);
+  item.durable.addAll(durable);
+  facts.add(item.index, { gen: item.gen, durable });
+}
+
+/** Folders get their mode and time once all that comes before their end is final. */
+async function endFolders(
+  open: ReadonlyMap<number, Item>,
+  { root, finish, orRefuse }: CheckpointDeps,
+): Promise<void> {
+  for (const item of open.values()) {
+    const { entry, path, phase } = item;
+    if (entry.kind !== "dir-end" || phase !== "whole") return;
+    await orRefuse(item, async () => {
+      if (path !== undefined) await root.setMeta(path, entry);
+      finish(item, { digest: undefined, finalPath: path, skipped: false });
+    });
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * One open entry at the receiver's desk, and what part of a failure is its own.
+ *
+ * @module
+ */
+import { SftpxError } from "../core/errors.ts";
+import type { Entry } from "../protocol/entry.ts";
+import { type RangeSet, rangeSet } from "../protocol/ranges.ts";
+import type { Verdict } from "../protocol/status.ts";
+import type { Incoming } from "../store/incoming.ts";
+import { errorCode } from "../store/io_error.ts";
+import type { SafePath } from "../store/paths.ts";
+import type { CandidateRun } from "./facts.ts";
+import type { CheckedChunk } from "./lane_receive.ts";
+
+/** An entry that was announced. */
+export interface Announced {
+  readonly index: number;
+  readonly gen: number;
+  readonly entry: Entry;
+}
+
+/** An entry that is open. */
+export interface Item extends Announced {
+  path: SafePath | undefined;
+  file: Incoming | undefined;
+  /** `whole`: nothing more is to come, and the next checkpoint may finish it. */
+  /** Where a link was put. */
+  placed:
+    | { readonly finalPath: SafePath; readonly skipped: boolean }
+    | undefined;
+  phase: "deciding" | "open" | "whole" | "final";
+  verdict: Verdict | undefined;
+  /** Chunks that are in the journal. */
+  readonly durable: RangeSet;
+  /** What was offered for comparison so far. */
+  offered: CandidateRun[];
+  /** Verified, and not yet in the journal. */
+  fresh: CheckedChunk[];
+  digest: Uint8Array | undefined;
+  b3sum: Uint8Array | undefined;
+}
+
+/** An entry of which nothing is decided. */
+export function newItem(announced: Announced): Item {
+  return {
+    ...announced,
+    path: undefined,
+    file: undefined,
+    placed: undefined,
+    phase: "deciding",
+    verdict: undefined,
+    durable: rangeSet(),
+    offered: [],
+    fresh: [],
+    digest: undefined,
+    b3sum: undefined,
+  };
+}
+
+/** What the disk as a whole refuses: no other entry will fare better. */
+const DISK_CODES: ReadonlySet<string> = new Set([
+  "ENOSPC",
+  "EDQUOT",
+  "EROFS",
+  "EIO",
+  "EMFILE",
+  "ENFILE",
+  "ENOMEM",
+]);
+
+/** True when a failure concerns one entry alone, and others may go on. */
+export function isOwnFailure(error: unknown): error is SftpxError {
+  if (!(error instanceof SftpxError)) return false;
+  switch (error.code) {
+    case "local-io":
+      return !DISK_CODES.has(errorCode(error.cause) ?? "");
+    case "unauthorized":
+    case "protocol": // a name that cannot be taken
+      return true;
+    default:
+      return false;
+  }
+}

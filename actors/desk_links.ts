@@ -1,0 +1,68 @@
+/**
+ * Symbolic links at the receiver: which are made, and under which name.
+ *
+ * @module
+ */
+import { SftpxError } from "../core/errors.ts";
+import { taken } from "../store/incoming.ts";
+import {
+  linkStaysInside,
+  numberedPath,
+  quoted,
+  type SafePath,
+} from "../store/paths.ts";
+import type { Root } from "../store/root.ts";
+import type { Conflict } from "../store/vault.ts";
+import type { LinkPolicy } from "./options.ts";
+
+/** Names that are tried when one is taken. */
+const MAX_NUMBER = 9999;
+
+/**
+ * Makes a link, or finds it there.
+ *
+ * @returns Where it stands, and whether it was there.
+ * @throws {SftpxError} `unauthorized` when the policy has no place for it,
+ * `local-io` when its name is taken.
+ */
+export async function placeLink(
+  root: Root,
+  path: SafePath,
+  target: string,
+  policy: { readonly links: LinkPolicy; readonly onConflict: Conflict },
+): Promise<{ readonly finalPath: SafePath; readonly skipped: boolean }> {
+  const { links, onConflict } = policy;
+  if (links === "none") {
+    throw new SftpxError(
+      "unauthorized",
+      `Cannot receive link ${quoted(path)}: this receiver takes no links`,
+    );
+  }
+  if (links === "inside" && !linkStaysInside(path, target)) {
+    throw new SftpxError(
+      "unauthorized",
+      `Cannot receive link ${quoted(path)}: it leads out of what is sent, to ${
+        quoted(target)
+      }`,
+    );
+  }
+  if (await root.readLink(path) === target) {
+    return { finalPath: path, skipped: true };
+  }
+  const replace = onConflict === "overwrite";
+  if (await root.makeLink(path, target, { replace })) {
+    return { finalPath: path, skipped: false };
+  }
+  if (onConflict === "rename") {
+    for (let number = 1; number <= MAX_NUMBER; number++) {
+      const finalPath = numberedPath(path, number);
+      if (await root.readLink(finalPath) === target) {
+        return { finalPath, skipped: true };
+      }
+      if (await root.makeLink(finalPath, target, { replace: false })) {
+        return { finalPath, skipped: false };
+      }
+    }
+  }
+  throw taken(path);
+}

@@ -1,0 +1,69 @@
+/**
+ * Facts: what the receiving actors say upward about entries. They travel in an
+ * outbox, one value an entry, so that they neither wait nor get lost.
+ *
+ * @module
+ */
+import type { Outbox } from "../core/coalesce.ts";
+import { type RangeSet, rangeSet } from "../protocol/ranges.ts";
+import type { Verdict } from "../protocol/status.ts";
+
+/** How an entry ended at the receiver. */
+export interface FinalFact {
+  /** The content digest of a file that is here. */
+  readonly digest: Uint8Array | undefined;
+  /** Where it stands; `undefined` when it was refused or is gone. */
+  readonly finalPath: string | undefined;
+  /** True when it was in place before. */
+  readonly skipped: boolean;
+}
+
+/** Digests of consecutive chunks that may be here; zeros where one is not. */
+export interface CandidateRun {
+  readonly first: number;
+  readonly digests: Uint8Array;
+}
+
+/** What there is to say of one entry. */
+export interface Fact {
+  readonly gen: number;
+  readonly verdict?: Verdict;
+  readonly candidates?: readonly CandidateRun[];
+  readonly durable?: RangeSet;
+  readonly corrupt?: RangeSet;
+  readonly final?: FinalFact;
+}
+
+/** Facts on their way up, by index. */
+export type Facts = Outbox<number, Fact>;
+
+/** Joins what waits to be said of an entry with what is new. */
+export function mergeFacts(old: Fact | undefined, add: Fact): Fact {
+  if (old === undefined || old.gen < add.gen) return add;
+  if (old.gen > add.gen) return old;
+  const candidates = [...old.candidates ?? [], ...add.candidates ?? []];
+  const corrupt = union(old.corrupt, add.corrupt);
+  const durable = union(old.durable, add.durable);
+  const verdict = add.verdict ?? old.verdict;
+  const final = add.final ?? old.final;
+  return {
+    gen: add.gen,
+    ...(verdict && { verdict }),
+    ...(candidates.length > 0 && { candidates }),
+    ...(durable && { durable }),
+    ...(corrupt && { corrupt }),
+    ...(final && { final }),
+  };
+}
+
+/** A set of the chunks from `first` on. */
+export function chunkRun(first: number, count: number): RangeSet {
+  return rangeSet([{ start: first, end: first + count }]);
+}
+
+function union(
+  a: RangeSet | undefined,
+  b: RangeSet | undefined,
+): RangeSet | undefined {
+  return a === undefined ? b : b === undefined ? a : a.union(b);
+}

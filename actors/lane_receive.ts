@@ -1,0 +1,190 @@
+/**
+ * The receiving half of the data path: reads frames from one stream, checks
+ * each chunk against its digest and puts it where it belongs.
+ *
+ * A chunk that is not what its digest says never reaches the disk. What was
+ * put in place is told in one message a frame.
+ *
+ * @module
+ */
+import { SftpxError } from "../core/errors.ts";
+import { sameDigest } from "../protocol/digests.ts";
+import { chunkCount, chunkLength, type FileEntry } from "../protocol/entry.ts";
+import {
+  forEachRecord,
+  LANE_HEADER_BYTES,
+  type LaneRecord,
+  readLaneHeader,
+} from "../protocol/lane.ts";
+import type { ReceiveStream } from "../transport/transport.ts";
+import type { HashPool } from "../workers/hash_pool.ts";
+
+/** A file that takes chunks. */
+export interface Target {
+  readonly gen: number;
+  readonly entry: FileEntry;
+  /** Writes one chunk where it belongs. Not yet durable. */
+  write(chunk: number, bytes: Uint8Array): Promise<void>;
+  /** True when the candidate that was offered for `chunk` has this digest. */
+  confirm(chunk: number, digest: Uint8Array): boolean;
+}
+
+/** A chunk that was judged. */
+export interface CheckedChunk {
+  readonly index: number;
+  readonly gen: number;
+  readonly chunk: number;
+  readonly digest: Uint8Array;
+  readonly verdict: "written" | "same" | "corrupt";
+}
+
+/** What a receive lane needs. */
+export interface ReceiveLaneDeps {
+  readonly stream: ReceiveStream;
+  readonly pool: HashPool;
+  /** The file that has this number; `undefined` when it takes no chunks now. */
+  readonly target: (index: number) => Target | undefined;
+  /** True when an entry of this number was ever announced. */
+  readonly isKnown: (index: number) => boolean;
+  /** The largest body that can make sense now, bytes. */
+  readonly maxBody: () => number;
+  /** Told of every frame; slows the lane down by waiting. */
+  readonly checked: (chunks: readonly CheckedChunk[]) => Promise<void>;
+  /** Told how many bytes of content came. */
+  readonly received: (bytes: number) => void;
+}
+
+/** Files of one frame that are written at once. */
+const WRITES_AT_ONCE = 8;
+
+/**
+ * Receives until the sender ends the stream.
+ *
+ * @throws {SftpxError} `connection-lost` when it ends within a frame, `protocol`
+ * when the peer breaks the rules, `local-io` when the disk refuses.
+ */
+export async function receiveLane(
+  deps: ReceiveLaneDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  let head = new Uint8Array(LANE_HEADER_BYTES);
+  let buffer = new Uint8Array(LANE_HEADER_BYTES);
+  for (;;) {
+    head = await deps.stream.readFully(head);
+    if (head.length === 0) return;
+    if (head.length < LANE_HEADER_BYTES) throw cut();
+    const { length, count } = readLaneHeader(head);
+    if (length > deps.maxBody()) {
+      throw new SftpxError(
+        "protocol",
+        `Cannot accept a frame of ${length} bytes: no chunk is that large`,
+      );
+    }
+    if (buffer.length < length) buffer = new Uint8Array(length);
+    const body = await deps.stream.readFully(buffer.subarray(0, length));
+    if (body.length < length) throw cut();
+    signal.throwIfAborted();
+    const result = await takeFrame(deps, body, count);
+    buffer = new Uint8Array(result.buffer);
+    if (result.checked.length > 0) await deps.checked(result.checked);
+  }
+}
+
+/** A record of data, where its bytes are in the body, and where they belong. */
+interface Arrival {
+  readonly target: Target;
+  readonly index: number;
+  readonly chunk: number;
+  readonly digest: Uint8Array;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Judges the records of one frame and writes those that are right. */
+async function takeFrame(
+  deps: ReceiveLaneDeps,
+  body: Uint8Array<ArrayBuffer>,
+  count: number,
+): Promise<{ buffer: ArrayBuffer; checked: CheckedChunk[] }> {
+  const checked: CheckedChunk[] = [];
+  const arrivals: Arrival[] = [];
+  forEachRecord(body, count, (record, payload) => {
+    const target = judge(deps, record);
+    if (target === undefined) return;
+    const { index, chunk } = record;
+    const digest = record.digest.slice(); // the body is used again
+    if (record.kind === "same") {
+      checked.push(same(target, record, digest));
+      return;
+    }
+    const start = payload.byteOffset - body.byteOffset;
+    const end = start + payload.length;
+    arrivals.push({ target, index, chunk, digest, start, end });
+  });
+  if (arrivals.length === 0) return { buffer: body.buffer, checked };
+
+  const hashed = await deps.pool.digestParts(
+    body,
+    arrivals.map(({ start, end }) => [start, end]),
+  );
+  const put = async (arrival: Arrival, at: number): Promise<void> => {
+    const { target, index, chunk, digest, start, end } = arrival;
+    deps.received(end - start);
+    const actual = hashed.digests.subarray(at * 32, at * 32 + 32);
+    const isRight = sameDigest(digest, actual);
+    if (isRight) await target.write(chunk, hashed.bytes.subarray(start, end));
+    const verdict = isRight ? "written" : "corrupt";
+    checked.push({ index, gen: target.gen, chunk, digest, verdict });
+  };
+  const next = arrivals.entries();
+  const work = async (): Promise<void> => {
+    for (const [at, arrival] of next) await put(arrival, at);
+  };
+  await Promise.all(Array.from({ length: WRITES_AT_ONCE }, work));
+  return { buffer: hashed.bytes.buffer, checked };
+}
+
+/** The target of a record that makes sense; `undefined` for one that comes too late. */
+function judge(deps: ReceiveLaneDeps, record: LaneRecord): Target | undefined {
+  const target = deps.target(record.index);
+  if (target === undefined || (target.gen & 0xffff) !== record.gen) {
+    if (deps.isKnown(record.index)) return undefined;
+    throw new SftpxError(
+      "protocol",
+      `Cannot accept a chunk of entry ${record.index}: it was not announced`,
+    );
+  }
+  const { entry } = target;
+  if (
+    record.chunk >= chunkCount(entry) ||
+    record.length !== chunkLength(entry, record.chunk)
+  ) {
+    throw new SftpxError(
+      "protocol",
+      `Cannot accept chunk ${record.chunk} of ${record.length} bytes: entry ${record.index} has no such chunk`,
+    );
+  }
+  return target;
+}
+
+function same(
+  target: Target,
+  record: LaneRecord,
+  digest: Uint8Array,
+): CheckedChunk {
+  if (!target.confirm(record.chunk, digest)) {
+    throw new SftpxError(
+      "protocol",
+      `Cannot accept that chunk ${record.chunk} of entry ${record.index} is the same: no such digest was offered`,
+    );
+  }
+  const { index, chunk } = record;
+  return { index, gen: target.gen, chunk, digest, verdict: "same" };
+}
+
+function cut(): SftpxError {
+  return new SftpxError(
+    "connection-lost",
+    "Cannot read frame: the stream ended within it",
+  );
+}

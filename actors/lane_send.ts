@@ -1,0 +1,198 @@
+/**
+ * The sending half of the data path: reads the chunks of a lease, hashes them
+ * and writes them to one stream, many small ones in a frame.
+ *
+ * A chunk that the receiver turned out to hold goes as its digest alone. A file
+ * that is not what it was when it was announced is reported, and nothing
+ * of it that could be a mixture is sent as finished.
+ *
+ * @module
+ */
+import { SftpxError } from "../core/errors.ts";
+import type { RateLimiter } from "../core/rate.ts";
+import { chunkLength, type FileEntry } from "../protocol/entry.ts";
+import {
+  LANE_HEADER_BYTES,
+  RECORD_HEADER_BYTES,
+  writeLaneHeader,
+  writeRecord,
+} from "../protocol/lane.ts";
+import type { OutEntry, Outgoing, Work } from "../protocol/outgoing.ts";
+import type { SourceFile } from "../store/source.ts";
+import type { SendStream } from "../transport/transport.ts";
+import type { HashPool } from "../workers/hash_pool.ts";
+
+/** A file that the ledger knows, and how to read it. */
+export interface Readable {
+  /** Opens what was scanned; refuses anything that took its place. */
+  open(): Promise<SourceFile>;
+}
+
+/** What a send lane needs. */
+export interface SendLaneDeps {
+  readonly stream: SendStream;
+  readonly ledger: Pick<
+    Outgoing<Readable>,
+    "get" | "chunkRead" | "isRead"
+  >;
+  readonly pool: HashPool;
+  readonly limiter: RateLimiter | undefined;
+}
+
+/** What became of a lease. */
+export interface LeaseReport {
+  /** Payload bytes that were written to the stream. */
+  readonly sent: number;
+  /** Bytes that the receiver held already. */
+  readonly same: number;
+  /** Files of which every chunk has now been read, and that had not changed. */
+  readonly read: readonly { readonly index: number; readonly gen: number }[];
+  /** Files that are not what was announced. */
+  readonly changed: readonly { readonly index: number; readonly gen: number }[];
+  /** Files that cannot be read. */
+  readonly failed: readonly {
+    readonly index: number;
+    readonly gen: number;
+    readonly reason: string;
+  }[];
+}
+
+/** One stream and its buffer. */
+export interface SendLane {
+  /**
+   * Sends what `items` name; resolves when the last byte is handed to the stream.
+   *
+   * @throws {SftpxError} `connection-lost`.
+   */
+  send(items: readonly Work[], signal: AbortSignal): Promise<LeaseReport>;
+  close(): Promise<void>;
+}
+
+/** Records of one frame at most. */
+const FRAME_RECORDS = 1024;
+/** A frame is written when it holds this much, bytes: larger writes gain nothing. */
+const FRAME_BYTES = 1024 * 1024;
+
+/** Creates a lane that writes to `deps.stream`, whose preamble is written. */
+export function sendLane(deps: SendLaneDeps): SendLane {
+  let buffer = new Uint8Array(
+    LANE_HEADER_BYTES + RECORD_HEADER_BYTES + FRAME_BYTES,
+  );
+  let at = LANE_HEADER_BYTES;
+  let records = 0;
+  let open: { index: number; gen: number; file: SourceFile } | undefined;
+
+  const closeFile = async (): Promise<void> => {
+    const file = open?.file;
+    open = undefined;
+    await file?.close();
+  };
+  const fileOf = async (item: OutEntry<Readable>): Promise<SourceFile> => {
+    if (open?.index === item.index && open.gen === item.gen) return open.file;
+    await closeFile();
+    const file = await item.source.open();
+    open = { index: item.index, gen: item.gen, file };
+    return file;
+  };
+  const flush = async (signal: AbortSignal): Promise<void> => {
+    if (records === 0) return;
+    await deps.limiter?.take(at, signal);
+    writeLaneHeader(buffer, 0, {
+      length: at - LANE_HEADER_BYTES,
+      count: records,
+    });
+    await deps.stream.write(buffer.subarray(0, at));
+    at = LANE_HEADER_BYTES;
+    records = 0;
+  };
+  /** Makes room for one record of `length` bytes behind what is there. */
+  const room = async (length: number, signal: AbortSignal): Promise<void> => {
+    const needed = RECORD_HEADER_BYTES + length;
+    if (at + needed > buffer.length || records >= FRAME_RECORDS) {
+      await flush(signal);
+    }
+    if (at + needed > buffer.length) buffer = new Uint8Array(at + needed);
+  };
+
+  return {
+    async send(items, signal) {
+      const report = {
+        sent: 0,
+        same: 0,
+        read: [] as { index: number; gen: number }[],
+        changed: [] as { index: number; gen: number }[],
+        failed: [] as { index: number; gen: number; reason: string }[],
+      };
+      /** Reads one chunk into the frame; false when the file is of no use any more. */
+      const addChunk = async (
+        item: OutEntry<Readable>,
+        entry: FileEntry,
+        chunk: number,
+      ): Promise<boolean> => {
+        const { index, gen } = item;
+        const length = chunkLength(entry, chunk);
+        await room(length, signal);
+        const from = at + RECORD_HEADER_BYTES;
+        const file = await fileOf(item);
+        const count = await file.read(
+          buffer.subarray(from, from + length),
+          chunk * entry.chunkSize,
+        );
+        if (count !== length) {
+          report.changed.push({ index, gen });
+          return false;
+        }
+        const hashed = await deps.pool.digest(
+          buffer.subarray(from, from + length),
+        );
+        buffer = new Uint8Array(hashed.bytes.buffer);
+        const use = deps.ledger.chunkRead(index, gen, chunk, hashed.digest);
+        if (use === "stale") return false;
+        const isLast = deps.ledger.isRead(index, gen);
+        if (use === "changed" || (isLast && await file.changed())) {
+          report.changed.push({ index, gen });
+          return false;
+        }
+        if (isLast) report.read.push({ index, gen });
+        writeRecord(buffer, at, {
+          kind: use,
+          gen: gen & 0xffff,
+          length,
+          index,
+          chunk,
+          digest: hashed.digest,
+        });
+        at = use === "data" ? from + length : from;
+        records++;
+        if (use === "data") report.sent += length;
+        else report.same += length;
+        return true;
+      };
+
+      for (const work of items) {
+        const item = deps.ledger.get(work.index);
+        if (item?.gen !== work.gen || item.entry.kind !== "file") continue;
+        for (let n = 0; n < work.count; n++) {
+          signal.throwIfAborted();
+          try {
+            if (!await addChunk(item, item.entry, work.first + n)) break;
+          } catch (error) {
+            if (!(error instanceof SftpxError) || error.code !== "local-io") {
+              throw error;
+            }
+            const reason = error.message;
+            report.failed.push({ index: work.index, gen: work.gen, reason });
+            break;
+          }
+        }
+      }
+      await flush(signal);
+      await closeFile();
+      return report;
+    },
+    async close() {
+      await closeFile();
+      await deps.stream.end();
+    },
+  };
+}

@@ -1,0 +1,261 @@
+/**
+ * One run of a conversation at the sender: what was found, what is open, what to
+ * send next. A run lasts as long as both sides keep their half of it.
+ *
+ * @module
+ */
+import { createOutbox } from "../core/coalesce.ts";
+import { SftpxError } from "../core/errors.ts";
+import type { Totals } from "../core/events.ts";
+import type { Digest } from "../crypto/digest.ts";
+import { chunkCount } from "../protocol/entry.ts";
+import { encodeManifest } from "../protocol/manifest.ts";
+import {
+  type OutEntry,
+  type Outgoing,
+  outgoing,
+  type Work,
+} from "../protocol/outgoing.ts";
+import { createPlan, type Plan } from "../protocol/plan.ts";
+import type { StatusFrame } from "../protocol/status.ts";
+import {
+  openSource,
+  type SourceEntry,
+  type SourceFileEntry,
+} from "../store/source.ts";
+import { type Credit, wireEntry } from "./chunker.ts";
+import type { LeaseReport, Readable } from "./lane_send.ts";
+
+/** Something that was not sent, and why. */
+export interface Failure {
+  readonly path: string;
+  readonly reason: string;
+}
+
+/** What a run needs. */
+export interface SendRunDeps {
+  readonly number: number;
+  readonly digest: Digest;
+  readonly chunkSize: (size: number) => number;
+  readonly failed: (failure: Failure) => void;
+}
+
+/** Where an entry comes from. */
+export interface Source extends Readable {
+  /** What the walk, or a later look, found. */
+  facts: SourceEntry;
+}
+
+/** One run. */
+export interface SendRun {
+  readonly number: number;
+  readonly ledger: Outgoing<Source>;
+  /** How far the walk may go. */
+  readonly credit: Credit;
+  readonly totals: Totals;
+  /** What lanes should do next. A new connection begins with an empty one. */
+  readonly plan: Plan;
+  /** The receiver holds this many entries open at most. */
+  setWindow(entries: number): void;
+  /** Takes what was found; returns what to announce. */
+  found(entries: readonly SourceEntry[], ended: boolean): Uint8Array[];
+  /** Takes what the receiver says. */
+  heard(frames: readonly StatusFrame[]): void;
+  /** Takes the report of a lane; returns what to announce. */
+  report(report: LeaseReport): Uint8Array[];
+  /** Takes another look at a file that changed; returns what to announce. */
+  looked(index: number, facts: SourceFileEntry | SftpxError): Uint8Array[];
+  /** A new connection to the same receiver; returns what it may not have heard. */
+  reconnect(next: number): Uint8Array[];
+  /** The root digest, once every entry is final; `undefined` before. */
+  root(): Uint8Array | undefined;
+}
+
+/** A file that changes this often while it is sent is given up. */
+const MAX_CHANGES = 8;
+
+/** Creates a run in which nothing was found yet. */
+export function sendRun(deps: SendRunDeps): SendRun {
+  const hasher = deps.digest.hasher();
+  let root: Uint8Array | undefined;
+  const ledger = outgoing<Source>({
+    digest: deps.digest.digest,
+    fold: (record) => hasher.update(record),
+  });
+  const credit: Credit = createOutbox((old, add) => Math.max(old ?? 0, add));
+  let plan = createPlan();
+  let window = 0;
+  let skippedByWalk = 0;
+  let sent = 0;
+  let same = 0;
+  const fail = (path: string, reason: string): void =>
+    deps.failed({ path, reason });
+  const extend = (): void => {
+    credit.add("entries", ledger.base + window + skippedByWalk);
+  };
+  const entryFrame = (item: OutEntry<Source>): Uint8Array =>
+    encodeManifest({
+      type: "entry",
+      index: item.index,
+      gen: item.gen,
+      entry: item.entry,
+    });
+  const digestFrame = (item: OutEntry<Source>): Uint8Array[] => {
+    const { index, gen, digest, b3sum } = item;
+    if (digest === undefined || chunkCount(item.entry) < 2) return [];
+    return [encodeManifest({ type: "digest", index, gen, digest, b3sum })];
+  };
+  const goneFrame = (item: OutEntry<Source>): Uint8Array =>
+    encodeManifest({
+      type: "gone",
+      index: item.index,
+      gen: item.gen,
+      code: item.code ?? "local-io",
+      reason: item.reason ?? "",
+    });
+  const endFrame = (): Uint8Array =>
+    encodeManifest({
+      type: "end",
+      entries: ledger.next,
+      bytes: ledger.totals.found,
+    });
+  /** Plans what a frame asks for; `work` is what of it is not durable yet. */
+  const planFor = (frame: StatusFrame, work: readonly Work[]): void => {
+    if (frame.type !== "verdict") {
+      for (const { index, gen, first, count } of work) {
+        plan.addRange(index, gen, first, count);
+      }
+      return;
+    }
+    const { index, gen, verdict } = frame;
+    const item = ledger.get(index);
+    if (item?.gen !== gen || item.entry.kind !== "file") return;
+    if (verdict.kind === "refused" || verdict.kind === "have") {
+      plan.removeEntry(index);
+      return;
+    }
+    const { chunkSize, size } = item.entry;
+    const chunks = chunkCount(item.entry);
+    plan.addWant(index, gen, chunks, chunkSize, size);
+    let end = 0;
+    for (const { first, count } of work) {
+      plan.removeRange(index, gen, end, first - end);
+      end = first + count;
+    }
+    plan.removeRange(index, gen, end, chunks - end);
+  };
+  const giveUp = (index: number, reason: string): Uint8Array[] => {
+    const item = ledger.giveUp(index, "local-io", reason);
+    if (item === undefined) return [];
+    plan.removeEntry(index);
+    return [goneFrame(item)];
+  };
+
+  return {
+    number: deps.number,
+    ledger,
+    credit,
+    get plan() {
+      return plan;
+    },
+    get totals() {
+      const { entries, bytes, skipped, failed } = ledger.totals;
+      return {
+        entries,
+        bytes,
+        sent,
+        reused: same,
+        skipped,
+        failed: failed + skippedByWalk,
+      };
+    },
+    setWindow(entries) {
+      window = entries;
+      extend();
+    },
+    found(entries, ended) {
+      const frames: Uint8Array[] = [];
+      for (const facts of entries) {
+        const entry = wireEntry(facts, deps.chunkSize);
+        if (entry === undefined) {
+          skippedByWalk++;
+          if (facts.kind === "error") fail(facts.path, facts.reason);
+          continue;
+        }
+        frames.push(entryFrame(ledger.add(entry, sourceOf(facts))));
+      }
+      extend();
+      if (ended) {
+        ledger.end();
+        frames.push(endFrame());
+      }
+      return frames;
+    },
+    heard(frames) {
+      for (const frame of frames) planFor(frame, ledger.heard(frame));
+      extend();
+    },
+    report(report) {
+      sent += report.sent;
+      same += report.same;
+      const frames: Uint8Array[] = [];
+      for (const { index, gen } of report.read) {
+        if (!ledger.isRead(index, gen)) continue;
+        const item = ledger.settle(index);
+        if (item !== undefined) frames.push(...digestFrame(item));
+      }
+      for (const { index, reason } of report.failed) {
+        frames.push(...giveUp(index, reason));
+      }
+      return frames;
+    },
+    looked(index, facts) {
+      const item = ledger.get(index);
+      if (item === undefined) return [];
+      if (facts instanceof SftpxError) return giveUp(index, facts.message);
+      if (item.gen >= MAX_CHANGES) {
+        return giveUp(
+          index,
+          `Cannot send "${item.entry.path}": it keeps changing`,
+        );
+      }
+      const entry = wireEntry(facts, deps.chunkSize);
+      if (entry === undefined) return [];
+      item.source.facts = facts;
+      plan.removeEntry(index);
+      const again = ledger.change(index, entry);
+      if (again === undefined) return [];
+      return [entryFrame(again)];
+    },
+    reconnect(next) {
+      plan = createPlan();
+      ledger.reconnected();
+      const frames: Uint8Array[] = [];
+      for (const item of ledger.live()) {
+        if (item.index >= next || item.gen > 0) frames.push(entryFrame(item));
+        if (item.outcome === "gone") frames.push(goneFrame(item));
+        else if (item.outcome === "here") frames.push(...digestFrame(item));
+      }
+      if (ledger.ended) frames.push(endFrame());
+      return frames;
+    },
+    root() {
+      if (!ledger.ended || ledger.base < ledger.next) return undefined;
+      root ??= hasher.digest();
+      return root;
+    },
+  };
+}
+
+function sourceOf(facts: SourceEntry): Source {
+  const source: Source = {
+    facts,
+    open() {
+      if (source.facts.kind !== "file") {
+        throw new TypeError(`Cannot open "${facts.path}": it is no file`);
+      }
+      return openSource(source.facts);
+    },
+  };
+  return source;
+}

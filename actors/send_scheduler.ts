@@ -1,0 +1,337 @@
+/**
+ * The sender's scheduler: drives the conversation, and gives chunks to lanes.
+ *
+ * Its run outlives connections: while the receiver keeps its half too, a new
+ * connection goes on where the old one ended. When the receiver began anew, so
+ * does the walk, and the receiver's disk says what is there.
+ *
+ * @module
+ */
+import { type Behavior, type Context, unreachable } from "../core/actor.ts";
+import { SftpxError } from "../core/errors.ts";
+import type { EventSink, Totals } from "../core/events.ts";
+import type { Address } from "../core/mailbox.ts";
+import { createMeter, type RateLimiter } from "../core/rate.ts";
+import type { Digest } from "../crypto/digest.ts";
+import type { ControlFrame } from "../protocol/control.ts";
+import { sameDigest } from "../protocol/digests.ts";
+import { refreshed, type SourceFileEntry } from "../store/source.ts";
+import type { HashPool } from "../workers/hash_pool.ts";
+import type { ChunkerMessage, Found } from "./chunker.ts";
+import type { Connected } from "./connection.ts";
+import type { LeaseReport } from "./lane_send.ts";
+import { type Failure, type SendRun, sendRun } from "./send_run.ts";
+import {
+  openWire,
+  type SendLink,
+  type Wire,
+  type WireMessage,
+} from "./send_wire.ts";
+
+/** What the sender's scheduler can be told. */
+export type SendSchedulerMessage =
+  | Connected<SendLink>
+  | Found
+  | WireMessage
+  | {
+    readonly type: "looked";
+    readonly run: number;
+    readonly index: number;
+    readonly facts: SourceFileEntry | SftpxError;
+  }
+  | { readonly type: "tick" };
+
+/** How a transfer ended well. */
+export interface SendOutcome {
+  readonly totals: Totals;
+  readonly root: Uint8Array;
+  readonly failures: readonly Failure[];
+}
+
+/** What the sender's scheduler needs. */
+export interface SendSchedulerDeps {
+  readonly session: string;
+  readonly chunker: Address<ChunkerMessage>;
+  readonly digest: Digest;
+  readonly pool: HashPool;
+  readonly limiter: RateLimiter | undefined;
+  readonly lanes: number;
+  readonly chunkSize: (size: number) => number;
+  readonly emit: EventSink;
+  /** Told whenever something became durable. */
+  readonly progress: () => void;
+  readonly finished: (outcome: SendOutcome) => void;
+}
+
+/** Time between two looks at the progress, ms. */
+const TICK_MS = 250;
+/** What speed is measured over, ms. */
+const METER_MS = 5000;
+/** Chunks of one lease, bytes: few messages, and no long tail on one lane. */
+const LEASE_BYTES = 4 * 1024 * 1024;
+/** Failures that are kept by name. */
+const MAX_FAILURES = 100;
+/** How long the receiver may take to hear that we agree, ms. */
+const GOODBYE_MS = 3000;
+
+/** Creates one life of a sender's scheduler. */
+export function sendScheduler(
+  deps: SendSchedulerDeps,
+): Behavior<SendSchedulerMessage> {
+  let runs = 0;
+  let run: SendRun | undefined;
+  let peerLife: Uint8Array | undefined;
+  let wire: Wire | undefined;
+  let epochs = 0;
+  let failures: Failure[] = [];
+  let receipt: Extract<ControlFrame, { type: "receipt" }> | undefined;
+  let durable = 0;
+  let shown = "";
+  let meter: ReturnType<typeof createMeter> | undefined;
+
+  const begin = (): SendRun => {
+    failures = [];
+    durable = 0;
+    return sendRun({
+      number: ++runs,
+      digest: deps.digest,
+      chunkSize: deps.chunkSize,
+      failed(failure) {
+        if (failures.length < MAX_FAILURES) failures.push(failure);
+        deps.emit({
+          type: "entry",
+          session: deps.session,
+          path: failure.path,
+          kind: "file",
+          outcome: "gone",
+          bytes: 0,
+          reason: failure.reason,
+        });
+      },
+    });
+  };
+
+  const connected = async (
+    link: SendLink,
+    cx: Context<SendSchedulerMessage>,
+  ): Promise<void> => {
+    wire?.close();
+    const { welcome } = link;
+    const goesOn = run !== undefined && welcome.continued &&
+      peerLife !== undefined && sameDigest(peerLife, welcome.life);
+    peerLife = welcome.life;
+    const current = goesOn && run !== undefined ? run : begin();
+    receipt = undefined;
+    wire = openWire(cx, ++epochs, link, { ...deps, ledger: current.ledger });
+    if (goesOn) wire.announce(...current.reconnect(welcome.next));
+    run = current;
+    current.setWindow(welcome.window);
+    if (!goesOn) {
+      const { number, credit } = current;
+      await deps.chunker.send({ type: "scan", run: number, credit }, cx.signal);
+    }
+    deps.emit({
+      type: "connected",
+      session: deps.session,
+      remote: link.conn.remote,
+      path: "direct",
+      resumed: goesOn,
+    });
+  };
+
+  /** Gives leases while there are any and a lane has room. */
+  const feed = (): void => {
+    while (run !== undefined && wire?.hasRoom()) {
+      const lease = run.plan.next(LEASE_BYTES);
+      if (lease === undefined) return;
+      wire.give(lease.items);
+    }
+  };
+
+  const lookAgain = (
+    { number, ledger }: SendRun,
+    { changed }: LeaseReport,
+    cx: Context<SendSchedulerMessage>,
+  ): void => {
+    for (const { index, gen } of changed) {
+      const item = ledger.get(index);
+      if (item?.gen !== gen || item.source.facts.kind !== "file") continue;
+      const { facts } = item.source;
+      cx.spawn(async (signal) => {
+        const now = await refreshed(facts).catch((error) => {
+          if (error instanceof SftpxError) return error;
+          throw error;
+        });
+        await cx.self.send(
+          { type: "looked", run: number, index, facts: now },
+          signal,
+        );
+      });
+    }
+  };
+
+  /** Ends the transfer once both sides say that all is final, and agree on what. */
+  const settle = (cx: Context<SendSchedulerMessage>): void => {
+    const root = run?.root();
+    if (run === undefined || root === undefined || wire === undefined) return;
+    if (receipt === undefined) return;
+    if (!sameDigest(root, receipt.root)) {
+      throw new SftpxError(
+        "integrity",
+        "Cannot finish: the receiver's digest over all files is not ours",
+      );
+    }
+    const { totals } = run;
+    const { link } = wire;
+    cx.spawn(async (signal) => {
+      await link.control.write({ type: "receipt-ack", root });
+      // The receiver closes once it has heard us; it has the files either way.
+      await Promise.race([
+        link.conn.closed.catch(() => {}),
+        cx.clock.delay(GOODBYE_MS, signal).catch(() => {}),
+      ]);
+      deps.finished({ totals, root, failures });
+    });
+    receipt = undefined;
+  };
+
+  const showProgress = (): void => {
+    if (run === undefined || meter === undefined) return;
+    const { totals, ended } = run.ledger;
+    meter.add(Math.max(0, totals.durable - durable));
+    if (totals.durable > durable) deps.progress();
+    durable = totals.durable;
+    const state =
+      `${totals.durable} ${totals.found} ${totals.entries} ${ended}`;
+    if (state === shown) return;
+    shown = state;
+    deps.emit({
+      type: "progress",
+      session: deps.session,
+      bytes: totals.durable,
+      total: totals.found,
+      counted: ended,
+      entries: totals.entries,
+      rate: Math.round(meter.rate()),
+      limiter: "none",
+    });
+  };
+
+  const tellFinal = (current: SendRun): void => {
+    for (
+      const { entry, outcome, skipped, reason } of current.ledger.takeFinal()
+    ) {
+      if (entry.kind === "dir-end") continue;
+      if (outcome !== "here") {
+        const why = reason ?? "no reason given";
+        if (failures.length < MAX_FAILURES) {
+          failures.push({ path: entry.path, reason: why });
+        }
+      }
+      deps.emit({
+        type: "entry",
+        session: deps.session,
+        path: entry.path,
+        kind: entry.kind,
+        outcome: outcome !== "here"
+          ? outcome
+          : skipped
+          ? "skipped"
+          : "received",
+        bytes: entry.kind === "file" ? entry.size : 0,
+        ...(reason === undefined ? {} : { reason }),
+      });
+    }
+  };
+
+  return {
+    start(cx) {
+      meter = createMeter(cx.clock, METER_MS);
+      cx.after(TICK_MS, { type: "tick" });
+    },
+    async receive(message, cx) {
+      switch (message.type) {
+        case "connected":
+          await connected(message.link, cx);
+          return;
+        case "found":
+          if (run === undefined || message.run !== run.number) return;
+          wire?.announce(...run.found(message.entries, message.ended));
+          settle(cx);
+          return;
+        case "status":
+          if (run === undefined || message.epoch !== wire?.epoch) return;
+          run.heard(message.frames);
+          tellFinal(run);
+          feed();
+          settle(cx);
+          return;
+        case "control":
+          if (message.epoch === wire?.epoch) hear(message.frame, cx);
+          return;
+        case "lane-done":
+          if (run === undefined || message.epoch !== wire?.epoch) return;
+          wire.done(message.lane);
+          wire.announce(...run.report(message.report));
+          lookAgain(run, message.report, cx);
+          feed();
+          return;
+        case "looked":
+          if (message.run !== run?.number) return;
+          wire?.announce(...run.looked(message.index, message.facts));
+          return;
+        case "tick":
+          showProgress();
+          cx.after(TICK_MS, { type: "tick" });
+          return;
+        default:
+          unreachable(message);
+      }
+    },
+    stop() {
+      showProgress();
+      wire?.close();
+    },
+  };
+
+  function hear(frame: ControlFrame, cx: Context<SendSchedulerMessage>): void {
+    switch (frame.type) {
+      case "ping":
+        answer({ type: "pong", id: frame.id }, cx);
+        return;
+      case "pong":
+      case "resume":
+        return;
+      case "pause":
+        deps.emit({
+          type: "paused",
+          session: deps.session,
+          code: frame.code,
+          reason: frame.reason,
+        });
+        return;
+      case "cancel":
+        throw new SftpxError(frame.code, frame.reason);
+      case "receipt":
+        receipt = frame;
+        settle(cx);
+        return;
+      default:
+        throw new SftpxError(
+          "protocol",
+          `Cannot accept ${frame.type} from a receiver`,
+        );
+    }
+  }
+
+  function answer(
+    frame: ControlFrame,
+    cx: Context<SendSchedulerMessage>,
+  ): void {
+    const control = wire?.link.control;
+    cx.spawn(async () => {
+      // A connection that is lost is the connection actor's to judge.
+      await control?.write(frame).catch(() => {});
+    });
+  }
+}

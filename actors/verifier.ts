@@ -1,0 +1,219 @@
+/**
+ * The verifier: judges files by what both sides say of their chunks.
+ *
+ * A chunk was checked against its digest before it was put in place; here its
+ * digest becomes part of the file's, which must be what the sender says on the
+ * manifest stream. Only then is a file whole.
+ *
+ * @module
+ */
+import { type Behavior, type Context, unreachable } from "../core/actor.ts";
+import { SftpxError } from "../core/errors.ts";
+import type { Address } from "../core/mailbox.ts";
+import { contentDigest, type Digest } from "../crypto/digest.ts";
+import {
+  type ChunkDigests,
+  chunkDigests,
+  sameDigest,
+} from "../protocol/digests.ts";
+import { chunkCount } from "../protocol/entry.ts";
+import type { Announced } from "./desk_item.ts";
+import { chunkRun, type Facts } from "./facts.ts";
+import type { CheckedChunk } from "./lane_receive.ts";
+import type { PersistenceMessage } from "./persistence.ts";
+
+/** What the verifier can be told. What belongs to an older run is dropped. */
+export type VerifierMessage =
+  | {
+    readonly type: "begin";
+    readonly run: number;
+    readonly checksum: boolean;
+    readonly fresh: boolean;
+    /** Every file comes with a digest of its own. */
+    readonly b3sum: boolean;
+  }
+  | {
+    readonly type: "announced";
+    readonly run: number;
+    readonly entries: readonly Announced[];
+  }
+  /** Chunks of one frame, judged by a lane. */
+  | {
+    readonly type: "checked";
+    readonly run: number;
+    readonly chunks: readonly CheckedChunk[];
+  }
+  /** What the sender says that a file's content is. */
+  | {
+    readonly type: "digest";
+    readonly run: number;
+    readonly index: number;
+    readonly gen: number;
+    readonly digest: Uint8Array;
+    readonly b3sum: Uint8Array | undefined;
+  }
+  | {
+    readonly type: "gone";
+    readonly run: number;
+    readonly index: number;
+    readonly gen: number;
+  }
+  /** Entries below are final. */
+  | {
+    readonly type: "retired";
+    readonly run: number;
+    readonly next: number;
+  };
+
+/** What the verifier needs. */
+export interface VerifierDeps {
+  readonly digest: Digest;
+  readonly facts: Facts;
+  readonly persistence: Address<PersistenceMessage>;
+}
+
+/** A file that never comes right is given up after as many tries. */
+const MAX_TRIES = 8;
+
+interface Case {
+  readonly gen: number;
+  readonly path: string;
+  readonly chunks: number;
+  digests: ChunkDigests;
+  claimed:
+    | { readonly digest: Uint8Array; readonly b3sum: Uint8Array | undefined }
+    | undefined;
+  tries: number;
+}
+
+/** Creates one life of a verifier. */
+export function verifier(deps: VerifierDeps): Behavior<VerifierMessage> {
+  const cases = new Map<number, Case>();
+  let run = -1;
+  let needsDigest = false;
+
+  const find = (index: number, gen: number): Case | undefined => {
+    const item = cases.get(index);
+    return item?.gen === gen ? item : undefined;
+  };
+
+  const chargeTry = (item: Case): void => {
+    if (++item.tries < MAX_TRIES) return;
+    throw new SftpxError(
+      "integrity",
+      `Cannot receive ${
+        JSON.stringify(item.path)
+      }: what comes is not what was announced, again and again`,
+    );
+  };
+
+  const judge = async (
+    index: number,
+    item: Case,
+    cx: Context<VerifierMessage>,
+  ): Promise<void> => {
+    const { chunks, digests, claimed, gen } = item;
+    if (chunks === 0 || digests.known < chunks) return;
+    if ((chunks > 1 || needsDigest) && claimed === undefined) return;
+    const digest = contentDigest(deps.digest, digests.concat());
+    if (claimed === undefined || sameDigest(claimed.digest, digest)) {
+      const b3sum = claimed?.b3sum;
+      cases.delete(index);
+      await deps.persistence.send(
+        { type: "whole", run, index, gen, digest, b3sum },
+        cx.signal,
+      );
+      return;
+    }
+    chargeTry(item);
+    item.digests = chunkDigests(chunks);
+    await deps.persistence.send({ type: "rewind", run, index, gen }, cx.signal);
+    deps.facts.add(index, { gen, corrupt: chunkRun(0, chunks) });
+  };
+
+  const checked = async (
+    chunks: readonly CheckedChunk[],
+    cx: Context<VerifierMessage>,
+  ): Promise<void> => {
+    const good: CheckedChunk[] = [];
+    const touched = new Map<number, Case>();
+    for (const chunk of chunks) {
+      const { index, gen } = chunk;
+      const item = find(index, gen);
+      if (item === undefined) continue;
+      if (chunk.verdict === "corrupt") {
+        chargeTry(item);
+        deps.facts.add(index, { gen, corrupt: chunkRun(chunk.chunk, 1) });
+        continue;
+      }
+      if (item.digests.get(chunk.chunk) === undefined) good.push(chunk);
+      item.digests.set(chunk.chunk, chunk.digest);
+      touched.set(index, item);
+    }
+    if (good.length > 0) {
+      await deps.persistence.send(
+        { type: "verified", run, chunks: good },
+        cx.signal,
+      );
+    }
+    for (const [index, item] of touched) await judge(index, item, cx);
+  };
+
+  return {
+    async receive(message, cx) {
+      if (message.type !== "begin" && message.run !== run) return;
+      switch (message.type) {
+        case "begin": {
+          cases.clear();
+          run = message.run;
+          needsDigest = message.b3sum;
+          const { checksum, fresh } = message;
+          await deps.persistence.send(
+            { type: "begin", run, checksum, fresh },
+            cx.signal,
+          );
+          return;
+        }
+        case "announced":
+          for (const { index, gen, entry } of message.entries) {
+            const chunks = chunkCount(entry);
+            if (entry.kind !== "file") continue;
+            cases.set(index, {
+              gen,
+              path: entry.path,
+              chunks,
+              digests: chunkDigests(chunks),
+              claimed: undefined,
+              tries: cases.get(index)?.tries ?? 0,
+            });
+          }
+          await deps.persistence.send(message, cx.signal);
+          return;
+        case "checked":
+          await checked(message.chunks, cx);
+          return;
+        case "digest": {
+          const { index, gen, digest, b3sum } = message;
+          const item = find(index, gen);
+          if (item === undefined) return;
+          item.claimed = { digest, b3sum };
+          await judge(index, item, cx);
+          return;
+        }
+        case "gone":
+          cases.delete(message.index);
+          await deps.persistence.send(message, cx.signal);
+          return;
+        case "retired":
+          // Cases are in index order, but for those announced anew.
+          for (const index of cases.keys()) {
+            if (index < message.next) cases.delete(index);
+            else break;
+          }
+          return;
+        default:
+          unreachable(message);
+      }
+    },
+  };
+}

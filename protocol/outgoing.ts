@@ -1,0 +1,426 @@
+/**
+ * The sender's ledger: every entry that the receiver has not yet called final,
+ * what is known of its chunks, and the root digest over those that are.
+ *
+ * It is pure. What came in goes in (`add`, `heard`, `chunkRead`), what must be
+ * sent comes out as {@linkcode Work}; who sends it, and over what, is not its
+ * business. Entries leave in index order, so its size is bounded by the window.
+ *
+ * @module
+ */
+import { unreachable } from "../core/actor.ts";
+import { type ErrorCode, SftpxError } from "../core/errors.ts";
+import {
+  type ChunkDigests,
+  chunkDigests,
+  isZeroDigest,
+  sameDigest,
+} from "./digests.ts";
+import {
+  chunkCount,
+  chunkLength,
+  type Entry,
+  type Outcome,
+  rootRecord,
+} from "./entry.ts";
+import { type Range, type RangeSet, rangeSet } from "./ranges.ts";
+import type { StatusFrame } from "./status.ts";
+
+/** Chunks that must be read, and sent or found to be the same. */
+export interface Work {
+  readonly index: number;
+  readonly gen: number;
+  readonly first: number;
+  readonly count: number;
+}
+
+/** One entry, as long as it is not final at the receiver. */
+export interface OutEntry<S> {
+  readonly index: number;
+  /** Where it comes from; the ledger does not look inside. */
+  readonly source: S;
+  /** What was announced last, and its generation. */
+  readonly entry: Entry;
+  readonly gen: number;
+  /** The digest of the content, once known. */
+  readonly digest: Uint8Array | undefined;
+  /** The file's own BLAKE3, where it was asked for and is known. */
+  readonly b3sum: Uint8Array | undefined;
+  readonly outcome: Outcome;
+  readonly code: ErrorCode | undefined;
+  readonly reason: string | undefined;
+  /** True when the receiver had it in place already. */
+  readonly skipped: boolean;
+}
+
+/** What to do with a chunk that was read. */
+export type ChunkUse =
+  /** Send it. */
+  | "data"
+  /** Say that the receiver's candidate is right. */
+  | "same"
+  /** Drop it: the entry was announced anew, or is final. */
+  | "stale"
+  /** The file is not what it was: announce it anew. */
+  | "changed";
+
+/** Counts over entries that are final, and bytes as they stand. */
+export interface OutTotals {
+  /** Files, links and folders that are final. */
+  readonly entries: number;
+  /** Bytes of files that are final and here. */
+  readonly bytes: number;
+  /** Bytes that are verified and on the receiver's disk. */
+  readonly durable: number;
+  /** Bytes found so far. */
+  readonly found: number;
+  readonly skipped: number;
+  readonly failed: number;
+}
+
+/** The ledger. */
+export interface Outgoing<S> {
+  /** The lowest index that is not final. */
+  readonly base: number;
+  /** The index that the next entry gets. */
+  readonly next: number;
+  /** True once no entry will follow. */
+  readonly ended: boolean;
+  readonly totals: OutTotals;
+  add(entry: Entry, source: S): OutEntry<S>;
+  get(index: number): OutEntry<S> | undefined;
+  /** Entries that are not final, in order. */
+  live(): Iterable<OutEntry<S>>;
+  end(): void;
+  /** Takes what the receiver says. */
+  heard(frame: StatusFrame): readonly Work[];
+  /** A new connection to the same receiver: what it wants is asked anew. */
+  reconnected(): void;
+  /** Books the digest of a chunk that was read from the source. */
+  chunkRead(
+    index: number,
+    gen: number,
+    chunk: number,
+    digest: Uint8Array,
+  ): ChunkUse;
+  /** True when every chunk of this generation has been read and its content digest is not yet settled. */
+  isRead(index: number, gen: number): boolean;
+  /** Settles the content digest of a file that was read whole and had not changed; returns what to announce. */
+  settle(index: number, b3sum?: Uint8Array): OutEntry<S> | undefined;
+  /** Announces a changed file anew; `undefined` when it is final already. */
+  change(index: number, entry: Entry): OutEntry<S> | undefined;
+  /** Gives an entry up; `undefined` when it is final already. */
+  giveUp(
+    index: number,
+    code: ErrorCode,
+    reason: string,
+  ): OutEntry<S> | undefined;
+  /** Final entries since the last call, for those who report them. */
+  takeFinal(): OutEntry<S>[];
+}
+
+/** What a ledger needs: hashes of bytes and the running root. */
+export interface OutgoingDeps {
+  /** BLAKE3 of `bytes`. */
+  readonly digest: (bytes: Uint8Array) => Uint8Array;
+  /** Adds to the root digest. */
+  readonly fold: (record: Uint8Array) => void;
+}
+
+type Live<S> =
+  & {
+    -readonly [K in keyof OutEntry<S>]: OutEntry<S>[K];
+  }
+  & {
+    digests: ChunkDigests;
+    candidates: ChunkDigests | undefined;
+    durable: RangeSet;
+    durableBytes: number;
+  };
+
+/** Creates an empty ledger. */
+export function outgoing<S>(deps: OutgoingDeps): Outgoing<S> {
+  const live = new Map<number, Live<S>>();
+  const totals = {
+    entries: 0,
+    bytes: 0,
+    durable: 0,
+    found: 0,
+    skipped: 0,
+    failed: 0,
+  };
+  let base = 0;
+  let next = 0;
+  let ended = false;
+  let final: OutEntry<S>[] = [];
+
+  const forget = (item: Live<S>): void => {
+    const chunks = chunkCount(item.entry);
+    item.digests = chunkDigests(chunks);
+    item.candidates = undefined;
+    item.durable = rangeSet();
+    totals.durable -= item.durableBytes;
+    item.durableBytes = 0;
+    item.digest = undefined;
+    item.b3sum = undefined;
+    item.skipped = false;
+  };
+  /** The live entry that a frame speaks of; `undefined` for an older generation. */
+  const named = (
+    frame: { index: number; gen: number },
+  ): Live<S> | undefined => {
+    if (frame.index >= next) {
+      throw new SftpxError(
+        "protocol",
+        `Cannot accept status of entry ${frame.index}: it was not announced`,
+      );
+    }
+    const item = live.get(frame.index);
+    return item?.gen === frame.gen ? item : undefined;
+  };
+  const addDurable = (item: Live<S>, first: number, count: number): void => {
+    if (item.entry.kind !== "file") return;
+    for (const { start, end } of gaps(item.durable, first, first + count)) {
+      const last = chunkLength(item.entry, end - 1);
+      const bytes = (end - 1 - start) * item.entry.chunkSize + last;
+      item.durableBytes += bytes;
+      totals.durable += bytes;
+    }
+    item.durable.add(first, first + count);
+  };
+  const inside = (item: Live<S>, first: number, count: number): void => {
+    if (first + count > chunkCount(item.entry)) {
+      throw new SftpxError(
+        "protocol",
+        `Cannot accept status of entry ${item.index}: it has no chunk ${
+          first + count - 1
+        }`,
+      );
+    }
+  };
+  const missing = (item: Live<S>, first: number, end: number): Work[] =>
+    [...gaps(item.durable, first, end)].map(({ start, end }) => ({
+      index: item.index,
+      gen: item.gen,
+      first: start,
+      count: end - start,
+    }));
+  const refuse = (item: Live<S>, code: ErrorCode, reason: string): void => {
+    forget(item);
+    item.outcome = "refused";
+    item.code = code;
+    item.reason = reason;
+  };
+  const retire = (upTo: number): void => {
+    if (upTo > next || upTo < base) {
+      throw new SftpxError(
+        "protocol",
+        `Cannot accept that entries below ${upTo} are final: ${base} to ${next} are open`,
+      );
+    }
+    for (; base < upTo; base++) {
+      const item = live.get(base);
+      if (item === undefined) continue;
+      const isHere = item.outcome === "here";
+      const { entry } = item;
+      if (isHere && entry.kind === "file" && item.digest === undefined) {
+        throw new SftpxError(
+          "protocol",
+          `Cannot accept that "${entry.path}" is final: it was not all sent`,
+        );
+      }
+      deps.fold(
+        rootRecord(
+          entry,
+          item.outcome,
+          isHere && entry.kind === "file" ? item.digest : undefined,
+        ),
+      );
+      live.delete(base);
+      if (entry.kind !== "dir-end") {
+        totals.entries++;
+        final.push(item);
+        if (!isHere) totals.failed++;
+      }
+      if (item.skipped) totals.skipped++;
+      if (isHere && entry.kind === "file") {
+        totals.bytes += entry.size;
+        totals.durable += entry.size - item.durableBytes;
+      }
+    }
+  };
+
+  return {
+    get base() {
+      return base;
+    },
+    get next() {
+      return next;
+    },
+    get ended() {
+      return ended;
+    },
+    totals,
+    add(entry, source) {
+      const item: Live<S> = {
+        index: next++,
+        source,
+        entry,
+        gen: 0,
+        digest: undefined,
+        b3sum: undefined,
+        outcome: "here",
+        code: undefined,
+        reason: undefined,
+        skipped: false,
+        digests: chunkDigests(chunkCount(entry)),
+        candidates: undefined,
+        durable: rangeSet(),
+        durableBytes: 0,
+      };
+      live.set(item.index, item);
+      if (entry.kind === "file") {
+        totals.found += entry.size;
+        if (entry.size === 0) item.digest = deps.digest(new Uint8Array());
+      }
+      return item;
+    },
+    get: (index) => live.get(index),
+    live: () => live.values(),
+    end() {
+      ended = true;
+    },
+    heard(frame) {
+      switch (frame.type) {
+        case "verdict": {
+          const item = named(frame);
+          if (item === undefined || item.outcome !== "here") return [];
+          const { verdict } = frame;
+          switch (verdict.kind) {
+            case "want":
+              return missing(item, 0, chunkCount(item.entry));
+            case "compare":
+              inside(item, 0, verdict.chunks);
+              item.candidates = chunkDigests(chunkCount(item.entry));
+              return missing(item, verdict.chunks, chunkCount(item.entry));
+            case "have":
+              if (
+                item.digest !== undefined &&
+                !sameDigest(item.digest, verdict.digest)
+              ) {
+                throw new SftpxError(
+                  "integrity",
+                  `Cannot accept that the receiver has "${item.entry.path}": its digest is another`,
+                );
+              }
+              item.digest = verdict.digest.slice();
+              item.skipped = item.digests.known === 0;
+              addDurable(item, 0, chunkCount(item.entry));
+              return [];
+            case "refused":
+              refuse(item, verdict.code, verdict.reason);
+              return [];
+            default:
+              return unreachable(verdict);
+          }
+        }
+        case "candidates": {
+          const item = named(frame);
+          if (item === undefined || item.outcome !== "here") return [];
+          const count = frame.digests.length / 32;
+          inside(item, frame.first, count);
+          for (let n = 0; n < count; n++) {
+            const digest = frame.digests.subarray(n * 32, n * 32 + 32);
+            if (isZeroDigest(digest)) item.candidates?.clear(frame.first + n);
+            else item.candidates?.set(frame.first + n, digest);
+          }
+          return missing(item, frame.first, frame.first + count);
+        }
+        case "durable": {
+          const item = named(frame);
+          if (item === undefined || item.outcome !== "here") return [];
+          inside(item, frame.first, frame.count);
+          addDurable(item, frame.first, frame.count);
+          return [];
+        }
+        case "corrupt": {
+          const item = named(frame);
+          if (item === undefined || item.outcome !== "here") return [];
+          inside(item, frame.first, frame.count);
+          for (let n = 0; n < frame.count; n++) {
+            item.candidates?.clear(frame.first + n);
+          }
+          return missing(item, frame.first, frame.first + frame.count);
+        }
+        case "retired":
+          retire(frame.next);
+          return [];
+        case "progress":
+          return [];
+        default:
+          return unreachable(frame);
+      }
+    },
+    reconnected() {
+      for (const item of live.values()) item.candidates = undefined;
+    },
+    chunkRead(index, gen, chunk, digest) {
+      const item = live.get(index);
+      if (item?.gen !== gen || item.outcome !== "here") return "stale";
+      const before = item.digests.get(chunk);
+      if (before === undefined) item.digests.set(chunk, digest);
+      else if (!sameDigest(before, digest)) return "changed";
+      const candidate = item.candidates?.get(chunk);
+      return candidate !== undefined && sameDigest(candidate, digest)
+        ? "same"
+        : "data";
+    },
+    isRead(index, gen) {
+      const item = live.get(index);
+      return item?.gen === gen && item.digest === undefined &&
+        item.digests.known === chunkCount(item.entry);
+    },
+    settle(index, b3sum) {
+      const item = live.get(index);
+      if (item === undefined || item.digest !== undefined) return undefined;
+      const all = item.digests.concat();
+      item.digest = all.length === 32 ? all : deps.digest(all);
+      item.b3sum = b3sum;
+      return item;
+    },
+    change(index, entry) {
+      const item = live.get(index);
+      if (item === undefined || item.outcome !== "here") return undefined;
+      if (item.entry.kind === "file") totals.found -= item.entry.size;
+      item.entry = entry;
+      item.gen++;
+      forget(item);
+      if (entry.kind === "file") {
+        totals.found += entry.size;
+        if (entry.size === 0) item.digest = deps.digest(new Uint8Array());
+      }
+      return item;
+    },
+    giveUp(index, code, reason) {
+      const item = live.get(index);
+      if (item === undefined || item.outcome !== "here") return undefined;
+      refuse(item, code, reason);
+      item.outcome = "gone";
+      return item;
+    },
+    takeFinal() {
+      const list = final;
+      final = [];
+      return list;
+    },
+  };
+}
+
+/** The gaps of `set` within `from..to`, in order. */
+function* gaps(set: RangeSet, from: number, to: number): Generator<Range> {
+  for (
+    let gap = set.firstMissing(from, to);
+    gap !== undefined;
+    gap = set.firstMissing(gap.end, to)
+  ) yield gap;
+}

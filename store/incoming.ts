@@ -1,0 +1,351 @@
+/**
+ * A file that is coming in: where its chunks go, what of it was found on disk,
+ * and how it gets its name once it is whole.
+ *
+ * @module
+ */
+import { SftpxError } from "../core/errors.ts";
+import {
+  type ChunkDigests,
+  chunkDigests,
+  sameDigest,
+} from "../protocol/digests.ts";
+import { chunkCount, chunkLength, type FileEntry } from "../protocol/entry.ts";
+import {
+  type RangeSet,
+  rangeSet,
+  type ReadonlyRangeSet,
+} from "../protocol/ranges.ts";
+import { numberedPath, quoted, type SafePath } from "./paths.ts";
+import type { PartFile, ReadFile } from "./root.ts";
+import type { VaultDeps } from "./vault.ts";
+
+/** Where a file ended up. */
+export interface Placement {
+  readonly finalPath: SafePath;
+  /** True when what was there was the same, and was left alone. */
+  readonly skipped: boolean;
+}
+
+/** A chunk that may be here already. */
+export interface Candidate {
+  readonly chunk: number;
+  readonly digest: Uint8Array;
+}
+
+/** A file that is coming in. */
+export interface Incoming {
+  readonly entry: FileEntry;
+  readonly path: SafePath;
+  /** Number of its part. */
+  readonly slot: number;
+  /** Chunks that are in the part, verified. */
+  readonly written: ReadonlyRangeSet;
+  /** Bytes of disk that are reserved for it. */
+  readonly reserved: number;
+  /** Writes a chunk that was verified. One that is there already is left alone. */
+  write(chunk: number, bytes: Uint8Array): Promise<void>;
+  /** Takes a chunk that was found as right, if that is the digest that was offered. */
+  confirm(chunk: number, digest: Uint8Array): boolean;
+  /** Forgets what was written: all of it must come again. */
+  rewind(): void;
+  /** Reads what was found and yields its digests in order; chunks that are not all there are left out. */
+  candidates(signal: AbortSignal): AsyncGenerator<Candidate>;
+  /** Makes the part whole: copies what was found elsewhere, cuts it, sets mode and time. */
+  assemble(): Promise<void>;
+  /** Reads the whole part, in order. */
+  content(): AsyncGenerator<Uint8Array>;
+  /** Makes the part's bytes durable. */
+  sync(): Promise<void>;
+  /**
+   * Gives it its name. The part must be assembled and synced.
+   *
+   * @throws {SftpxError} `local-io` when the name is taken and stays so.
+   */
+  place(digest: Uint8Array): Promise<Placement>;
+  /** Closes what is open; the part stays. */
+  close(): void;
+  /** Closes, and removes the part. */
+  discard(): Promise<void>;
+}
+
+/** What was found on disk for a file. */
+export type Found =
+  /** Its own part, with chunks that may be right. */
+  | { readonly kind: "part"; readonly chunks: ReadonlyRangeSet }
+  /** A file of that name. */
+  | { readonly kind: "file"; readonly path: SafePath; readonly size: number };
+
+/** What makes a file come in. */
+export interface IncomingOptions {
+  readonly entry: FileEntry;
+  readonly path: SafePath;
+  readonly slot: number;
+  /** The journal knows the part. */
+  readonly isKept: boolean;
+  readonly found: Found | undefined;
+  readonly reserved: number;
+  /** A file of ours, untouched since, that it takes the place of. */
+  readonly replaces: SafePath | undefined;
+}
+
+/** Names that are tried when one is taken. */
+const MAX_NUMBER = 9999;
+
+/** Creates the receiver's side of one file. */
+export function incoming(
+  deps: VaultDeps,
+  options: IncomingOptions,
+): Incoming {
+  const { entry, path, slot, found } = options;
+  const { root, partial, journal } = deps;
+  const chunks = chunkCount(entry);
+  const written: RangeSet = rangeSet();
+  const same: RangeSet = rangeSet();
+  let offered: ChunkDigests = chunkDigests(chunks);
+  const writing = new Map<number, Promise<void>>();
+  let part: PartFile | undefined;
+  let reserved = options.reserved;
+
+  /** Opens the part, making it if it is not there or is nobody's. */
+  const openPart = async (): Promise<PartFile> => {
+    if (part !== undefined) return part;
+    const isOurs = options.isKept || written.count > 0;
+    const there = isOurs ? await partial.open(slot) : undefined;
+    if (there === undefined) await partial.remove(slot);
+    part = there ?? await partial.create(slot);
+    return part;
+  };
+  const closePart = (): void => {
+    part?.close();
+    part = undefined;
+  };
+  const release = (): void => {
+    deps.release(reserved);
+    reserved = 0;
+  };
+  const isIdentical = (): boolean =>
+    found?.kind === "file" && same.count === chunks &&
+    found.size === entry.size;
+  /** Reads a chunk, whole or not at all. */
+  const readChunk = async (
+    file: ReadFile,
+    chunk: number,
+    buffer: Uint8Array<ArrayBuffer>,
+  ): Promise<Uint8Array<ArrayBuffer> | undefined> => {
+    const view = buffer.subarray(0, chunkLength(entry, chunk));
+    const count = await file.read(view, chunk * entry.chunkSize);
+    return count === view.length ? view : undefined;
+  };
+  const newBuffer = (): Uint8Array<ArrayBuffer> =>
+    new Uint8Array(Math.min(entry.chunkSize, entry.size));
+  /** Copies chunks that were found in a file into the part, checking them once more. */
+  const copyFound = async (into: PartFile, from: SafePath): Promise<void> => {
+    const file = await root.openRead(from);
+    try {
+      let buffer = newBuffer();
+      for (const { start, end } of same.ranges()) {
+        for (let chunk = start; chunk < end; chunk++) {
+          const bytes = file && await readChunk(file, chunk, buffer);
+          const hashed = bytes && await deps.digest(bytes);
+          const expected = offered.get(chunk);
+          if (
+            hashed === undefined || expected === undefined ||
+            !sameDigest(hashed.digest, expected)
+          ) {
+            throw new SftpxError(
+              "integrity",
+              `Cannot receive ${
+                quoted(path)
+              }: the file that had part of it has changed`,
+            );
+          }
+          await into.write(hashed.bytes, chunk * entry.chunkSize);
+          buffer = new Uint8Array(hashed.bytes.buffer);
+        }
+      }
+    } finally {
+      file?.close();
+    }
+  };
+
+  const file: Incoming = {
+    entry,
+    path,
+    slot,
+    written,
+    get reserved() {
+      return reserved;
+    },
+    async write(chunk, bytes) {
+      if (written.has(chunk)) return;
+      const pending = writing.get(chunk);
+      if (pending !== undefined) return await pending;
+      const work = (async () => {
+        const target = await openPart();
+        await target.write(bytes, chunk * entry.chunkSize);
+        if (chunks === 1) {
+          await target.setMeta(entry);
+          closePart(); // many small files must not hold many descriptors
+        }
+      })();
+      writing.set(chunk, work);
+      try {
+        await work;
+        same.remove(chunk, chunk + 1);
+        written.add(chunk, chunk + 1);
+      } finally {
+        writing.delete(chunk);
+      }
+    },
+    confirm(chunk, digest) {
+      if (written.has(chunk)) return true;
+      const expected = offered.get(chunk);
+      if (expected === undefined || !sameDigest(expected, digest)) return false;
+      if (found?.kind === "part") written.add(chunk, chunk + 1);
+      else same.add(chunk, chunk + 1);
+      return true;
+    },
+    rewind() {
+      written.clear();
+      same.clear();
+      offered = chunkDigests(chunks);
+    },
+    async *candidates(signal) {
+      if (found === undefined) return;
+      const source = found.kind === "part"
+        ? await partial.open(slot)
+        : await root.openRead(found.path);
+      if (source === undefined) return;
+      try {
+        let buffer = newBuffer();
+        for (let chunk = 0; chunk < chunks && !signal.aborted; chunk++) {
+          if (written.has(chunk)) continue;
+          if (found.kind === "part" && !found.chunks.has(chunk)) continue;
+          const bytes = await readChunk(source, chunk, buffer);
+          if (bytes === undefined) continue;
+          const { digest, bytes: back } = await deps.digest(bytes);
+          buffer = new Uint8Array(back.buffer);
+          if (written.has(chunk)) continue;
+          offered.set(chunk, digest);
+          yield { chunk, digest };
+        }
+      } finally {
+        source.close();
+      }
+    },
+    async assemble() {
+      if (isIdentical()) return;
+      if (chunks === 1 && written.count === 1) return; // done when it was written
+      const target = await openPart();
+      if (found?.kind === "file") await copyFound(target, found.path);
+      if (await target.size() !== entry.size) {
+        await target.truncate(entry.size);
+      }
+      await target.setMeta(entry);
+    },
+    async *content() {
+      const source = isIdentical()
+        ? await root.openRead(path)
+        : await partial.open(slot);
+      if (source === undefined) return;
+      try {
+        const buffer = newBuffer();
+        for (let at = 0; at < entry.size;) {
+          const count = await source.read(buffer, at);
+          if (count === 0) return;
+          yield buffer.subarray(0, count);
+          at += count;
+        }
+      } finally {
+        source.close();
+      }
+    },
+    async sync() {
+      if (isIdentical()) return;
+      const target = await openPart();
+      await target.sync();
+      if (chunks <= 1) closePart();
+    },
+    async place(digest) {
+      const placed = isIdentical()
+        ? await keep(deps, options)
+        : await commit(deps, options);
+      closePart();
+      release();
+      const stamp = await root.lstat(placed.finalPath);
+      if (stamp === undefined) {
+        throw new SftpxError(
+          "local-io",
+          `Cannot keep ${quoted(placed.finalPath)}: it was removed at once`,
+        );
+      }
+      const { size, mtimeNs, ctimeNs, ino } = stamp;
+      journal.done({
+        path,
+        size: entry.size,
+        mtimeNs: entry.mtimeNs,
+        digest,
+        finalPath: placed.finalPath,
+        local: { size, mtimeNs, ctimeNs, ino },
+      });
+      if (options.isKept) journal.drop(slot);
+      return placed;
+    },
+    close() {
+      closePart();
+      release();
+    },
+    async discard() {
+      file.close();
+      if (options.isKept) journal.drop(slot);
+      await partial.remove(slot);
+    },
+  };
+  return file;
+}
+
+/** Leaves in place what is the same; its owner may want the new time and mode. */
+async function keep(
+  deps: VaultDeps,
+  { entry, path, slot, found }: IncomingOptions,
+): Promise<Placement> {
+  const finalPath = found?.kind === "file" ? found.path : path;
+  if (deps.onConflict === "overwrite") {
+    await deps.root.setMeta(finalPath, entry);
+  }
+  await deps.partial.remove(slot);
+  return { finalPath, skipped: true };
+}
+
+async function commit(
+  { root, partial, onConflict }: VaultDeps,
+  { path, slot, replaces }: IncomingOptions,
+): Promise<Placement> {
+  if (replaces !== undefined || onConflict === "overwrite") {
+    const finalPath = replaces ?? path;
+    if (await root.commit(partial, slot, finalPath, { replace: true })) {
+      return { finalPath, skipped: false };
+    }
+    // A folder is in the way.
+  } else if (await root.commit(partial, slot, path, { replace: false })) {
+    return { finalPath: path, skipped: false };
+  }
+  if (onConflict === "rename") {
+    for (let number = 1; number <= MAX_NUMBER; number++) {
+      const finalPath = numberedPath(path, number);
+      if (await root.commit(partial, slot, finalPath, { replace: false })) {
+        return { finalPath, skipped: false };
+      }
+    }
+  }
+  throw taken(path);
+}
+
+/** The failure of a name that is taken. */
+export function taken(path: SafePath): SftpxError {
+  return new SftpxError(
+    "local-io",
+    `Cannot receive ${quoted(path)}: something of that name is there already`,
+  );
+}

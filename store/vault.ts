@@ -1,0 +1,200 @@
+/**
+ * What a receiver decides about the files that are coming in.
+ *
+ * A large file is written to a part that the journal knows, so that it can go
+ * on in a later run; a file of one chunk costs less to send again than to
+ * remember. Whatever was there before, a part or a file of that name, is read
+ * and hashed before it counts for anything, but for one thing: a file that we
+ * put there, that nobody has touched since, and whose source says that it has
+ * not changed either.
+ *
+ * @module
+ */
+import { renameSync } from "node:fs";
+import { chunkCount, type FileEntry } from "../protocol/entry.ts";
+import { type Incoming, incoming, taken } from "./incoming.ts";
+import { attempt } from "./io_error.ts";
+import type { DoneRecord, Journal } from "./journal.ts";
+import { type SafePath, safePath } from "./paths.ts";
+import type { LocalStamp, PartialDir, Root } from "./root.ts";
+
+/** What to do with a name that is taken by other content. */
+export type Conflict = "rename" | "skip" | "overwrite" | "fail";
+
+/** What a vault needs. */
+export interface VaultDeps {
+  readonly root: Root;
+  readonly partial: PartialDir;
+  readonly journal: Journal;
+  /** BLAKE3 of bytes; their buffer may move, so they come back. */
+  readonly digest: (
+    bytes: Uint8Array<ArrayBuffer>,
+  ) => Promise<
+    { readonly digest: Uint8Array; readonly bytes: Uint8Array<ArrayBuffer> }
+  >;
+  readonly onConflict: Conflict;
+  /** Compares by content what looks unchanged. */
+  readonly checksum: boolean;
+  /** Takes disk space, or throws `local-io` when there is too little. */
+  readonly reserve: (bytes: number) => Promise<void>;
+  readonly release: (bytes: number) => void;
+}
+
+/** What is decided about a file. */
+export type Admission =
+  /** It is in place. */
+  | {
+    readonly kind: "have";
+    readonly digest: Uint8Array;
+    readonly finalPath: string;
+  }
+  | { readonly kind: "want"; readonly file: Incoming }
+  /** Chunks below `chunks` may be here: compare them. */
+  | {
+    readonly kind: "compare";
+    readonly file: Incoming;
+    readonly chunks: number;
+  };
+
+/** Decides about files. */
+export interface Vault {
+  /**
+   * Decides what is to be had of a file.
+   *
+   * @param prior The same entry as it was announced before it changed.
+   * @throws {SftpxError} `local-io` when it cannot be taken.
+   */
+  admit(
+    entry: FileEntry,
+    path: SafePath,
+    prior?: Incoming,
+  ): Promise<Admission>;
+}
+
+/** Slots from here on are of files that the journal does not know. */
+const TRANSIENT_SLOTS = 2 ** 40;
+
+/** Creates a vault. */
+export function createVault(deps: VaultDeps): Vault {
+  const { root, partial, journal } = deps;
+  let transient = TRANSIENT_SLOTS;
+
+  /** The part of a file: its own, one under a new stamp, or a new one. */
+  const partOf = async (
+    entry: FileEntry,
+    path: SafePath,
+    prior: Incoming | undefined,
+  ): Promise<
+    { slot: number; claimed: Incoming["written"] | undefined }
+  > => {
+    const old = journal.partFor(path);
+    const stamp = {
+      path,
+      size: entry.size,
+      mtimeNs: entry.mtimeNs,
+      chunkSize: entry.chunkSize,
+    };
+    if (old === undefined) {
+      return { slot: journal.begin(stamp), claimed: undefined };
+    }
+    if (old.chunkSize !== entry.chunkSize) {
+      await partial.remove(old.slot);
+      return { slot: journal.begin(stamp), claimed: undefined };
+    }
+    const claimed = prior === undefined
+      ? old.chunks.clone()
+      : prior.written.union(old.chunks);
+    if (old.size === entry.size && old.mtimeNs === entry.mtimeNs) {
+      return { slot: old.slot, claimed };
+    }
+    const slot = journal.begin(stamp);
+    await attempt(() => "keep a part", () => {
+      renameSync(partial.placeOf(old.slot), partial.placeOf(slot));
+    }).catch(() => {}); // nothing was written to it yet
+    return { slot, claimed };
+  };
+
+  return {
+    async admit(entry, path, prior) {
+      prior?.close();
+      const done = await journal.doneFor(path);
+      const finalPath = done && safePath(done.finalPath);
+      const placed = finalPath && await root.lstat(finalPath);
+      const isOurs = done !== undefined && placed !== undefined &&
+        isUntouched(placed, done.local);
+      if (
+        isOurs && !deps.checksum && done.size === entry.size &&
+        done.mtimeNs === entry.mtimeNs
+      ) {
+        if (placed.mode !== (entry.mode & 0o777)) {
+          await refreshMeta(deps, done, finalPath ?? path, entry);
+        }
+        const { digest } = done;
+        return { kind: "have", digest, finalPath: done.finalPath };
+      }
+      const at = isOurs && finalPath !== undefined ? finalPath : path;
+      const there = isOurs ? placed : await root.lstat(path);
+      const chunks = chunkCount(entry);
+      const isSameSize = there?.kind === "file" && there.size === entry.size;
+      const mayReplace = isOurs || deps.onConflict === "overwrite";
+      const refuses = deps.onConflict === "skip" || deps.onConflict === "fail";
+      if (there !== undefined && !mayReplace && !isSameSize && refuses) {
+        throw taken(path);
+      }
+      const isKept = chunks > 1;
+      const { slot, claimed } = isKept
+        ? await partOf(entry, path, prior)
+        : { slot: transient++, claimed: undefined };
+      if (!isKept && prior !== undefined) await prior.discard();
+      const found = claimed !== undefined && claimed.count > 0
+        ? { kind: "part", chunks: claimed } as const
+        : there?.kind === "file" && (isSameSize || mayReplace)
+        ? { kind: "file", path: at, size: there.size } as const
+        : undefined;
+      const held = (claimed?.count ?? 0) * entry.chunkSize;
+      const reserved = Math.max(0, entry.size - held);
+      await deps.reserve(reserved);
+      const file = incoming(deps, {
+        entry,
+        path,
+        slot,
+        isKept,
+        found,
+        reserved,
+        replaces: isOurs ? at : undefined,
+      });
+      if (found === undefined || chunks === 0) return { kind: "want", file };
+      const reach = found.kind === "file"
+        ? Math.ceil(found.size / entry.chunkSize)
+        : lastOf(found.chunks) + 1;
+      return { kind: "compare", file, chunks: Math.min(chunks, reach) };
+    },
+  };
+}
+
+/** True when a file is just as we left it. */
+function isUntouched(now: LocalStamp, then: DoneRecord["local"]): boolean {
+  return now.kind === "file" && now.size === then.size &&
+    now.mtimeNs === then.mtimeNs && now.ctimeNs === then.ctimeNs &&
+    now.ino === then.ino;
+}
+
+/** Gives a file that is in place its new mode, and remembers it as it is then. */
+async function refreshMeta(
+  { root, journal }: VaultDeps,
+  done: DoneRecord,
+  finalPath: SafePath,
+  entry: FileEntry,
+): Promise<void> {
+  await root.setMeta(finalPath, entry);
+  const stamp = await root.lstat(finalPath);
+  if (stamp === undefined) return;
+  const { size, mtimeNs, ctimeNs, ino } = stamp;
+  journal.done({ ...done, local: { size, mtimeNs, ctimeNs, ino } });
+}
+
+function lastOf(set: Incoming["written"]): number {
+  let last = -1;
+  for (const { end } of set.ranges()) last = end - 1;
+  return last;
+}
