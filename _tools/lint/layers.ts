@@ -49,8 +49,8 @@ const TYPES_ONLY: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * The actors, one a file. Another actor may know their messages and nothing
- * else; the files that put a tree together make them.
+ * The actors, one a file. Another actor may know what can be said to them; the
+ * session files, which put a tree together, are the ones to make them.
  */
 const ACTORS =
   /^actors\/(connection|migration|.*scheduler|chunker|verifier|persistence|endpoint|.*_actor)\.ts$/;
@@ -66,7 +66,7 @@ export const layers: Deno.lint.Rule = {
     }
     const check = (
       source: Deno.lint.Node | null | undefined,
-      typeOnly: boolean,
+      names: readonly string[],
     ): void => {
       if (source?.type !== "Literal" || typeof source.value !== "string") {
         return;
@@ -77,11 +77,12 @@ export const layers: Deno.lint.Rule = {
       }
       const to = folderOf(target);
       if (to === from) {
-        if (!typeOnly && ACTORS.test(path) && ACTORS.test(target)) {
+        const makes = names.includes("*") || names.includes(factoryOf(target));
+        if (makes && ACTORS.test(path) && ACTORS.test(target)) {
           context.report({
             node: source,
-            message: `${path} must not import ${target} but for its types`,
-            hint: "Use import type: an actor knows of another its messages",
+            message: `${path} must not import the factory of ${target}`,
+            hint: "An actor knows of another what can be said to it",
           });
         }
         return;
@@ -92,7 +93,7 @@ export const layers: Deno.lint.Rule = {
           message: `${from} must not import ${to}`,
           hint: `It may import: ${allowed.join(", ") || "nothing"}`,
         });
-      } else if (!typeOnly && TYPES_ONLY[from]?.includes(to)) {
+      } else if (names.length > 0 && TYPES_ONLY[from]?.includes(to)) {
         context.report({
           node: source,
           message: `${from} must not import ${to} but for its types`,
@@ -101,23 +102,38 @@ export const layers: Deno.lint.Rule = {
       }
     };
     return {
-      ImportDeclaration: (node) => check(node.source, isTypeImport(node)),
-      ImportExpression: (node) => check(node.source, false),
+      ImportDeclaration: (node) => check(node.source, importedNames(node)),
+      ImportExpression: (node) => check(node.source, ["*"]),
       ExportNamedDeclaration: (node) =>
-        check(node.source, node.exportKind === "type"),
+        check(node.source, node.exportKind === "type" ? [] : ["*"]),
       ExportAllDeclaration: (node) =>
-        check(node.source, node.exportKind === "type"),
+        check(node.source, node.exportKind === "type" ? [] : ["*"]),
     };
   },
 };
 
-function isTypeImport(node: Deno.lint.ImportDeclaration): boolean {
-  const bindings = node.specifiers;
-  return node.importKind === "type" ||
-    bindings.length > 0 &&
-      bindings.every((binding) =>
-        binding.type === "ImportSpecifier" && binding.importKind === "type"
-      );
+/** The names of the values that an import takes, `*` for all; none for types. */
+function importedNames(node: Deno.lint.ImportDeclaration): string[] {
+  if (node.importKind === "type") {
+    return [];
+  }
+  if (node.specifiers.length === 0) {
+    return ["*"];
+  }
+  return node.specifiers.flatMap((binding) => {
+    if (binding.type !== "ImportSpecifier") {
+      return ["*"];
+    }
+    const { imported, importKind } = binding;
+    const name = imported.type === "Identifier" ? imported.name : "*";
+    return importKind === "type" ? [] : [name];
+  });
+}
+
+/** `actors/send_scheduler.ts` makes a `sendScheduler`. */
+function factoryOf(path: string): string {
+  const base = path.slice(path.lastIndexOf("/") + 1, -".ts".length);
+  return base.replaceAll(/_([a-z])/g, (_, letter) => letter.toUpperCase());
 }
 
 /** The first folder of a path, or the file itself at the top. */

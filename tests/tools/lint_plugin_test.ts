@@ -81,19 +81,24 @@ Deno.test("layers: mod.ts imports all but web and cmd, and cmd imports everythin
   refuses("layers", "cmd/a.ts", ['import { x } from "../_tools/x.ts";']);
 });
 
-Deno.test("layers: an actor imports only the types of another actor", () => {
-  const values = ['import { scheduler } from "./scheduler.ts";'];
-  const types = [
-    'import type { SchedulerMessage } from "./scheduler.ts";',
-    'import { type SchedulerMessage } from "./scheduler.ts";',
+Deno.test("layers: an actor does not make another actor", () => {
+  const factories = [
+    'import { sendScheduler } from "./send_scheduler.ts";',
+    'import { sendScheduler as make } from "./send_scheduler.ts";',
+    'import * as scheduler from "./send_scheduler.ts";',
+    'export * from "./send_scheduler.ts";',
+    'await import("./send_scheduler.ts");',
   ];
-  refuses("layers", "actors/connection.ts", values);
-  accepts("layers", "actors/connection.ts", types);
-  accepts("layers", "actors/connection.ts", [
-    'import { sendLane } from "./lane.ts";',
-  ]);
+  const words = [
+    'import type { SendSchedulerMessage } from "./send_scheduler.ts";',
+    'import { type SendSchedulerMessage } from "./send_scheduler.ts";',
+    'import { readProgress } from "./send_scheduler.ts";',
+    'import { sendLane } from "./lane_send.ts";',
+  ];
+  refuses("layers", "actors/connection.ts", factories);
+  accepts("layers", "actors/connection.ts", words);
   for (const file of ["send.ts", "receive.ts", "send_session.ts", "root.ts"]) {
-    accepts("layers", `actors/${file}`, [...values, ...types]);
+    accepts("layers", `actors/${file}`, [...factories, ...words]);
   }
 });
 
