@@ -71,18 +71,19 @@ export function quicListener(options: QuicListenerOptions): Listener {
       // Given at once, so that it can be closed at the deadline; nothing is
       // read or written before the handshake is done.
       conn = incoming.accept({ zeroRtt: true, ...transportOptions(options) });
-      await Promise.race([
-        conn.handshake,
-        conn.closed.then(() => { // the peer gave up
-          throw new SftpxError(
-            "connection-lost",
-            "Cannot finish handshake: closed",
-          );
-        }),
-        clock.delay(handshakeTimeoutMs, over.signal).then(() => {
-          throw new SftpxError("unreachable", "Cannot finish handshake: late");
-        }),
-      ]);
+      const late = clock.delay(handshakeTimeoutMs, over.signal).then(() => {
+        throw new SftpxError("unreachable", "Cannot finish handshake: late");
+      });
+      const ended = conn.closed.then(() => {
+        throw new SftpxError(
+          "connection-lost",
+          "Cannot finish handshake: the peer gave up",
+        );
+      });
+      await Promise.race([conn.handshake, ended, late]);
+      // The platform also resolves `handshake` when it failed, and tells of the
+      // failure in `closed` in the same turn.
+      await Promise.race([clock.delay(0), ended]);
       waiting.put(quicConn(conn, endpoint));
     } catch (error) {
       conn?.close();
