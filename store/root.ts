@@ -6,10 +6,11 @@
  * is never followed, whoever made it.
  *
  * What is quick is done at once, as handing it to another thread takes longer:
- * a file of 4 KiB made, written, given mode and time, and put in place took
- * 65 to 110 µs at once and 190 to 360 µs by promises (ext4, two shared cores).
- * Syncs, reads and writes of more than 64 KiB are done on another thread. On a
- * network file system each call may take a millisecond and hold the thread.
+ * a file of 4 KiB made, written, given mode and time, and put in place took 70
+ * to 150 µs at once and 190 to 360 µs by promises (ext4, two shared cores); by
+ * this interface, with a look beforehand, 100 to 130 µs. Syncs, reads, and
+ * writes of more than 64 KiB are done on another thread. On a network file
+ * system each call may take a millisecond and hold the thread.
  *
  * @module
  */

@@ -84,10 +84,18 @@ export function openDirs(root: string, options: DirsOptions): Dirs {
   let syncing = Promise.resolve();
   let isOpen = true;
 
+  /** The number of a closed folder may be another one's by now. */
+  function checkOpen(): void {
+    if (!isOpen) {
+      throw Object.assign(new Error("closed"), { code: "EBADF" });
+    }
+  }
+
   function enter(
     path: SafePath | "",
     create: number | undefined,
   ): OpenDir | undefined {
+    checkOpen();
     if (path === "") {
       return top;
     }
@@ -139,6 +147,7 @@ export function openDirs(root: string, options: DirsOptions): Dirs {
 
   /** By name from the top, nothing remembered: where a reader would look. */
   function openFresh(path: SafePath | ""): OpenDir {
+    checkOpen();
     if (path === "") {
       return top;
     }

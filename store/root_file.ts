@@ -47,40 +47,69 @@ export interface PartFile extends ReadFile {
   sync(): Promise<void>;
 }
 
-/** Takes over a descriptor. */
+/**
+ * Takes over a descriptor.
+ *
+ * Once closed nothing is done by its number, which may be another file's by
+ * then; what is under way when it is closed is finished first.
+ */
 export function openFile(fd: number, native: Native | undefined): PartFile {
   let isOpen = true;
+  let isClosed = false;
+  let underWay = 0;
+
+  function checkOpen(): void {
+    if (!isOpen) {
+      throw Object.assign(new Error("closed"), { code: "EBADF" });
+    }
+  }
+
+  function quick<T>(what: string, work: () => T): Promise<T> {
+    return attempt(() => what, () => {
+      checkOpen();
+      return work();
+    });
+  }
+
+  async function slow<T>(what: string, work: () => Promise<T>): Promise<T> {
+    underWay++;
+    try {
+      checkOpen();
+      return await work();
+    } catch (error) {
+      throw ioError(what, error);
+    } finally {
+      underWay--;
+      closeIfDone();
+    }
+  }
+
+  function closeIfDone(): void {
+    if (!isOpen && underWay === 0 && !isClosed) {
+      isClosed = true;
+      closeSync(fd);
+    }
+  }
+
   return {
     fd,
-    read: (into, position) => readAt(fd, into, position),
-    size: () => attempt(() => "look at a file", () => fstatSync(fd).size),
+    read: (into, position) =>
+      slow("read a file", () => readAt(fd, into, position)),
+    size: () => quick("look at a file", () => fstatSync(fd).size),
     close() {
-      if (isOpen) {
-        isOpen = false;
-        closeSync(fd);
-      }
+      isOpen = false;
+      closeIfDone();
     },
-    async write(bytes, position) {
-      try {
-        await writeAt(fd, bytes, position, native);
-      } catch (error) {
-        throw ioError("write a part", error);
-      }
-    },
+    write: (bytes, position) =>
+      slow("write a part", () => writeAt(fd, bytes, position, native)),
     truncate: (sizeBytes) =>
-      attempt(() => "cut a part", () => ftruncateSync(fd, sizeBytes)),
+      quick("cut a part", () => ftruncateSync(fd, sizeBytes)),
     setMeta: (meta) =>
-      attempt(
-        () => "set mode and time of a part",
+      quick(
+        "set mode and time of a part",
         () => setOpenMeta(native, fd, meta),
       ),
-    sync() {
-      return new Promise((resolve, reject) => {
-        fdatasync(fd, (error) => {
-          error ? reject(ioError("sync a part", error)) : resolve();
-        });
-      });
-    },
+    sync: () => slow("sync a part", () => syncData(fd)),
   };
 }
 
@@ -111,7 +140,7 @@ function readSome(
 ): Promise<number> {
   return new Promise((resolve, reject) => {
     read(fd, into, offset, into.length - offset, position, (error, count) => {
-      error ? reject(ioError("read a file", error)) : resolve(count);
+      error ? reject(error) : resolve(count);
     });
   });
 }
@@ -133,4 +162,10 @@ async function writeAt(
       ? count
       : writeSync(fd, left, 0, left.length, position + done);
   }
+}
+
+function syncData(fd: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    fdatasync(fd, (error) => error ? reject(error) : resolve());
+  });
 }

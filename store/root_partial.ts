@@ -76,13 +76,21 @@ export function openPartial(
   let isTouched = true;
   let isOpen = true;
 
+  /** The number of a closed folder may be another one's by now. */
+  function openedDir(): OpenDir {
+    if (!isOpen) {
+      throw Object.assign(new Error("closed"), { code: "EBADF" });
+    }
+    return dir;
+  }
+
   function placeOf(slot: number): string {
     if (!Number.isSafeInteger(slot) || slot < 0) {
       throw new RangeError(
         `Cannot place a part as its slot must be >= 0: current value is ${slot}`,
       );
     }
-    return dir.at(`${slot}.part`);
+    return openedDir().at(`${slot}.part`);
   }
 
   function create(slot: number): PartFile {
@@ -106,7 +114,7 @@ export function openPartial(
   }
 
   function removeAll(): void {
-    listSlots(dir).forEach((slot) => removeName(placeOf(slot)));
+    listSlots(openedDir()).forEach((slot) => removeName(placeOf(slot)));
     const all = enterOwn(top, PARTIAL_FOLDER);
     try {
       removeFolder(all.at(session));
@@ -121,7 +129,7 @@ export function openPartial(
     open: (slot) => attempt(() => `open part ${slot}`, () => open(slot)),
     remove: (slot) =>
       attempt(() => `remove part ${slot}`, () => removeName(placeOf(slot))),
-    list: () => attempt(() => "list the parts", () => listSlots(dir)),
+    list: () => attempt(() => "list the parts", () => listSlots(openedDir())),
     removeAll: () => attempt(() => "remove the parts", removeAll),
     async sync() {
       if (!isTouched) {
@@ -129,7 +137,7 @@ export function openPartial(
       }
       isTouched = false;
       try {
-        await syncDir(dir);
+        await syncDir(openedDir());
         await syncAbove(top);
       } catch (error) {
         isTouched = true;

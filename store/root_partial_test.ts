@@ -1,10 +1,12 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { closeSync, openSync } from "node:fs";
 import {
   failsWith,
   namesIn,
   SESSION,
   testRoot,
 } from "../tests/testutil/root.ts";
+import { safePath } from "./paths.ts";
 import { openRoot } from "./root.ts";
 
 testRoot(
@@ -108,4 +110,40 @@ Deno.test({
     root.close();
     await Deno.remove(dir, { recursive: true });
   },
+});
+
+testRoot("what is closed is not used by its number", async (root, dir) => {
+  const parts = await root.partial(SESSION);
+  const part = await parts.create(1);
+  const writing = part.write(new Uint8Array(1 << 20).fill(7), 0);
+  part.close(); // the write is finished first
+  await writing;
+  await Deno.writeTextFile(`${dir}/other`, "other");
+  const other = openSync(`${dir}/other`, "r+"); // has the number now, or may
+  await failsWith("no longer open", () => part.write(new Uint8Array(9), 0));
+  await failsWith("no longer open", () => part.read(new Uint8Array(9), 0));
+  await failsWith("no longer open", () => part.truncate(0));
+  await failsWith("no longer open", () => part.sync());
+  await failsWith("no longer open", () => part.size());
+  await failsWith(
+    "no longer open",
+    () => part.setMeta({ mode: 0, mtimeNs: 0n }),
+  );
+  closeSync(other);
+  assertEquals(await Deno.readTextFile(`${dir}/other`), "other");
+  const place = `${dir}/.sftpx-partial/${SESSION}/1.part`;
+  assertEquals((await Deno.readFile(place)).every((byte) => byte === 7), true);
+  parts.close();
+  await failsWith("no longer open", () => parts.create(2));
+  await failsWith("no longer open", () => parts.list());
+  await failsWith("no longer open", () => parts.removeAll());
+  await failsWith(
+    "no longer open",
+    () => root.commit(parts, 1, safePath("x"), { replace: true }),
+  );
+  root.close();
+  await failsWith("no longer open", () => root.lstat(safePath("x")));
+  await failsWith("no longer open", () => root.makeDir(safePath("x/y")));
+  await failsWith("it is closed", () => root.partial(SESSION));
+  await failsWith("it is closed", () => root.removeEmptyPartials());
 });

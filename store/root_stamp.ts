@@ -21,7 +21,9 @@ import type { Native } from "./root_native.ts";
 
 /** What is at a place; two that are equal mean that nobody changed it. */
 export interface LocalStamp {
+  /** What it is; a link is never looked through. */
   readonly kind: "file" | "dir" | "link" | "other";
+  /** In bytes. */
   readonly size: number;
   /** Permission bits with setuid, setgid and sticky: at most 0o7777. */
   readonly mode: number;
@@ -29,7 +31,9 @@ export interface LocalStamp {
   readonly mtimeNs: bigint;
   /** As `mtimeNs`; some systems tell no more than the second. */
   readonly ctimeNs: bigint;
+  /** Its number on that file system. */
   readonly ino: bigint;
+  /** Which file system it is on. */
   readonly dev: bigint;
 }
 
@@ -37,6 +41,7 @@ export interface LocalStamp {
 export interface EntryMeta {
   /** Permission bits; of these only 0o777 are taken. */
   readonly mode: number;
+  /** When its content changed, in nanoseconds since 1970. */
   readonly mtimeNs: bigint;
 }
 

@@ -42,6 +42,17 @@ export function rootOf({ dir, dirs, portable, native }: RootParts): Root {
   let links = 0;
   let isOpen = true;
 
+  /** The number of a closed folder may be another one's by now. */
+  function opened(): Dirs {
+    if (!isOpen) {
+      throw new SftpxError(
+        "local-io",
+        "Cannot use the upload folder: it is closed",
+      );
+    }
+    return dirs;
+  }
+
   /** Does work in the folder that will hold `path`, and notes that it did. */
   function beside(path: SafePath, work: (dir: Dir, name: string) => boolean) {
     const parent = parentOf(path);
@@ -132,7 +143,7 @@ export function rootOf({ dir, dirs, portable, native }: RootParts): Root {
     partial: (session) =>
       attempt(
         () => "use the folder for parts",
-        () => openPartial(dirs.top, session, native),
+        () => openPartial(opened().top, session, native),
       ),
     commit: (part, slot, path, { replace }) =>
       attempt(() => `put ${quoted(path)} in place`, () => {
@@ -177,11 +188,11 @@ export function rootOf({ dir, dirs, portable, native }: RootParts): Root {
       ),
     syncDirs: () => dirs.sync(),
     async syncFileSystem() {
-      return await native?.syncFileSystem(dirs.top.fd) ?? false;
+      return await native?.syncFileSystem(opened().top.fd) ?? false;
     },
     free() {
       return new Promise((resolve, reject) => {
-        statfs(dirs.top.at("."), { bigint: true }, (error, facts) => {
+        statfs(dir, { bigint: true }, (error, facts) => {
           error
             ? reject(ioError("see how much room is left", error))
             : resolve(Number(facts.bavail * facts.bsize));
@@ -191,7 +202,7 @@ export function rootOf({ dir, dirs, portable, native }: RootParts): Root {
     removeEmptyPartials: () =>
       attempt(
         () => "tidy the folder for parts",
-        () => removeEmptyPartials(dirs.top),
+        () => removeEmptyPartials(opened().top),
       ),
     close() {
       if (isOpen) {
