@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { fileURLToPath } from "node:url";
 import plugin from "../../_tools/layers.ts";
 
 /** The messages of one rule for `source`, were it in `file`. */
@@ -239,7 +240,7 @@ Deno.test("pure-protocol: protocol/ has no platform, time, chance or promises", 
 });
 
 Deno.test("the rules find the same in a file that is named by its full path", () => {
-  const root = new URL("../../", import.meta.url).pathname;
+  const root = fileURLToPath(new URL("../../", import.meta.url));
   refuses("no-env", `${root}core/a.ts`, ["const a = Deno.args;"]);
   accepts("no-env", `${root}cmd/a.ts`, ["const a = Deno.args;"]);
 });
