@@ -19,6 +19,7 @@ import {
   wordsOf,
 } from "./settings.ts";
 import { COMMON, INIT, RECV, SEND } from "./tables.ts";
+import { lowered } from "./words.ts";
 
 /** What was asked for. */
 export type Asked =
@@ -82,11 +83,11 @@ export function readArgs(
       throw hinted(
         new SftpxError(
           "usage",
-          `Cannot read the command line: ${lowered(words)}`,
+          `Cannot read the command line: ${lowered(plain(words))}`,
         ),
         suggestion === undefined
           ? `${topic} says what there is`
-          : lowered(suggestion),
+          : lowered(suggestion.trim()),
       );
     },
   });
@@ -169,10 +170,7 @@ function usage(value: string): Usage {
   return [{ type: "literal", value }];
 }
 
-/** A sentence as the end of another one. */
-function lowered(words: string): string {
-  return words.trim().replace(/\.$/, "").replace(
-    /(^|: )([A-Z])(?=[a-z ])/g,
-    (_, before: string, letter: string) => before + letter.toLowerCase(),
-  );
+/** A sentence without its period. */
+function plain(words: string): string {
+  return words.trim().replace(/\.$/, "");
 }

@@ -150,10 +150,13 @@ function checked<T>(
 
 /** The known name that is nearest, if one is near. */
 function meant(name: string, known: readonly string[]): string {
+  if (/token|secret|key|password/i.test(name)) {
+    return "secrets stand in a file of their own, or in SFTPX_TOKEN";
+  }
   const near = [...new Set(known)]
     .map((other) => ({ other, steps: distance(name, other) }))
     .sort((a, b) => a.steps - b.steps)[0];
-  return near !== undefined && near.steps <= 2
+  return near !== undefined && near.steps <= Math.min(2, name.length / 3)
     ? `did you mean ${quoted(near.other)}?`
     : "keys are named like the flags, without the dashes";
 }

@@ -8,6 +8,7 @@ import { type Secret, secret } from "../core/secret.ts";
 import {
   checkCertificateDates,
   checkKeyPair,
+  type MadeCertificate,
   makeCertificate,
   readCertificate,
 } from "../crypto/certificate.ts";
@@ -107,17 +108,12 @@ export async function makeIdentity(
   certs: string,
   options: IdentityOptions,
 ): Promise<{ readonly identity: Identity; readonly made: readonly string[] }> {
-  const { force, now, ips, dns, days } = options;
+  const { force, now } = options;
   const files = filesOf(certs);
   const made: string[] = [];
   const before = force ? undefined : await readIdentity(certs, now);
   if (before === undefined) {
-    const fresh = await makeCertificate({
-      ips,
-      dns,
-      now,
-      ...days === undefined ? {} : { days },
-    });
+    const fresh = await freshCertificate(options);
     await writeSecret(files.key, fresh.key, { force });
     await writePublic(files.cert, fresh.cert);
     made.push(files.cert, files.key);
@@ -157,6 +153,20 @@ export async function readPeerCertificate(
 export async function readToken(path: string): Promise<Secret | undefined> {
   const text = await readSecretIfThere(path, "token");
   return text && secret(parseToken(text, `token ${quoted(path)}`));
+}
+
+/** A name that is none is the fault of who typed it. */
+async function freshCertificate(
+  { ips, dns, days, now }: IdentityOptions,
+): Promise<MadeCertificate> {
+  try {
+    const options = { ips, dns, now };
+    return await makeCertificate(days ? { ...options, days } : options);
+  } catch (error) {
+    throw error instanceof RangeError
+      ? new SftpxError("usage", error.message.replace(" as ", ": "), error)
+      : error;
+  }
 }
 
 function named(path: string): string {

@@ -6,7 +6,7 @@
 import { printableJson } from "../core/escape.ts";
 import type { TransferEvent } from "../core/events.ts";
 import type { Io } from "./io.ts";
-import type { Output, Style } from "./output.ts";
+import { isTrouble, type Output, type Style } from "./output.ts";
 
 /**
  * Everything on standard output, and `exit` last; or, with `--log-format json`
@@ -43,7 +43,10 @@ export function jsonOutput(io: Io, style: Style): Output {
   };
 }
 
+/** With `--json`, all; otherwise what the text would say as well. */
 function isWanted(event: TransferEvent, style: Style): boolean {
-  return style.json || !style.quiet || event.type === "failed" ||
-    event.type === "warning";
+  if (style.json || isTrouble(event)) {
+    return true;
+  }
+  return !style.quiet && (style.verbose || event.type !== "entry");
 }

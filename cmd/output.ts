@@ -62,3 +62,14 @@ export async function createOutput(
   const { textOutput } = await import("./render.ts");
   return textOutput(io, style, role);
 }
+
+/** True for an event that is told even when only errors are. */
+export function isTrouble(event: TransferEvent): boolean {
+  return event.type === "failed" || isLeft(event);
+}
+
+/** True for an entry that did not arrive. */
+export function isLeft(event: TransferEvent): boolean {
+  return event.type === "entry" &&
+    (event.outcome === "refused" || event.outcome === "gone");
+}

@@ -83,7 +83,7 @@ function lineOf(transfers: readonly Transfer[]): string | undefined {
   };
   const rate = sum((event) => event.rate);
   const parts = [
-    share(all),
+    ...all.counted ? [share(all)] : [],
     `${formatSize(all.bytes)} of ${formatSize(all.total)}${
       all.counted ? "" : "+"
     }`,

@@ -7,9 +7,16 @@
 import type { TransferEvent } from "../core/events.ts";
 import { printable, quoted } from "../store/paths.ts";
 import type { Io } from "./io.ts";
-import type { Output, Role, Style } from "./output.ts";
+import {
+  isLeft,
+  isTrouble,
+  type Output,
+  type Role,
+  type Style,
+} from "./output.ts";
 import { createProgress } from "./progress.ts";
 import { formatCount, formatDuration, formatSize } from "./units.ts";
+import { lowered } from "./words.ts";
 
 /** Where nobody watches, progress is a line now and then. */
 const LINE_EVERY_MS = 5000;
@@ -68,7 +75,7 @@ export function textOutput(io: Io, style: Style, role: Role): Output {
       io.out(`${words}\n`);
     },
     error({ message, hint, stack }) {
-      line(`sftpx: ${message.charAt(0).toLowerCase()}${message.slice(1)}`);
+      line(`sftpx: ${lowered(message)}`);
       if (hint !== undefined) {
         line(`hint: ${hint}`);
       }
@@ -78,15 +85,6 @@ export function textOutput(io: Io, style: Style, role: Role): Output {
     },
     end: erase,
   };
-}
-
-function isTrouble(event: TransferEvent): boolean {
-  return event.type === "failed" || event.type === "warning" ||
-    event.type === "entry" && isLeft(event.outcome);
-}
-
-function isLeft(outcome: string): boolean {
-  return outcome === "refused" || outcome === "gone";
 }
 
 /** What is said of an event, if anything. */
@@ -126,7 +124,7 @@ function wordsOf(
       return doneWords(event, role);
     case "failed":
       return role === "recv"
-        ? `a transfer failed: ${event.message}`
+        ? `a transfer failed: ${lowered(event.message)}`
         : undefined; // the error itself is told when the command ends
     default:
       return undefined;
@@ -139,7 +137,7 @@ function entryWords(
   verbose: boolean,
 ): string | undefined {
   const { path, outcome, finalPath, reason = "no reason given" } = event;
-  if (isLeft(outcome)) {
+  if (isLeft(event)) {
     const what = role === "send" ? "not sent" : "not received";
     return `${what}: ${quoted(path)}: ${reason}`;
   }
@@ -159,9 +157,9 @@ function doneWords(
   const parts = [
     `${role === "send" ? "sent" : "received"} ${formatSize(totals.sent)} in ` +
     `${formatDuration(ms)} (${formatSize(Math.round(rate))}/s)`,
-    `${formatCount(totals.entries)} entries, ${
-      formatSize(totals.bytes)
-    } verified`,
+    `${formatCount(totals.entries)} ${
+      totals.entries === 1 ? "entry" : "entries"
+    }, ${formatSize(totals.bytes)} verified`,
   ];
   if (totals.reused > 0) {
     parts.push(`${formatSize(totals.reused)} were there already`);

@@ -3,13 +3,13 @@
  *
  * @module
  */
-import { SftpxError } from "../core/errors.ts";
+import { codeOf, SftpxError } from "../core/errors.ts";
 import type { TransferEvent } from "../core/events.ts";
 import type { SendOptions, SendResult } from "../actors/options.ts";
 import { quoted } from "../store/paths.ts";
 import { namedRoots } from "../store/source.ts";
 import type { SEND } from "./tables.ts";
-import { hinted } from "./hint.ts";
+import { hinted, hintOf } from "./hint.ts";
 import { rememberPeer } from "./peers.ts";
 import { destination, findPeer, type FoundPeer } from "./server.ts";
 import { defined, type Values } from "./settings.ts";
@@ -27,7 +27,7 @@ export async function send(
   const { paths, server, isGuessed } = await destination(args, flags.to);
   const sources = await sourcesOf(paths, flags.name, io.stdin);
   const found = await findPeer(io, server, flags).catch((error) => {
-    throw isGuessed ? hinted(error, guessHint(server)) : error;
+    throw withHint(error, signal, isGuessed ? server : undefined);
   });
   const { peer } = found;
   let isConnected = false;
@@ -137,12 +137,13 @@ function withHint(
   if (signal.aborted) {
     return hinted(error, "give the same command again to go on");
   }
-  if (guessed !== undefined) {
-    return hinted(error, guessHint(guessed));
+  const isAboutPeer = /^un(authorized|reachable)$/.test(codeOf(error));
+  if (guessed !== undefined && isAboutPeer) {
+    const guess = `${
+      quoted(guessed)
+    } is no path here, so it was taken for the receiver`;
+    const other = hintOf(error);
+    return hinted(error, other === undefined ? guess : `${guess}; ${other}`);
   }
   return error;
-}
-
-function guessHint(server: string): string {
-  return `${quoted(server)} is no path here, so it was taken for the receiver`;
 }

@@ -14,6 +14,7 @@ import type { NonEmptyString } from "@optique/core/nonempty";
 import type { Parser } from "@optique/core/parser";
 import { flag, option } from "@optique/core/primitives";
 import type { ValueParser } from "@optique/core/valueparser";
+import { lowered } from "./words.ts";
 
 /** Something that can be set in three places. */
 export interface Setting<T> {
@@ -159,7 +160,7 @@ const SWITCH: Readonly<Record<string, boolean>> = {
 function valueOf<T>(parser: ValueParser<"sync", T>, given: string): T {
   const result = parser.parse(given);
   if (!result.success) {
-    throw new RangeError(wordsOf(result.error));
+    throw new RangeError(lowered(wordsOf(result.error)));
   }
   return result.value;
 }

@@ -16,6 +16,13 @@ import { parseDuration, parseSize } from "./units.ts";
 const DIR = path({ metavar: "DIR", type: "directory" });
 const FILE = path({ metavar: "FILE", type: "file" });
 const SIZE = valueOfKind("SIZE", 0, parseSize);
+const RATE = valueOfKind("RATE", 1, (text) => {
+  const rate = parseSize(text);
+  if (rate === 0) {
+    throw new RangeError(`"${text}" is no rate: nothing would ever be sent`);
+  }
+  return rate;
+});
 const DURATION = valueOfKind("TIME", 0, parseDuration);
 const CHUNK_SIZE = valueOfKind("SIZE", 1 << 20, (text) => {
   const size = parseSize(text);
@@ -137,7 +144,7 @@ export const SEND = {
     string({ metavar: "NAME" }),
     "What standard input is called",
   ),
-  limitRate: one("limit-rate", SIZE, "Bytes a second at most"),
+  limitRate: one("limit-rate", RATE, "Bytes a second at most (10M)"),
   streams: one("streams", count(1, 64), "Data streams (default 8)"),
   chunkSize: one(
     "chunk-size",
