@@ -29,11 +29,11 @@ export interface Running {
   kill(): Promise<void>;
   /** Its exit code; 137 when it was killed. */
   readonly ended: Promise<number>;
-  /** The last of what it said on stderr. */
+  /** The last of what it said on stderr, and its errors. */
   lastWords(): string;
 }
 
-/** The end of stderr that is kept for an explanation. */
+/** How much of that is kept. */
 const KEPT_CHARS = 4_000;
 
 /** Starts `sftpx` with `args`. */
@@ -50,19 +50,23 @@ export function start(options: StartOptions): Running {
   }).spawn();
   const waiting = new Map<string, PromiseWithResolvers<PrintedEvent>>();
   let words = "";
+  const keep = (line: string): void => {
+    words = `${words}${line}\n`.slice(-KEPT_CHARS);
+  };
 
   const readEvents = async (): Promise<void> => {
     for await (const line of lines(child.stdout)) {
       const event = parseEvent(line);
       if (event === undefined) continue;
       options.onEvent?.(event);
+      if (event.type === "error") keep(`${event["message"]}`);
       waiting.get(event.type)?.resolve(event);
       waiting.delete(event.type);
     }
   };
   const readWords = async (): Promise<void> => {
     for await (const line of lines(child.stderr)) {
-      words = `${words}${line}\n`.slice(-KEPT_CHARS);
+      keep(line);
     }
   };
   const finish = async (): Promise<number> => {

@@ -99,7 +99,8 @@ Deno.test("start() gives the events of a process as they come, and its end", asy
     command: [Deno.execPath(), "eval"],
     args: [
       `console.log('{"type":"a"}');console.log("noise");` +
-      `console.log('{"type":"b","n":1}');console.error("why");Deno.exit(7)`,
+      `console.log('{"type":"b","n":1}');console.error("why");` +
+      `console.log('{"type":"error","message":"that is why"}');Deno.exit(7)`,
     ],
     cwd: Deno.cwd(),
     onEvent: ({ type }) => seen.push(type),
@@ -107,8 +108,12 @@ Deno.test("start() gives the events of a process as they come, and its end", asy
   const never = assertRejects(() => child.next("c"), Error, "why");
   assertEquals(await child.next("b"), { type: "b", n: 1 });
   assertEquals(await child.ended, 7);
-  assertEquals(seen, ["a", "b"]);
-  assertEquals(child.lastWords(), "why\n");
+  assertEquals(seen, ["a", "b", "error"]);
+  assertEquals(child.lastWords().split("\n").sort(), [
+    "",
+    "that is why",
+    "why",
+  ]);
   await never;
 });
 
