@@ -8,7 +8,7 @@ import { SftpxError } from "../core/errors.ts";
 import { quoted } from "../store/paths.ts";
 import { hinted } from "./hint.ts";
 import type { Io } from "./io.ts";
-import { readIfThere } from "./own_files.ts";
+import { readIfThere, readSecretIfThere } from "./own_files.ts";
 import type { Setting, Table, Values } from "./settings.ts";
 
 /** What is set outside the command line. */
@@ -36,6 +36,9 @@ export function configDir(io: Io): string {
 export async function readConfig(io: Io, all: Table): Promise<Given> {
   const file = `${configDir(io)}/config.yaml`;
   const text = await readIfThere(file);
+  if (text !== undefined && /sftpx:\/\//i.test(text)) {
+    await readSecretIfThere(file, "configuration with a ticket");
+  }
   const keys = text === undefined
     ? new Map<string, Key>()
     : await readKeys(text, file, Object.values(all).map(({ name }) => name));

@@ -138,3 +138,16 @@ Deno.test("config: without XDG_CONFIG_HOME it is in ~/.config", async () => {
   const ran = await run(["send", dir.file, TICKET], { env });
   assertStringIncludes(ran.stderr, `"${file}", line 1: unknown key`);
 });
+
+Deno.test("config: a ticket in a file that others may read is refused", async () => {
+  await using dir = await place();
+  await dir.configure(`to: ${TICKET}\n`);
+  const file = dir.join("xdg", "sftpx", "config.yaml");
+  const env = { XDG_CONFIG_HOME: dir.join("xdg") };
+  await Deno.chmod(file, 0o644);
+  const loose = await run(["send", dir.file], { env });
+  assertEquals(loose.code, 3);
+  assertStringIncludes(loose.stderr, "its mode is 0644");
+  await Deno.chmod(file, 0o600);
+  assertEquals((await run(["send", dir.file], { env })).code, 0);
+});
