@@ -7,22 +7,25 @@
  *
  * @module
  */
-import { chunkCount, type Entry } from "./entry.ts";
+import type { Entry } from "./entry.ts";
 import type { Answer, Fail, Side } from "./handshake.ts";
 import type { LaneRecord } from "./lane.ts";
 import {
   allSaid,
   checkRange,
   checkRecord,
+  enterDigest,
+  enterGone,
   enterVerdict,
   type Final,
   finalOf,
+  type Judged,
   type Known,
   newRow,
   type Row,
 } from "./ledger_row.ts";
 import type { ManifestFrame } from "./manifest.ts";
-import { sameBytes, sameEntry } from "./same.ts";
+import { sameEntry } from "./same.ts";
 import type { StatusFrame } from "./status.ts";
 
 /** How much a sender may say. */
@@ -55,6 +58,8 @@ export interface Ledger {
   status(frame: StatusFrame, fail: Fail): Answer;
   /** Judges one record of a lane. */
   record(record: Omit<LaneRecord, "digest">, fail: Fail): Answer;
+  /** Returns what a receiver says again when it goes on. */
+  repeats(): StatusFrame[];
   /** Goes on over another connection: entries below `next` may be repeated. */
   resume(next: number): void;
   /** Sets how many entries may be unretired. */
@@ -79,6 +84,8 @@ export function ledger(us: Side, limits: LedgerLimits): Ledger {
   let total: number | undefined;
   let resumed = 0;
   let isResumed = false;
+  // Verdicts on retired entries of which the sender may not have heard.
+  const unheard = new Map<number, Judged>();
   let allDigests = false;
 
   function addEntry(
@@ -98,6 +105,8 @@ export function ledger(us: Side, limits: LedgerLimits): Ledger {
     count(sizeOf(entry));
     rows.set(index, newRow(index, gen, entry));
     next++;
+    // That it may announce this one shows what it has heard.
+    unheard.delete(index - window);
     return "take";
   }
 
@@ -167,36 +176,14 @@ export function ledger(us: Side, limits: LedgerLimits): Ledger {
       }
     }
     const before = retired;
-    while (retired < to) rows.delete(retired++);
+    for (; retired < to; retired++) {
+      const judged = rows.get(retired)?.judged;
+      if (us === "receiver" && judged !== undefined) {
+        unheard.set(retired, judged);
+      }
+      rows.delete(retired);
+    }
     return retired > before ? "take" : "drop";
-  }
-
-  function addDigest(
-    { index, gen, digest }: ManifestFrame & { type: "digest" },
-    fail: Fail,
-  ): Answer {
-    const row = current(index, gen, fail);
-    if (row === undefined) return "drop";
-    if (row.digest !== undefined) {
-      return index < resumed && sameBytes(digest, row.digest)
-        ? "drop"
-        : fail(`entry ${index} has its digest already`);
-    }
-    if (row.gone) fail(`entry ${index} is gone`);
-    if (!allDigests && chunkCount(row.entry) < 2) {
-      fail(`entry ${index} needs no digest`);
-    }
-    row.digest = digest;
-    return "take";
-  }
-
-  function addGone(index: number, gen: number, fail: Fail): Answer {
-    const row = current(index, gen, fail);
-    if (row === undefined) return "drop";
-    if (row.gone && index < resumed) return "drop";
-    if (allSaid(row)) fail(`entry ${index} is gone after all was said of it`);
-    row.gone = true;
-    return "take";
   }
 
   return {
@@ -222,9 +209,14 @@ export function ledger(us: Side, limits: LedgerLimits): Ledger {
         case "entry":
           return addEntry(frame, fail);
         case "digest":
-          return addDigest(frame, fail);
-        case "gone":
-          return addGone(frame.index, frame.gen, fail);
+        case "gone": {
+          const row = current(frame.index, frame.gen, fail);
+          if (row === undefined) return "drop"; // retired meanwhile
+          const repeats = frame.index < resumed;
+          return frame.type === "gone"
+            ? enterGone(row, repeats, fail)
+            : enterDigest(row, frame.digest, allDigests, repeats, fail);
+        }
         case "end":
           if (frame.entries !== next) {
             fail(`the end counts ${frame.entries} entries, not ${next}`);
@@ -266,6 +258,18 @@ export function ledger(us: Side, limits: LedgerLimits): Ledger {
       if (record.index >= next) fail(`entry ${record.index} is not known`);
       const row = rows.get(record.index);
       return row === undefined ? "drop" : checkRecord(row, record, fail);
+    },
+    repeats() {
+      const frames: StatusFrame[] = [];
+      const say = (index: number, { gen, verdict }: Judged): void => {
+        frames.push({ type: "verdict", index, gen, verdict });
+      };
+      for (const [index, judged] of unheard) say(index, judged);
+      frames.push({ type: "retired", next: retired });
+      for (const { index, judged } of rows.values()) {
+        if (judged !== undefined) say(index, judged);
+      }
+      return frames;
     },
     resume(from) {
       // What the receiver did not hear of is said again from here.

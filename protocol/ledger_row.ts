@@ -7,7 +7,7 @@
 import type { Answer, Fail } from "./handshake.ts";
 import type { LaneRecord } from "./lane.ts";
 import { chunkCount, chunkLength, type Entry, type Outcome } from "./entry.ts";
-import { sameVerdict } from "./same.ts";
+import { sameBytes, sameVerdict } from "./same.ts";
 import type { Verdict } from "./status.ts";
 
 /** What is known of an entry that is not retired. */
@@ -107,6 +107,36 @@ export function finalOf(known: Known, allDigests: boolean): Final | undefined {
 /** Says whether the sender has nothing to add to what it said of a file. */
 export function allSaid(row: Known): boolean {
   return row.gone || row.digest !== undefined || chunkCount(row.entry) === 0;
+}
+
+/** Enters what DIGEST says. */
+export function enterDigest(
+  row: Row,
+  digest: Uint8Array,
+  allDigests: boolean,
+  repeats: boolean,
+  fail: Fail,
+): Answer {
+  const { index } = row;
+  if (row.digest !== undefined) {
+    return repeats && sameBytes(digest, row.digest)
+      ? "drop"
+      : fail(`entry ${index} has its digest already`);
+  }
+  if (row.gone) fail(`entry ${index} is gone`);
+  if (!allDigests && chunkCount(row.entry) < 2) {
+    fail(`entry ${index} needs no digest`);
+  }
+  row.digest = digest;
+  return "take";
+}
+
+/** Enters that the sender gives a file up. */
+export function enterGone(row: Row, repeats: boolean, fail: Fail): Answer {
+  if (row.gone && repeats) return "drop";
+  if (allSaid(row)) fail(`entry ${row.index} is gone after all was said of it`);
+  row.gone = true;
+  return "take";
 }
 
 /** Enters a verdict. */

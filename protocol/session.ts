@@ -97,6 +97,12 @@ export interface ReceiverRules extends Rules {
   heardRecord(record: Omit<LaneRecord, "digest">): Answer;
   /** A status frame is about to go. */
   saidStatus(frame: StatusFrame): void;
+  /**
+   * Returns what to say first on the status stream of a connection that goes
+   * on: verdicts that may have been lost, and RETIRED. What is durable, and
+   * candidates, the caller knows and adds.
+   */
+  repeats(): readonly StatusFrame[];
 }
 
 /** Options where none are given. */
@@ -249,6 +255,7 @@ function rules(us: Side, options: RulesOptions): SenderRules & ReceiverRules {
       atWork(failSaid);
       book.status(frame, failSaid);
     },
+    repeats: () => continued ? book.repeats() : [],
     heardRecord(record) {
       if (control.phase === "over") return "drop";
       atWork(failHeard);

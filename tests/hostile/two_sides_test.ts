@@ -247,11 +247,7 @@ function twoSides(random: () => number): TwoSides {
     }
     if (frame.type === "offer") {
       answerControl(ACCEPT);
-      for (const [index, { verdict }] of ins.entries()) {
-        if (index < ins.length - WINDOW || verdict === undefined) continue;
-        sayStatus({ type: "verdict", index, ...verdict });
-      }
-      sayStatus({ type: "retired", next: retired });
+      for (const frame of receiver.repeats()) sayStatus(frame);
     }
     if (frame.type === "receipt-ack") done = true;
     if (frame.type === "ping") answerControl({ type: "pong", id: frame.id });
