@@ -169,6 +169,9 @@ async function transfer(stage: Stage): Promise<void> {
   say();
   const rate = mib(bytes / seconds);
   say(`  ${mib(bytes)} in ${seconds.toFixed(1)} s, kills included: ${rate}/s`);
+  if (lastMeter.sent !== undefined) {
+    say(`  the second sender sent ${mib(lastMeter.sent)}; the rest was there`);
+  }
   if (firstMeter.sent !== undefined && lastMeter.sent !== undefined) {
     const twice = Math.max(0, firstMeter.sent + lastMeter.sent - bytes);
     const share = (100 * twice / Math.max(1, bytes)).toFixed(1);
