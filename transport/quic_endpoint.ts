@@ -36,10 +36,20 @@ export interface Endpoint {
   readonly buffers: SocketBuffers | undefined;
   /** The platform's own, for this folder only. */
   readonly raw: Deno.QuicEndpoint;
+  /** Lets peers in, for this folder only; replaces who did so before. Returns what stops it. */
+  listen(options: Deno.QuicListenOptions, host: Host): () => void;
   /** True after `close`. */
   readonly closed: boolean;
   /** Ends every connection and listener of it. */
   close(): void;
+}
+
+/** Who lets peers in. */
+export interface Host {
+  /** A peer's first datagram came: to be accepted or refused. */
+  incoming(incoming: Deno.QuicIncoming): void;
+  /** Nobody can come any more: the endpoint is closed. */
+  ended(error: unknown): void;
 }
 
 /** A fixed number of endpoints to dial from, made when first needed. */
@@ -69,6 +79,7 @@ export function createEndpoint(options: EndpointOptions = {}): Endpoint {
       ? undefined
       : raiseSocketBuffers({ hostname, port: bound }, bufferBytes),
     raw,
+    listen: doorway(raw),
     get closed() {
       return closed;
     },
@@ -76,6 +87,42 @@ export function createEndpoint(options: EndpointOptions = {}): Endpoint {
       closed = true;
       raw.close();
     },
+  };
+}
+
+/**
+ * Hands peers to whoever listens now. The platform cannot give up waiting for
+ * the next peer: what waited for one host must serve the host that follows, or
+ * the first peer of that one would be lost.
+ */
+function doorway(raw: Deno.QuicEndpoint): Endpoint["listen"] {
+  let now:
+    | { readonly listener: Deno.QuicListener; readonly host: Host }
+    | undefined;
+  let waiting = false;
+  const run = async (): Promise<void> => {
+    waiting = true;
+    try {
+      while (now !== undefined) {
+        const incoming = await now.listener.incoming();
+        if (now === undefined) incoming.refuse();
+        else now.host.incoming(incoming);
+      }
+    } catch (error) {
+      now?.host.ended(error);
+    } finally {
+      waiting = false;
+    }
+  };
+  return (options, host) => {
+    const listener = raw.listen(options);
+    const mine = now = { listener, host };
+    if (!waiting) run();
+    return () => {
+      if (now !== mine) return; // another listens: the platform has forgotten us
+      now = undefined;
+      listener.stop();
+    };
   };
 }
 

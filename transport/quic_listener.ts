@@ -16,7 +16,7 @@ import { SftpxError } from "../core/errors.ts";
 import { type Log, nullLog } from "../core/log.ts";
 import { backlog } from "./backlog.ts";
 import { quicConn } from "./quic_conn.ts";
-import type { Endpoint } from "./quic_endpoint.ts";
+import type { Endpoint, Host } from "./quic_endpoint.ts";
 import { type QuicOptions, transportOptions } from "./quic_options.ts";
 import type { Listener } from "./transport.ts";
 
@@ -58,10 +58,8 @@ export function quicListener(options: QuicListenerOptions): Listener {
     ...DEFAULT_QUIC_LISTENER_OPTIONS,
     ...options,
   };
-  const raw = listen(options);
   const waiting = backlog();
   let handshakes = 0;
-  let open = true;
 
   const shake = async (incoming: Deno.QuicIncoming): Promise<void> => {
     handshakes++;
@@ -96,46 +94,39 @@ export function quicListener(options: QuicListenerOptions): Listener {
     }
   };
 
-  const close = (): void => {
-    if (!open) return;
-    open = false;
-    raw.stop();
-    waiting.close();
-  };
-
-  const run = async (): Promise<void> => {
-    while (open) {
-      const incoming = await raw.incoming();
-      if (
-        !open || handshakes >= maxHandshakes || waiting.size >= maxWaiting
-      ) {
+  const stop = listen(options, {
+    incoming(incoming) {
+      if (handshakes >= maxHandshakes || waiting.size >= maxWaiting) {
         log.event("listener.refused", { handshakes, waiting: waiting.size });
         incoming.refuse();
       } else {
         shake(incoming); // never rejects
       }
-    }
-  };
-  run().catch((error) => { // the endpoint was closed
-    if (open) log.event("listener.ended", { error: String(error) });
-    close();
+    },
+    ended(error) {
+      log.event("listener.ended", { error: String(error) });
+      waiting.close();
+    },
   });
 
   return {
     address: endpoint.address,
     accept: () => waiting.take(),
-    close,
+    close() {
+      stop();
+      waiting.close();
+    },
   };
 }
 
-function listen(options: QuicListenerOptions): Deno.QuicListener {
+function listen(options: QuicListenerOptions, host: Host): () => void {
   try {
-    return options.endpoint.raw.listen({
+    return options.endpoint.listen({
       cert: options.cert,
       key: options.key,
       alpnProtocols: [options.alpn],
       ...transportOptions(options),
-    });
+    }, host);
   } catch (error) {
     if (error instanceof RangeError) throw error;
     throw new SftpxError(
