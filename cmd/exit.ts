@@ -46,7 +46,7 @@ export function wasToldToStop(signal: AbortSignal): boolean {
 
 /**
  * Runs a command and exits with its code. Ctrl-C stops it in order, and a
- * second one exits at once.
+ * second one exits at once. An error that nobody waits for stops it as well.
  */
 export async function exitAfter(
   run: (signal: AbortSignal) => Promise<number>,
@@ -66,6 +66,18 @@ export async function exitAfter(
   const signals: Deno.Signal[] = Deno.build.os === "windows"
     ? ["SIGINT", "SIGBREAK"]
     : ["SIGINT", "SIGTERM"];
+  globalThis.addEventListener("unhandledrejection", (event) => {
+    event.preventDefault(); // Deno would end us here and now
+    const error: unknown = event.reason;
+    const reason = error instanceof Error ? error.message : String(error);
+    stop.abort(
+      new SftpxError(
+        "internal",
+        `Cannot go on: internal error: ${reason}`,
+        error,
+      ),
+    );
+  });
   for (const name of signals) {
     Deno.addSignalListener(name, () => interrupt(name));
   }

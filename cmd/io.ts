@@ -52,10 +52,14 @@ export function processIo(): Io {
     env: (name) => Deno.env.get(name) || undefined,
     stdin: Deno.stdin.readable,
     askSecret: (question) => {
-      err(question);
-      const answer = readHidden();
-      err("\n");
-      return answer;
+      Deno.stdin.setRaw(true); // first: an eager typist must not be seen
+      try {
+        err(question);
+        return readLine();
+      } finally {
+        Deno.stdin.setRaw(false);
+        err("\n");
+      }
     },
     now: () => performance.now(),
     date: () => new Date(),
@@ -82,32 +86,27 @@ function writer(to: { writeSync(bytes: Uint8Array): number }) {
   };
 }
 
-/** Reads a line without showing it; `undefined` when it was broken off. */
-function readHidden(): string | undefined {
+/** Reads a line in raw mode; `undefined` when it was broken off. */
+function readLine(): string | undefined {
   const bytes: number[] = [];
   const buffer = new Uint8Array(1);
-  Deno.stdin.setRaw(true);
-  try {
-    for (;;) {
-      const key = Deno.stdin.readSync(buffer) === null ? 0x04 : buffer[0];
-      switch (key) {
-        case undefined:
-          break;
-        case 0x03: // Ctrl-C
-        case 0x04: // Ctrl-D
-          return undefined;
-        case 0x0a:
-        case 0x0d:
-          return new TextDecoder().decode(new Uint8Array(bytes));
-        case 0x08:
-        case 0x7f:
-          bytes.pop();
-          break;
-        default:
-          bytes.push(key);
-      }
+  for (;;) {
+    const key = Deno.stdin.readSync(buffer) === null ? 0x04 : buffer[0];
+    switch (key) {
+      case undefined:
+        break;
+      case 0x03: // Ctrl-C
+      case 0x04: // Ctrl-D
+        return undefined;
+      case 0x0a:
+      case 0x0d:
+        return new TextDecoder().decode(new Uint8Array(bytes));
+      case 0x08:
+      case 0x7f:
+        bytes.pop();
+        break;
+      default:
+        bytes.push(key);
     }
-  } finally {
-    Deno.stdin.setRaw(false);
   }
 }

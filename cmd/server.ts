@@ -198,7 +198,10 @@ function askedToken(io: Io, address: string): Peer["token"] {
     return undefined;
   }
   const answer = io.askSecret(`Token of ${address} (none if it is open): `);
-  return answer ? secret(parseToken(answer)) : undefined;
+  if (answer === undefined) {
+    throw new SftpxError("cancelled", "Cannot go on: interrupted");
+  }
+  return answer === "" ? undefined : secret(parseToken(answer));
 }
 
 function isAddress(text: string): boolean {

@@ -153,3 +153,18 @@ Deno.test("process: a reader that goes away does not stop it", async () => {
   const { stderr } = await child.output();
   assertEquals(new TextDecoder().decode(stderr), "");
 });
+
+Deno.test("process: an error that nobody waits for is told, and is the end", async () => {
+  await using dir = await tempDir();
+  await Deno.writeTextFile(dir.join("file"), "");
+  await ended(["init"], { cwd: dir.path });
+  const env = { SFTPX_TEST_BUG: "1" };
+  const options = { cwd: dir.path, entry: WAITING, env };
+  const { code, stdout } = await ended(["send", "file", "--json"], options);
+  assertEquals(code, 1);
+  const [error, exit] = stdout.trim().split("\n").slice(-2);
+  const { type, message } = JSON.parse(error ?? "");
+  assertEquals(type, "error");
+  assertEquals(message, "Cannot go on: internal error: nobody waits for this");
+  assertEquals(exit, '{"type":"exit","code":1}');
+});

@@ -217,6 +217,9 @@ Deno.test("send: a certificate and a token in a file, the environment or a promp
   assertEquals(await token([], { env: { SFTPX_TOKEN: text } }), expected);
   assertEquals(await token([], { terminal: true, answer: text }), expected);
   assertEquals(await token([], {}), undefined);
+  const none = await run(base, { env: dir.env, terminal: true });
+  assertEquals(none.code, 130); // the prompt was broken off
+  assertEquals(await token([], { terminal: true, answer: "" }), undefined);
   await Deno.chmod(dir.join("token"), 0o640);
   const loose = [...base, "--token-file", dir.join("token")];
   const ran = await run(loose, { env: dir.env });

@@ -17,6 +17,9 @@ const alive = setInterval(() => {}, 60_000);
 
 function send({ signal, onEvent }: SendOptions): Promise<never> {
   onEvent?.({ type: "connecting", address: "127.0.0.1:1", attempt: 1 });
+  if (Deno.env.get("SFTPX_TEST_BUG") === "1") {
+    Promise.reject(new TypeError("nobody waits for this"));
+  }
   const { promise, reject } = Promise.withResolvers<never>();
   signal?.addEventListener("abort", () => {
     onEvent?.({ type: "warning", message: "stopping" });
