@@ -10,6 +10,7 @@ import { type Behavior, unreachable } from "../core/actor.ts";
 import { type ErrorCode, SftpxError } from "../core/errors.ts";
 import type { Address } from "../core/mailbox.ts";
 import type { CloseInfo, Conn } from "../transport/transport.ts";
+import { closeError } from "./close_error.ts";
 
 /** What comes of getting a peer: a connection on which both have said hello. */
 export interface Link {
@@ -17,10 +18,10 @@ export interface Link {
 }
 
 /** What a connection can be told. */
-export type ConnectionMessage<L extends Link> = {
-  readonly type: "opened";
-  readonly link: L;
-};
+export type ConnectionMessage<L extends Link> =
+  | { readonly type: "opened"; readonly link: L }
+  /** The peer has come over another connection: this one is of no use any more. */
+  | { readonly type: "replaced" };
 
 /** What those hear who use it. */
 export interface Connected<L extends Link> {
@@ -67,8 +68,13 @@ export function connection<L extends Link>(
           await deps.migration().send({ type: "connected", link }, cx.signal);
           return;
         }
+        case "replaced":
+          throw new SftpxError(
+            "connection-lost",
+            "Cannot go on: the peer came over another connection",
+          );
         default:
-          unreachable(message.type);
+          unreachable(message);
       }
     },
     stop() {
@@ -78,17 +84,9 @@ export function connection<L extends Link>(
   };
 }
 
-/**
- * What a close by the peer means here. A peer that has trouble of its own, or
- * just left, may be back; one that named a reason meant it.
- */
-function judgeClose({ code, reason, remote }: CloseInfo): void {
-  if (!remote) return;
-  if (code === undefined || code === "internal") {
-    throw new SftpxError("connection-lost", "Cannot go on: the peer left");
-  }
-  throw new SftpxError(
-    code,
-    reason === "" ? `Cannot go on: the peer said "${code}"` : reason,
-  );
+/** A close by the peer ends this life: for good if it gave a reason, or until it is back. */
+function judgeClose(info: CloseInfo): void {
+  if (!info.remote) return;
+  throw closeError(info) ??
+    new SftpxError("connection-lost", "Cannot go on: the peer left");
 }

@@ -30,6 +30,7 @@ import type { LinkPolicy } from "./options.ts";
 
 /** What a desk needs. */
 export interface DeskDeps {
+  readonly run: number;
   readonly root: Root;
   readonly partial: PartialDir;
   readonly journal: Journal;
@@ -89,7 +90,7 @@ const NOWHERE: FinalFact = {
 
 /** Creates an empty desk. */
 export function createDesk(deps: DeskDeps): Desk {
-  const { facts, root, vault } = deps;
+  const { facts, root, run, vault } = deps;
   const items = new Map<number, Item>();
   const paths = new Map<SafePath, number>();
   const deciding = createSemaphore(DECISIONS_AT_ONCE);
@@ -114,7 +115,7 @@ export function createDesk(deps: DeskDeps): Desk {
   };
   const say = (item: Item, verdict: Verdict): void => {
     item.verdict = verdict;
-    facts.add(item.index, { gen: item.gen, verdict });
+    facts.add(item.index, { run, gen: item.gen, verdict });
   };
   const setPhase = (item: Item, phase: Item["phase"]): void => {
     const waits = (p: Item["phase"]): number =>
@@ -133,7 +134,7 @@ export function createDesk(deps: DeskDeps): Desk {
     if (item.path !== undefined && paths.get(item.path) === item.index) {
       paths.delete(item.path);
     }
-    facts.add(item.index, { gen: item.gen, final });
+    facts.add(item.index, { run, gen: item.gen, final });
   };
   const refuse = (item: Item, error: SftpxError): void => {
     if (!isCurrent(item)) return;
@@ -227,10 +228,10 @@ export function createDesk(deps: DeskDeps): Desk {
     }
     const { chunks } = admission;
     say(item, { kind: "compare", chunks });
-    task(offerCandidates(file, chunks, comparing, (run) => {
+    task(offerCandidates(file, chunks, comparing, (found) => {
       if (!isCurrent(item) || item.phase !== "open") return false;
-      item.offered.push(run);
-      facts.add(item.index, { gen: item.gen, candidates: [run] });
+      item.offered.push(found);
+      facts.add(item.index, { run, gen: item.gen, candidates: [found] });
       return true;
     }, ending.signal));
   };
@@ -300,6 +301,7 @@ export function createDesk(deps: DeskDeps): Desk {
       for (const { index, gen, verdict, durable, offered } of items.values()) {
         if (verdict === undefined) continue;
         facts.add(index, {
+          run,
           gen,
           verdict,
           ...(offered.length > 0 && { candidates: offered }),

@@ -18,6 +18,7 @@ import type { CheckedChunk } from "./lane_receive.ts";
 
 /** What a checkpoint needs. */
 export interface CheckpointDeps {
+  readonly run: number;
   readonly root: Root;
   readonly partial: PartialDir;
   readonly journal: Journal;
@@ -69,7 +70,7 @@ export async function saveBatch(
   }
   await journal.flush();
   for (const [item, chunks] of fresh) {
-    if (item.phase === "open") sayDurable(item, chunks, deps.facts);
+    if (item.phase === "open") sayDurable(item, chunks, deps);
   }
   for (const [item, final] of placed) deps.finish(item, final);
   await endFolders(open, deps);
@@ -129,13 +130,13 @@ function journalChunks(
 function sayDurable(
   item: Item,
   chunks: readonly CheckedChunk[],
-  facts: Facts,
+  { facts, run }: CheckpointDeps,
 ): void {
   if (chunks.length === 0) return;
   const durable = rangeSet();
   for (const { chunk } of chunks) durable.add(chunk, chunk + 1);
   item.durable.addAll(durable);
-  facts.add(item.index, { gen: item.gen, durable });
+  facts.add(item.index, { run, gen: item.gen, durable });
 }
 
 /** Folders get their mode and time once all that comes before their end is final. */

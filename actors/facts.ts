@@ -26,6 +26,8 @@ export interface CandidateRun {
 
 /** What there is to say of one entry. */
 export interface Fact {
+  /** The run it belongs to: an older one's mean nothing any more. */
+  readonly run: number;
   readonly gen: number;
   readonly verdict?: Verdict;
   readonly candidates?: readonly CandidateRun[];
@@ -39,14 +41,16 @@ export type Facts = Outbox<number, Fact>;
 
 /** Joins what waits to be said of an entry with what is new. */
 export function mergeFacts(old: Fact | undefined, add: Fact): Fact {
-  if (old === undefined || old.gen < add.gen) return add;
-  if (old.gen > add.gen) return old;
+  if (old === undefined || old.run < add.run) return add;
+  if (old.run > add.run) return old;
+  if (old.gen !== add.gen) return old.gen < add.gen ? add : old;
   const candidates = [...old.candidates ?? [], ...add.candidates ?? []];
   const corrupt = union(old.corrupt, add.corrupt);
   const durable = union(old.durable, add.durable);
   const verdict = add.verdict ?? old.verdict;
   const final = add.final ?? old.final;
   return {
+    run: add.run,
     gen: add.gen,
     ...(verdict && { verdict }),
     ...(candidates.length > 0 && { candidates }),

@@ -9,7 +9,7 @@
  */
 import { SftpxError } from "../core/errors.ts";
 import { sameDigest } from "../protocol/digests.ts";
-import { chunkCount, chunkLength, type FileEntry } from "../protocol/entry.ts";
+import type { FileEntry } from "../protocol/entry.ts";
 import {
   forEachRecord,
   LANE_HEADER_BYTES,
@@ -35,6 +35,7 @@ export interface CheckedChunk {
   readonly gen: number;
   readonly chunk: number;
   readonly digest: Uint8Array;
+  readonly bytes: number;
   readonly verdict: "written" | "same" | "corrupt";
 }
 
@@ -42,10 +43,10 @@ export interface CheckedChunk {
 export interface ReceiveLaneDeps {
   readonly stream: ReceiveStream;
   readonly pool: HashPool;
+  /** Says whether a record may come now; throws `protocol` when it may not. */
+  readonly judge: (record: LaneRecord) => "take" | "drop";
   /** The file that has this number; `undefined` when it takes no chunks now. */
   readonly target: (index: number) => Target | undefined;
-  /** True when an entry of this number was ever announced. */
-  readonly isKnown: (index: number) => boolean;
   /** The largest body that can make sense now, bytes. */
   readonly maxBody: () => number;
   /** Told of every frame; slows the lane down by waiting. */
@@ -109,7 +110,7 @@ async function takeFrame(
   const checked: CheckedChunk[] = [];
   const arrivals: Arrival[] = [];
   forEachRecord(body, count, (record, payload) => {
-    const target = judge(deps, record);
+    const target = targetOf(deps, record);
     if (target === undefined) return;
     const { index, chunk } = record;
     const digest = record.digest.slice(); // the body is used again
@@ -134,7 +135,8 @@ async function takeFrame(
     const isRight = sameDigest(digest, actual);
     if (isRight) await target.write(chunk, hashed.bytes.subarray(start, end));
     const verdict = isRight ? "written" : "corrupt";
-    checked.push({ index, gen: target.gen, chunk, digest, verdict });
+    const { gen } = target;
+    checked.push({ index, gen, chunk, digest, bytes: end - start, verdict });
   };
   const next = arrivals.entries();
   const work = async (): Promise<void> => {
@@ -144,27 +146,16 @@ async function takeFrame(
   return { buffer: hashed.bytes.buffer, checked };
 }
 
-/** The target of a record that makes sense; `undefined` for one that comes too late. */
-function judge(deps: ReceiveLaneDeps, record: LaneRecord): Target | undefined {
+/** The target of a record; `undefined` for one that comes too late to matter. */
+function targetOf(
+  deps: ReceiveLaneDeps,
+  record: LaneRecord,
+): Target | undefined {
+  if (deps.judge(record) === "drop") return undefined;
   const target = deps.target(record.index);
-  if (target === undefined || (target.gen & 0xffff) !== record.gen) {
-    if (deps.isKnown(record.index)) return undefined;
-    throw new SftpxError(
-      "protocol",
-      `Cannot accept a chunk of entry ${record.index}: it was not announced`,
-    );
-  }
-  const { entry } = target;
-  if (
-    record.chunk >= chunkCount(entry) ||
-    record.length !== chunkLength(entry, record.chunk)
-  ) {
-    throw new SftpxError(
-      "protocol",
-      `Cannot accept chunk ${record.chunk} of ${record.length} bytes: entry ${record.index} has no such chunk`,
-    );
-  }
-  return target;
+  return target !== undefined && (target.gen & 0xffff) === record.gen
+    ? target
+    : undefined;
 }
 
 function same(
@@ -178,8 +169,8 @@ function same(
       `Cannot accept that chunk ${record.chunk} of entry ${record.index} is the same: no such digest was offered`,
     );
   }
-  const { index, chunk } = record;
-  return { index, gen: target.gen, chunk, digest, verdict: "same" };
+  const { index, chunk, length: bytes } = record;
+  return { index, gen: target.gen, chunk, digest, bytes, verdict: "same" };
 }
 
 function cut(): SftpxError {

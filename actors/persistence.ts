@@ -76,7 +76,8 @@ export interface DeskRef {
 export interface PersistenceDeps {
   readonly session: Uint8Array;
   readonly journalFile: string;
-  readonly root: Root;
+  /** Opens the upload folder. */
+  readonly openRoot: () => Promise<Root>;
   readonly digest: Digest;
   readonly pool: HashPool;
   readonly facts: Facts;
@@ -101,22 +102,25 @@ const MOST_DIRTY_BYTES = 4 * CHECKPOINT_BYTES;
 export function persistence(
   deps: PersistenceDeps,
 ): Behavior<PersistenceMessage> {
+  let root: Root | undefined;
   let journal: Journal | undefined;
   let partial: PartialDir | undefined;
   let desk: Desk | undefined;
   let run = -1;
   let saving: Promise<void> | undefined;
   let isTimed = false;
+  let isNew = false; // parts that are there belong to no journal
 
-  const open = async (fresh: boolean): Promise<Journal> => {
+  const open = async (root: Root, fresh: boolean): Promise<Journal> => {
     const opened = await openJournal({
       file: deps.journalFile,
       session: deps.session,
-      root: deps.root.dir,
+      root: root.dir,
       digest: deps.digest.digest,
       fresh,
     });
     if (opened.note !== undefined) deps.warn(opened.note);
+    isNew = opened.state === "fresh" || opened.state === "replaced";
     return opened.journal;
   };
 
@@ -132,16 +136,17 @@ export function persistence(
     cx: Context<PersistenceMessage>,
   ): Promise<void> => {
     await closeDesk();
-    if (message.fresh) {
+    if (message.fresh && root !== undefined) {
       await journal?.close();
-      journal = await open(true);
+      journal = undefined;
+      journal = await open(root, true);
       await partial?.removeAll();
     }
-    if (journal === undefined || partial === undefined) return;
+    if (!root || !journal || !partial) return;
     run = message.run;
     deps.facts.drain();
     const vault = createVault({
-      root: deps.root,
+      root,
       partial,
       journal,
       digest: deps.pool.digest,
@@ -152,6 +157,8 @@ export function persistence(
     });
     desk = deps.desk.current = createDesk({
       ...deps,
+      run,
+      root,
       partial,
       journal,
       vault,
@@ -188,9 +195,10 @@ export function persistence(
 
   return {
     async start() {
-      journal = await open(false);
-      const hex = deps.session.toHex();
-      partial = await deps.root.partial(hex);
+      root = await deps.openRoot();
+      journal = await open(root, false);
+      partial = await root.partial(deps.session.toHex());
+      if (isNew) await partial.removeAll();
     },
     async receive(message, cx) {
       if ("run" in message && message.run !== run && message.type !== "begin") {
@@ -239,7 +247,8 @@ export function persistence(
         await closeDesk();
         partial?.close();
         await journal?.close();
-        await deps.root.removeEmptyPartials();
+        await root?.removeEmptyPartials();
+        root?.close();
       }
     },
   };

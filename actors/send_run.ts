@@ -9,7 +9,7 @@ import { SftpxError } from "../core/errors.ts";
 import type { Totals } from "../core/events.ts";
 import type { Digest } from "../crypto/digest.ts";
 import { chunkCount } from "../protocol/entry.ts";
-import { encodeManifest } from "../protocol/manifest.ts";
+import { encodeManifest, type ManifestFrame } from "../protocol/manifest.ts";
 import {
   type OutEntry,
   type Outgoing,
@@ -17,6 +17,7 @@ import {
   type Work,
 } from "../protocol/outgoing.ts";
 import { createPlan, type Plan } from "../protocol/plan.ts";
+import type { SenderRules } from "../protocol/session.ts";
 import type { StatusFrame } from "../protocol/status.ts";
 import {
   openSource,
@@ -38,6 +39,10 @@ export interface SendRunDeps {
   readonly digest: Digest;
   readonly chunkSize: (size: number) => number;
   readonly failed: (failure: Failure) => void;
+  /** What may be said and heard; it outlives runs. */
+  readonly rules: SenderRules;
+  /** Every file comes with its own BLAKE3. */
+  readonly b3sum: boolean;
 }
 
 /** Where an entry comes from. */
@@ -76,11 +81,13 @@ const MAX_CHANGES = 8;
 
 /** Creates a run in which nothing was found yet. */
 export function sendRun(deps: SendRunDeps): SendRun {
+  const { rules } = deps;
   const hasher = deps.digest.hasher();
   let root: Uint8Array | undefined;
   const ledger = outgoing<Source>({
     digest: deps.digest.digest,
     fold: (record) => hasher.update(record),
+    final: (index) => rules.final(index),
   });
   const credit: Credit = createOutbox((old, add) => Math.max(old ?? 0, add));
   let plan = createPlan();
@@ -93,8 +100,12 @@ export function sendRun(deps: SendRunDeps): SendRun {
   const extend = (): void => {
     credit.add("entries", ledger.base + window + skippedByWalk);
   };
+  const say = (frame: ManifestFrame): Uint8Array => {
+    rules.saidManifest(frame);
+    return encodeManifest(frame);
+  };
   const entryFrame = (item: OutEntry<Source>): Uint8Array =>
-    encodeManifest({
+    say({
       type: "entry",
       index: item.index,
       gen: item.gen,
@@ -102,11 +113,12 @@ export function sendRun(deps: SendRunDeps): SendRun {
     });
   const digestFrame = (item: OutEntry<Source>): Uint8Array[] => {
     const { index, gen, digest, b3sum } = item;
-    if (digest === undefined || chunkCount(item.entry) < 2) return [];
-    return [encodeManifest({ type: "digest", index, gen, digest, b3sum })];
+    const least = deps.b3sum ? 1 : 2;
+    if (digest === undefined || chunkCount(item.entry) < least) return [];
+    return [say({ type: "digest", index, gen, digest, b3sum })];
   };
   const goneFrame = (item: OutEntry<Source>): Uint8Array =>
-    encodeManifest({
+    say({
       type: "gone",
       index: item.index,
       gen: item.gen,
@@ -114,13 +126,18 @@ export function sendRun(deps: SendRunDeps): SendRun {
       reason: item.reason ?? "",
     });
   const endFrame = (): Uint8Array =>
-    encodeManifest({
+    say({
       type: "end",
       entries: ledger.next,
       bytes: ledger.totals.found,
     });
   /** Plans what a frame asks for; `work` is what of it is not durable yet. */
   const planFor = (frame: StatusFrame, work: readonly Work[]): void => {
+    if (frame.type === "durable") {
+      const { index, gen, first, count } = frame;
+      plan.removeRange(index, gen, first, count);
+      return;
+    }
     if (frame.type !== "verdict") {
       for (const { index, gen, first, count } of work) {
         plan.addRange(index, gen, first, count);
@@ -129,14 +146,17 @@ export function sendRun(deps: SendRunDeps): SendRun {
     }
     const { index, gen, verdict } = frame;
     const item = ledger.get(index);
-    if (item?.gen !== gen || item.entry.kind !== "file") return;
-    if (verdict.kind === "refused" || verdict.kind === "have") {
-      plan.removeEntry(index);
-      return;
-    }
-    const { chunkSize, size } = item.entry;
-    const chunks = chunkCount(item.entry);
-    plan.addWant(index, gen, chunks, chunkSize, size);
+    if (item?.gen !== gen) return;
+    if (verdict.kind === "want" || verdict.kind === "compare") {
+      planItem(item, work);
+    } else plan.removeEntry(index);
+  };
+  /** Plans `work` of a file, and nothing else of it. */
+  const planItem = (item: OutEntry<Source>, work: readonly Work[]): void => {
+    const { index, gen, entry } = item;
+    const chunks = chunkCount(entry);
+    if (entry.kind !== "file" || chunks === 0) return;
+    plan.addWant(index, gen, chunks, entry.chunkSize, entry.size);
     let end = 0;
     for (const { first, count } of work) {
       plan.removeRange(index, gen, end, first - end);
@@ -192,7 +212,13 @@ export function sendRun(deps: SendRunDeps): SendRun {
       return frames;
     },
     heard(frames) {
-      for (const frame of frames) planFor(frame, ledger.heard(frame));
+      for (const frame of frames) {
+        // What becomes of an entry is known only until it retires.
+        const work = frame.type === "retired" ? ledger.heard(frame) : [];
+        if (rules.heardStatus(frame) === "drop") continue;
+        if (frame.type !== "retired") planFor(frame, ledger.heard(frame));
+        else planFor(frame, work);
+      }
       extend();
     },
     report(report) {
@@ -229,7 +255,7 @@ export function sendRun(deps: SendRunDeps): SendRun {
     },
     reconnect(next) {
       plan = createPlan();
-      ledger.reconnected();
+      for (const [item, work] of ledger.reconnected()) planItem(item, work);
       const frames: Uint8Array[] = [];
       for (const item of ledger.live()) {
         if (item.index >= next || item.gen > 0) frames.push(entryFrame(item));

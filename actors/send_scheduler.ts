@@ -15,6 +15,7 @@ import { createMeter, type RateLimiter } from "../core/rate.ts";
 import type { Digest } from "../crypto/digest.ts";
 import type { ControlFrame } from "../protocol/control.ts";
 import { sameDigest } from "../protocol/digests.ts";
+import { senderRules } from "../protocol/session.ts";
 import { refreshed, type SourceFileEntry } from "../store/source.ts";
 import type { HashPool } from "../workers/hash_pool.ts";
 import type { ChunkerMessage, Found } from "./chunker.ts";
@@ -78,6 +79,7 @@ const GOODBYE_MS = 3000;
 export function sendScheduler(
   deps: SendSchedulerDeps,
 ): Behavior<SendSchedulerMessage> {
+  const rules = senderRules();
   let runs = 0;
   let run: SendRun | undefined;
   let peerLife: Uint8Array | undefined;
@@ -89,13 +91,15 @@ export function sendScheduler(
   let shown = "";
   let meter: ReturnType<typeof createMeter> | undefined;
 
-  const begin = (): SendRun => {
+  const begin = (b3sum: boolean): SendRun => {
     failures = [];
     durable = 0;
     return sendRun({
       number: ++runs,
       digest: deps.digest,
       chunkSize: deps.chunkSize,
+      rules,
+      b3sum,
       failed(failure) {
         if (failures.length < MAX_FAILURES) failures.push(failure);
         deps.emit({
@@ -116,16 +120,24 @@ export function sendScheduler(
     cx: Context<SendSchedulerMessage>,
   ): Promise<void> => {
     wire?.close();
-    const { welcome } = link;
+    const { hello, welcome, offer } = link;
+    rules.connect();
+    rules.saidControl(hello);
+    rules.heardControl(welcome);
+    rules.saidControl(offer);
+    rules.heardControl({ type: "accept" });
     const goesOn = run !== undefined && welcome.continued &&
       peerLife !== undefined && sameDigest(peerLife, welcome.life);
     peerLife = welcome.life;
-    const current = goesOn && run !== undefined ? run : begin();
+    const current = goesOn && run !== undefined ? run : begin(offer.b3sum);
     receipt = undefined;
     wire = openWire(cx, ++epochs, link, { ...deps, ledger: current.ledger });
-    if (goesOn) wire.announce(...current.reconnect(welcome.next));
     run = current;
     current.setWindow(welcome.window);
+    if (goesOn) {
+      wire.announce(...current.reconnect(welcome.next));
+      feed();
+    }
     if (!goesOn) {
       const { number, credit } = current;
       await deps.chunker.send({ type: "scan", run: number, credit }, cx.signal);
@@ -183,6 +195,7 @@ export function sendScheduler(
     }
     const { totals } = run;
     const { link } = wire;
+    rules.saidControl({ type: "receipt-ack", root });
     cx.spawn(async (signal) => {
       await link.control.write({ type: "receipt-ack", root });
       // The receiver closes once it has heard us; it has the files either way.
@@ -295,6 +308,7 @@ export function sendScheduler(
   };
 
   function hear(frame: ControlFrame, cx: Context<SendSchedulerMessage>): void {
+    if (rules.heardControl(frame) === "drop") return;
     switch (frame.type) {
       case "ping":
         answer({ type: "pong", id: frame.id }, cx);
@@ -329,6 +343,7 @@ export function sendScheduler(
     cx: Context<SendSchedulerMessage>,
   ): void {
     const control = wire?.link.control;
+    rules.saidControl(frame);
     cx.spawn(async () => {
       // A connection that is lost is the connection actor's to judge.
       await control?.write(frame).catch(() => {});

@@ -12,7 +12,12 @@ import type { Context } from "../core/actor.ts";
 import { SftpxError } from "../core/errors.ts";
 import { Mailbox } from "../core/mailbox.ts";
 import type { RateLimiter } from "../core/rate.ts";
-import type { ControlFrame } from "../protocol/control.ts";
+import type {
+  ControlFrame,
+  Hello,
+  Offer,
+  Welcome,
+} from "../protocol/control.ts";
 import { encodePreamble } from "../protocol/lane.ts";
 import type { Outgoing, Work } from "../protocol/outgoing.ts";
 import { decodeStatus, type StatusFrame } from "../protocol/status.ts";
@@ -31,14 +36,10 @@ import { type LeaseReport, type Readable, sendLane } from "./lane_send.ts";
 /** A connection to a receiver that has accepted. */
 export interface SendLink extends Link {
   readonly control: ControlChannel;
-  /** What the receiver said when it welcomed us. */
-  readonly welcome: {
-    readonly continued: boolean;
-    readonly life: Uint8Array;
-    readonly next: number;
-    readonly window: number;
-    readonly maxLanes: number;
-  };
+  /** What was said until the receiver accepted. */
+  readonly hello: Hello;
+  readonly welcome: Welcome;
+  readonly offer: Offer;
 }
 
 /** What a wire tells the scheduler. Older epochs speak of connections that are gone. */

@@ -128,7 +128,7 @@ export function verifier(deps: VerifierDeps): Behavior<VerifierMessage> {
     chargeTry(item);
     item.digests = chunkDigests(chunks);
     await deps.persistence.send({ type: "rewind", run, index, gen }, cx.signal);
-    deps.facts.add(index, { gen, corrupt: chunkRun(0, chunks) });
+    deps.facts.add(index, { run, gen, corrupt: chunkRun(0, chunks) });
   };
 
   const checked = async (
@@ -143,7 +143,7 @@ export function verifier(deps: VerifierDeps): Behavior<VerifierMessage> {
       if (item === undefined) continue;
       if (chunk.verdict === "corrupt") {
         chargeTry(item);
-        deps.facts.add(index, { gen, corrupt: chunkRun(chunk.chunk, 1) });
+        deps.facts.add(index, { run, gen, corrupt: chunkRun(chunk.chunk, 1) });
         continue;
       }
       if (item.digests.get(chunk.chunk) === undefined) good.push(chunk);

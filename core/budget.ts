@@ -8,7 +8,7 @@
  * @module
  */
 import type { Clock } from "./clock.ts";
-import { isRetryable } from "./errors.ts";
+import { isFinal, isRetryable } from "./errors.ts";
 
 /** When to restart, how long to wait, when to give up. */
 export interface RestartPolicy {
@@ -72,6 +72,7 @@ export function createBudget(
           waitMs: env.random() * Math.min(policy.backoffCapMs, ceiling),
         };
       }
+      if (failed && isFinal(error)) return { giveUp: "it cannot go on" };
       crashes = crashes.filter((at) => now - at < policy.crashWindowMs);
       crashes.push(now);
       if (crashes.length <= policy.maxCrashes) return { waitMs: 0 };

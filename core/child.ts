@@ -35,6 +35,11 @@ export interface SupervisorEnv {
   /** Told of every restart that is coming. It must not throw. */
   readonly onRestart?: (restart: RestartInfo) => void;
   /**
+   * Told why the supervisor gives up, before it stops its children, so that
+   * they can say so in their last words. It must not throw.
+   */
+  readonly onGiveUp?: (error: unknown) => void;
+  /**
    * Called before an actor handles a message, on its behalf: what this throws,
    * the actor has thrown. It exists for tests, which fail any actor on any
    * message with it, once, and see that all still ends well.

@@ -11,6 +11,7 @@ export const ERRORS = {
   "unreachable": { exit: 4, close: 0x00, retry: true },
   "connection-lost": { exit: 4, close: 0x00, retry: true },
   "peer-busy": { exit: 4, close: 0x10, retry: true },
+  "duplicate": { exit: 4, close: 0x11, retry: false },
   "unauthorized": { exit: 5, close: 0x20, retry: false },
   "protocol": { exit: 6, close: 0x30, retry: false },
   "integrity": { exit: 7, close: 0x40, retry: false },
@@ -48,6 +49,15 @@ export class SftpxError extends Error {
  */
 export function isRetryable(error: unknown): boolean {
   return error instanceof SftpxError && ERRORS[error.code].retry;
+}
+
+/**
+ * Tells whether trying again is of no use: what failed said why, and it is
+ * neither the network's mood nor a bug.
+ */
+export function isFinal(error: unknown): boolean {
+  return error instanceof SftpxError && error.code !== "internal" &&
+    !ERRORS[error.code].retry;
 }
 
 /**

@@ -135,6 +135,7 @@ export class Supervisor {
     const { name } = child;
     const verdict = this.#budget.charge(exit);
     if ("giveUp" in verdict) {
+      this.#env.onGiveUp?.(exit.error);
       throw new SupervisorError(name, verdict.giveUp, exit.error);
     }
     const { waitMs } = verdict;

@@ -24,6 +24,7 @@ import {
   rootRecord,
 } from "./entry.ts";
 import { type Range, type RangeSet, rangeSet } from "./ranges.ts";
+import type { Final } from "./ledger_row.ts";
 import type { StatusFrame } from "./status.ts";
 
 /** Chunks that must be read, and sent or found to be the same. */
@@ -51,6 +52,8 @@ export interface OutEntry<S> {
   readonly reason: string | undefined;
   /** True when the receiver had it in place already. */
   readonly skipped: boolean;
+  /** Chunks from here on are wanted without a look at candidates; `undefined` before a verdict. */
+  readonly wantedFrom: number | undefined;
 }
 
 /** What to do with a chunk that was read. */
@@ -94,8 +97,11 @@ export interface Outgoing<S> {
   end(): void;
   /** Takes what the receiver says. */
   heard(frame: StatusFrame): readonly Work[];
-  /** A new connection to the same receiver: what it wants is asked anew. */
-  reconnected(): void;
+  /**
+   * A new connection to the same receiver: forgets candidates, which it offers
+   * again, and returns what it is known to want, by entry.
+   */
+  reconnected(): ReadonlyMap<OutEntry<S>, readonly Work[]>;
   /** Books the digest of a chunk that was read from the source. */
   chunkRead(
     index: number,
@@ -125,6 +131,8 @@ export interface OutgoingDeps {
   readonly digest: (bytes: Uint8Array) => Uint8Array;
   /** Adds to the root digest. */
   readonly fold: (record: Uint8Array) => void;
+  /** What becomes of an entry, as both sides know it. */
+  readonly final: (index: number) => Final | undefined;
 }
 
 type Live<S> =
@@ -164,6 +172,7 @@ export function outgoing<S>(deps: OutgoingDeps): Outgoing<S> {
     item.digest = undefined;
     item.b3sum = undefined;
     item.skipped = false;
+    item.wantedFrom = undefined;
   };
   /** The live entry that a frame speaks of; `undefined` for an older generation. */
   const named = (
@@ -221,21 +230,27 @@ export function outgoing<S>(deps: OutgoingDeps): Outgoing<S> {
     for (; base < upTo; base++) {
       const item = live.get(base);
       if (item === undefined) continue;
-      const isHere = item.outcome === "here";
-      const { entry } = item;
-      if (isHere && entry.kind === "file" && item.digest === undefined) {
+      const outcome = deps.final(base);
+      if (outcome === undefined) {
         throw new SftpxError(
           "protocol",
-          `Cannot accept that "${entry.path}" is final: it was not all sent`,
+          `Cannot accept that entry ${base} is final: it is not`,
         );
       }
-      deps.fold(
-        rootRecord(
-          entry,
-          item.outcome,
-          isHere && entry.kind === "file" ? item.digest : undefined,
-        ),
-      );
+      const { entry } = outcome;
+      item.outcome = outcome.outcome;
+      const isHere = item.outcome === "here";
+      const digest = isHere && entry.kind === "file"
+        ? outcome.digest ?? item.digest
+        : undefined;
+      if (isHere && entry.kind === "file" && digest === undefined) {
+        throw new SftpxError(
+          "protocol",
+          `Cannot accept that entry ${base} is final: it was not all sent`,
+        );
+      }
+      item.digest = digest;
+      deps.fold(rootRecord(entry, item.outcome, digest));
       live.delete(base);
       if (entry.kind !== "dir-end") {
         totals.entries++;
@@ -273,6 +288,7 @@ export function outgoing<S>(deps: OutgoingDeps): Outgoing<S> {
         code: undefined,
         reason: undefined,
         skipped: false,
+        wantedFrom: undefined,
         digests: chunkDigests(chunkCount(entry)),
         candidates: undefined,
         durable: rangeSet(),
@@ -294,13 +310,19 @@ export function outgoing<S>(deps: OutgoingDeps): Outgoing<S> {
       switch (frame.type) {
         case "verdict": {
           const item = named(frame);
-          if (item === undefined || item.outcome !== "here") return [];
           const { verdict } = frame;
+          if (item === undefined) return [];
+          // A file that we gave up may be there all the same, or be refused.
+          const isGone = item.outcome !== "here";
+          if (isGone && verdict.kind !== "have") return [];
+          item.outcome = "here";
           switch (verdict.kind) {
             case "want":
+              item.wantedFrom = 0;
               return missing(item, 0, chunkCount(item.entry));
             case "compare":
               inside(item, 0, verdict.chunks);
+              item.wantedFrom = verdict.chunks;
               item.candidates = chunkDigests(chunkCount(item.entry));
               return missing(item, verdict.chunks, chunkCount(item.entry));
             case "have":
@@ -362,7 +384,16 @@ export function outgoing<S>(deps: OutgoingDeps): Outgoing<S> {
       }
     },
     reconnected() {
-      for (const item of live.values()) item.candidates = undefined;
+      const wanted = new Map<OutEntry<S>, readonly Work[]>();
+      for (const item of live.values()) {
+        const from = item.wantedFrom;
+        const chunks = chunkCount(item.entry);
+        item.candidates = from === 0 ? undefined : chunkDigests(chunks);
+        if (from !== undefined && item.outcome === "here") {
+          wanted.set(item, missing(item, from, chunks));
+        }
+      }
+      return wanted;
     },
     chunkRead(index, gen, chunk, digest) {
       const item = live.get(index);

@@ -277,7 +277,7 @@ function checkHello(before: Hello, now: Hello, fail: Fail): void {
 }
 
 function checkOffer(before: Offer, now: Offer, fail: Fail): void {
-  const same = now.checksum === before.checksum &&
-    now.b3sum === before.b3sum && now.fresh === before.fresh;
+  // FRESH counts only when a conversation begins.
+  const same = now.checksum === before.checksum && now.b3sum === before.b3sum;
   if (!same) fail("the offer is not the one that was made before");
 }

@@ -120,9 +120,11 @@ export function incoming(
     part?.close();
     part = undefined;
   };
-  const release = (): void => {
-    deps.release(reserved);
-    reserved = 0;
+  /** What is written takes room itself, and needs none reserved any more. */
+  const use = (bytes: number): void => {
+    const used = Math.min(bytes, reserved);
+    reserved -= used;
+    deps.release(used);
   };
   const isIdentical = (): boolean =>
     found?.kind === "file" && same.count === chunks &&
@@ -184,6 +186,7 @@ export function incoming(
       const work = (async () => {
         const target = await openPart();
         await target.write(bytes, chunk * entry.chunkSize);
+        use(bytes.length);
         if (chunks === 1) {
           await target.setMeta(entry);
           closePart(); // many small files must not hold many descriptors
@@ -272,7 +275,7 @@ export function incoming(
         ? await keep(deps, options)
         : await commit(deps, options);
       closePart();
-      release();
+      use(reserved);
       const stamp = await root.lstat(placed.finalPath);
       if (stamp === undefined) {
         throw new SftpxError(
@@ -294,7 +297,7 @@ export function incoming(
     },
     close() {
       closePart();
-      release();
+      use(reserved);
     },
     async discard() {
       file.close();

@@ -1,0 +1,185 @@
+/**
+ * The first words of a connection, on both sides: who comes, with what proof,
+ * and what is to be sent. Nothing of a file is said before they are over.
+ *
+ * @module
+ */
+import type { Clock } from "../core/clock.ts";
+import { SftpxError } from "../core/errors.ts";
+import type { Secret } from "../core/secret.ts";
+import { helloProof, verifyProof } from "../crypto/proof.ts";
+import type { RandomBytes } from "../crypto/random.ts";
+import {
+  type ControlFrame,
+  type Hello,
+  type Offer,
+  VERSION,
+} from "../protocol/control.ts";
+import type { Conn } from "../transport/transport.ts";
+import { closeError } from "./close_error.ts";
+import { type ControlChannel, controlChannel } from "./frames.ts";
+import type { ReceiveLink } from "./receive_wire.ts";
+import type { SendLink } from "./send_wire.ts";
+
+/** Who greets, and what for. */
+export interface SenderGreeting {
+  readonly session: Uint8Array;
+  readonly life: Uint8Array;
+  /** Counts the dials of this life. */
+  readonly attempt: number;
+  /** SHA-256 of the receiver's certificate. */
+  readonly fingerprint: Uint8Array;
+  readonly token: Secret | undefined;
+  readonly offer: Offer;
+  readonly randomBytes: RandomBytes;
+  readonly clock: Clock;
+}
+
+/** How long the peer may take over each of its first words, ms. */
+export const GREETING_MS = 15_000;
+/** How long to wait for the reason of a connection that broke off, ms. */
+const REASON_MS = 100;
+
+/**
+ * Greets a receiver and makes it an offer.
+ *
+ * @throws {SftpxError} with the receiver's reason when it refuses.
+ */
+export async function greetReceiver(
+  conn: Conn,
+  greeting: SenderGreeting,
+  signal: AbortSignal,
+): Promise<SendLink> {
+  const { session, life, attempt, fingerprint, token, offer } = greeting;
+  const nonce = greeting.randomBytes(16);
+  const proven = { fingerprint, session, life, nonce, attempt, connection: 0 };
+  const key = token?.reveal() ?? new Uint8Array();
+  const proof = await helloProof(key, proven);
+  const hello: Hello = {
+    type: "hello",
+    version: VERSION,
+    extra: false,
+    session,
+    life,
+    nonce,
+    proof,
+    attempt,
+    connection: 0,
+  };
+  try {
+    const control = controlChannel(await conn.openBidi());
+    await control.write(hello, offer);
+    const read = (): Promise<ControlFrame> =>
+      answer(conn, control, greeting.clock, signal);
+    const welcome = await read();
+    if (welcome.type !== "welcome") throw unexpected(welcome);
+    const accept = await read();
+    if (accept.type !== "accept") throw unexpected(accept);
+    return { conn, control, hello, welcome, offer };
+  } catch (error) {
+    throw await reasonOf(conn, error, greeting.clock);
+  }
+}
+
+/**
+ * Hears who comes. Nothing but this is read, kept or answered before the sender
+ * has proved that it holds the token.
+ *
+ * @throws {SftpxError} `unauthorized` when the proof is wrong.
+ */
+export async function hearSender(
+  conn: Conn,
+  options: {
+    readonly fingerprint: Uint8Array;
+    readonly token: Secret | "open";
+    readonly clock: Clock;
+  },
+  signal: AbortSignal,
+): Promise<ReceiveLink> {
+  const { fingerprint, token, clock } = options;
+  const stream = await bounded(conn.acceptBidi(), clock, signal);
+  if (stream === undefined) {
+    throw new SftpxError("connection-lost", "Cannot hear the sender: it left");
+  }
+  const control = controlChannel(stream);
+  const hello = await bounded(control.read(), clock, signal);
+  if (hello?.type !== "hello" || hello.extra) {
+    throw new SftpxError(
+      "protocol",
+      "Cannot accept sender: it did not say hello",
+    );
+  }
+  if (token !== "open") {
+    const proven = { ...hello, fingerprint };
+    if (!await verifyProof(token.reveal(), proven, hello.proof)) {
+      throw new SftpxError(
+        "unauthorized",
+        "Cannot accept sender: it does not have this receiver's token",
+      );
+    }
+  }
+  return { conn, control, hello };
+}
+
+/** Waits for the next control frame of a receiver. */
+async function answer(
+  conn: Conn,
+  control: ControlChannel,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<ControlFrame> {
+  const frame = await bounded(control.read(), clock, signal);
+  if (frame === undefined) {
+    throw new SftpxError(
+      "connection-lost",
+      `Cannot hear ${conn.remote}: it ended the conversation`,
+    );
+  }
+  if (frame.type === "refuse") throw new SftpxError(frame.code, frame.reason);
+  return frame;
+}
+
+function unexpected({ type }: ControlFrame): SftpxError {
+  return new SftpxError("protocol", `Cannot accept ${type} from a receiver`);
+}
+
+/** Waits for a peer's word, as long as a peer may take. */
+async function bounded<T>(
+  word: Promise<T>,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<T> {
+  const done = new AbortController();
+  const either = AbortSignal.any([signal, done.signal]);
+  const late = clock.delay(GREETING_MS, either).then(() => {
+    throw new SftpxError(
+      "unreachable",
+      `Cannot hear the peer: it said nothing for ${GREETING_MS / 1000} s`,
+    );
+  });
+  late.catch(() => {});
+  word.catch(() => {});
+  try {
+    return await Promise.race([word, late]);
+  } finally {
+    done.abort();
+  }
+}
+
+/** What a broken connection was closed with says more than that it broke. */
+async function reasonOf(
+  conn: Conn,
+  error: unknown,
+  clock: Clock,
+): Promise<unknown> {
+  if (!(error instanceof SftpxError) || error.code !== "connection-lost") {
+    return error;
+  }
+  const given = new AbortController();
+  const info = await Promise.race([
+    conn.closed.catch(() => undefined),
+    clock.delay(REASON_MS, given.signal).then(() => undefined, () => undefined),
+  ]);
+  given.abort();
+  return closeError(info) ?? error;
+}

@@ -1,0 +1,172 @@
+/**
+ * `receive()`: listens, and takes what senders bring.
+ *
+ * @module
+ */
+import { SftpxError } from "../core/errors.ts";
+import { Supervisor } from "../core/supervisor.ts";
+import { readCertificate } from "../crypto/certificate.ts";
+import { parseAddress } from "../protocol/address.ts";
+import { fileIn } from "../store/own_path.ts";
+import { openRoot, type Root } from "../store/root.ts";
+import { createEndpoint, quicListener } from "../transport/quic.ts";
+import type { ReceiveOptions, Receiver } from "./options.ts";
+import type { ReceiveOutcome } from "./receive_scheduler.ts";
+import { startReceiveSession } from "./receive_session.ts";
+import { reception, type ReceptionMessage } from "./reception.ts";
+import { createSpace } from "./space.ts";
+import { ALPN, loadHashing, systemWorld } from "./world.ts";
+
+/** Options of {@linkcode receive} where none are given. */
+export const DEFAULT_RECEIVE_OPTIONS = Object.freeze({
+  bind: "0.0.0.0:4443",
+  uploadDir: "uploads",
+  resumeDir: "sftpx_resume",
+  once: false,
+  onConflict: "rename" as const,
+  links: "inside" as const,
+  allowHidden: false,
+  maxSize: Number.MAX_SAFE_INTEGER,
+  maxFiles: Number.MAX_SAFE_INTEGER,
+  maxSessions: 128,
+  keepFree: 64 * 2 ** 20,
+});
+
+const DEFAULT_PORT = 4443;
+/** A sender that is away this long is not waited for, ms. Its parts stay. */
+const AWAY_MS = 600_000;
+/** How long the last words may take to reach a sender, ms. */
+const FAREWELL_MS = 50;
+
+/**
+ * Listens for senders, and takes what they bring into a folder, until it is
+ * closed or its signal aborts.
+ *
+ * @throws {SftpxError} `config` when address or certificate are of no use,
+ * `local-io` when the folder is not.
+ *
+ * @example Usage
+ * ```ts no-run
+ * import { makeCertificate, receive, secret } from "./mod.ts";
+ *
+ * const { cert, key } = await makeCertificate({ now: new Date() });
+ * const receiver = await receive({
+ *   certificate: { cert, key: secret(new TextEncoder().encode(key)) },
+ *   token: secret(crypto.getRandomValues(new Uint8Array(32))),
+ *   uploadDir: "uploads",
+ * });
+ * console.log(receiver.address);
+ * await receiver.finished;
+ * ```
+ */
+export async function receive(options: ReceiveOptions): Promise<Receiver> {
+  const settings = { ...DEFAULT_RECEIVE_OPTIONS, ...options };
+  const { uploadDir, resumeDir, certificate } = settings;
+  const world = systemWorld();
+  const emit = settings.onEvent ?? (() => {});
+  const { fingerprint } = readCertificate(
+    certificate.cert,
+    new Date(world.clock.wallMs()),
+  );
+  const { hostname, port } = parseAddress(settings.bind, DEFAULT_PORT);
+  const { digest, pool } = await loadHashing();
+  const first = await openRoot(uploadDir);
+  const space = createSpace(() => first.free(), settings.keepFree, world.clock);
+  const endpoint = createEndpoint({ hostname, port });
+  const listener = quicListener({
+    endpoint,
+    cert: certificate.cert,
+    key: new TextDecoder().decode(certificate.key.reveal()),
+    alpn: ALPN,
+    clock: world.clock,
+  });
+  const own = new AbortController();
+  const signal = settings.signal === undefined
+    ? own.signal
+    : AbortSignal.any([own.signal, settings.signal]);
+  const began = new Map<string, number>();
+
+  const ended = (hex: string, result: ReceiveOutcome | SftpxError): void => {
+    const ms = Math.round(world.clock.now() - (began.get(hex) ?? 0));
+    began.delete(hex);
+    if (result instanceof SftpxError) {
+      const { code, message } = result;
+      emit({ type: "failed", session: hex, code, message });
+      return;
+    }
+    const { totals, root } = result;
+    emit({ type: "done", session: hex, totals, root: root.toHex(), ms });
+    if (settings.once) own.abort();
+  };
+
+  const supervisor = new Supervisor("receiver", {
+    strategy: "one-for-one",
+    maxCrashes: 3,
+    crashWindowMs: 60_000,
+    backoffMs: 250,
+    backoffCapMs: 15_000,
+    patienceMs: Infinity,
+    shutdownMs: 60_000, // sessions flush what they have
+  }, world);
+  supervisor.add<ReceptionMessage>({
+    name: "reception",
+    capacity: 64,
+    restart: "permanent",
+    create: () =>
+      reception({
+        listener,
+        fingerprint,
+        token: settings.token,
+        maxSessions: settings.maxSessions,
+        emit,
+        ended,
+        start(link, signal) {
+          const hex = link.hello.session.toHex();
+          began.set(hex, world.clock.now());
+          return startReceiveSession(
+            {
+              ...settings,
+              world,
+              session: link.hello.session,
+              journalFile: fileIn(resumeDir, `${hex}.bitmap`),
+              openRoot: () => openRoot(uploadDir),
+              digest,
+              pool,
+              reserve: space.reserve,
+              release: space.release,
+              admit: (totalBytes) => space.check(totalBytes ?? 0),
+              emit,
+              patienceMs: AWAY_MS,
+            },
+            link,
+            signal,
+          );
+        },
+      }),
+  });
+
+  const run = async (): Promise<void> => {
+    try {
+      await supervisor.run(signal);
+    } finally {
+      listener.close();
+      await world.clock.delay(FAREWELL_MS);
+      endpoint.close();
+      pool.close();
+      first.close();
+    }
+  };
+  const finished = run();
+  finished.catch(() => {}); // whoever waits for it hears of it
+  const { address } = listener;
+  emit({ type: "listening", address, fingerprint: fingerprint.toHex() });
+  return {
+    address,
+    fingerprint,
+    finished,
+    async close() {
+      own.abort();
+      await finished;
+    },
+  };
+}

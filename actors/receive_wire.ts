@@ -1,0 +1,162 @@
+/**
+ * Everything of one connection at the receiver: the control stream, the manifest
+ * and the lanes that it reads, and the status stream that it writes.
+ *
+ * @module
+ */
+import type { Context } from "../core/actor.ts";
+import { SftpxError } from "../core/errors.ts";
+import type { ControlFrame, Hello } from "../protocol/control.ts";
+import { encodePreamble } from "../protocol/lane.ts";
+import { decodeManifest, type ManifestFrame } from "../protocol/manifest.ts";
+import type { ReceiveStream } from "../transport/transport.ts";
+import type { Link } from "./connection.ts";
+import {
+  type ControlChannel,
+  frameBatches,
+  frameQueue,
+  MANIFEST_BODY_BYTES,
+  readStreamPreamble,
+} from "./frames.ts";
+import { receiveLane, type ReceiveLaneDeps } from "./lane_receive.ts";
+
+/** A connection to a sender that has said hello and may come in. */
+export interface ReceiveLink extends Link {
+  readonly control: ControlChannel;
+  readonly hello: Hello;
+}
+
+/** What a wire tells the scheduler. Older epochs speak of connections that are gone. */
+export type ReceiveWireMessage =
+  | {
+    readonly type: "manifest";
+    readonly epoch: number;
+    readonly frames: readonly ManifestFrame[];
+  }
+  | {
+    readonly type: "control";
+    readonly epoch: number;
+    readonly frame: ControlFrame;
+  };
+
+/** One connection at work. */
+export interface ReceiveWire {
+  readonly epoch: number;
+  readonly link: ReceiveLink;
+  /** Begins to take manifest and lanes, and to say what the status is. */
+  open(): void;
+  readonly isOpen: boolean;
+  /** Puts frames on the status stream. */
+  say(...frames: Uint8Array[]): void;
+  /** Puts a frame on the control stream, in order. */
+  tell(frame: ControlFrame): void;
+  /** Ends its tasks. */
+  close(): void;
+}
+
+/** Status goes before data, which only the other side has. */
+const STATUS_PRIORITY = 500;
+/** Lanes and a manifest, and some that are ending. */
+const MAX_STREAMS = 80;
+
+/** Starts to read a connection's control stream. */
+export function openReceiveWire(
+  cx: Context<ReceiveWireMessage>,
+  epoch: number,
+  link: ReceiveLink,
+  lane: Omit<ReceiveLaneDeps, "stream">,
+): ReceiveWire {
+  const own = new AbortController();
+  const signal = AbortSignal.any([cx.signal, own.signal]);
+  const { conn, control } = link;
+  const status = frameQueue();
+  let isOpen = false;
+  let streams = 0;
+
+  const task = (run: () => Promise<void>): void => {
+    cx.spawn(async () => {
+      try {
+        await run();
+      } catch (error) {
+        const isOurs = signal.aborted ||
+          error instanceof SftpxError && error.code === "connection-lost";
+        if (!isOurs) throw error;
+      }
+    });
+  };
+  const post = (message: ReceiveWireMessage): Promise<void> =>
+    cx.self.send(message, signal);
+
+  task(async () => {
+    for (;;) {
+      const frame = await control.read();
+      if (frame === undefined) return;
+      await post({ type: "control", epoch, frame });
+    }
+  });
+
+  const readManifest = async (stream: ReceiveStream): Promise<void> => {
+    const batches = frameBatches(stream, MANIFEST_BODY_BYTES);
+    for (;;) {
+      const batch = await batches();
+      if (batch === undefined) return;
+      const frames = batch.map(decodeManifest).filter((f) => f !== undefined);
+      if (frames.length > 0) await post({ type: "manifest", epoch, frames });
+    }
+  };
+  const readStream = async (stream: ReceiveStream): Promise<void> => {
+    try {
+      const preamble = await readStreamPreamble(stream);
+      switch (preamble?.kind) {
+        case undefined:
+          return;
+        case "manifest":
+          return await readManifest(stream);
+        case "lane":
+          return await receiveLane({ ...lane, stream }, signal);
+        case "status":
+          throw new SftpxError(
+            "protocol",
+            "Cannot accept a status stream from a sender",
+          );
+      }
+    } finally {
+      streams--;
+      await stream.cancel();
+    }
+  };
+
+  return {
+    epoch,
+    link,
+    get isOpen() {
+      return isOpen;
+    },
+    open() {
+      isOpen = true;
+      task(async () => {
+        const stream = await conn.openUni(STATUS_PRIORITY);
+        await stream.write(encodePreamble("status", 0));
+        await status.run(stream, signal);
+      });
+      task(async () => {
+        for (;;) {
+          const stream = await conn.acceptUni();
+          if (stream === undefined || signal.aborted) return;
+          if (++streams > MAX_STREAMS) {
+            throw new SftpxError(
+              "protocol",
+              `Cannot accept more than ${MAX_STREAMS} streams`,
+            );
+          }
+          task(() => readStream(stream));
+        }
+      });
+    },
+    say: (...frames) => status.push(...frames),
+    tell(frame) {
+      task(() => control.write(frame));
+    },
+    close: () => own.abort(),
+  };
+}

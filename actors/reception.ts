@@ -1,0 +1,204 @@
+/**
+ * The reception: lets peers in, hears who they are, and takes each to its
+ * session, which it starts when there is none.
+ *
+ * A peer that stops half-way holds nothing but its place in a bounded number,
+ * and that for a bounded time.
+ *
+ * @module
+ */
+import { type Behavior, type Context, unreachable } from "../core/actor.ts";
+import { codeOf, SftpxError, sftpxErrorOf } from "../core/errors.ts";
+import type { EventSink } from "../core/events.ts";
+import type { Secret } from "../core/secret.ts";
+import type { Conn, Listener } from "../transport/transport.ts";
+import { hearSender } from "./greeting.ts";
+import type { ReceiveOutcome } from "./receive_scheduler.ts";
+import type { ReceiveSession } from "./receive_session.ts";
+import type { ReceiveLink } from "./receive_wire.ts";
+
+/** What the reception can be told. */
+export type ReceptionMessage =
+  | { readonly type: "arrived"; readonly link: ReceiveLink }
+  /** A session's sender was asked whether it is still there. */
+  | {
+    readonly type: "probed";
+    readonly link: ReceiveLink;
+    readonly session: ReceiveSession;
+    readonly isThere: boolean;
+  }
+  | {
+    readonly type: "ended";
+    readonly session: ReceiveSession;
+    readonly result: ReceiveOutcome | SftpxError;
+  };
+
+/** What the reception needs. */
+export interface ReceptionDeps {
+  readonly listener: Listener;
+  readonly fingerprint: Uint8Array;
+  readonly token: Secret | "open";
+  readonly maxSessions: number;
+  readonly start: (link: ReceiveLink, signal: AbortSignal) => ReceiveSession;
+  /** A transfer ended, well or not. */
+  readonly ended: (hex: string, result: ReceiveOutcome | SftpxError) => void;
+  readonly emit: EventSink;
+}
+
+/** Peers that may be saying who they are at a time. */
+const MAX_GREETINGS = 256;
+/** How long a peer that is turned away may take to hear why, ms. */
+const REFUSAL_MS = 1000;
+
+/** Creates one life of a reception. */
+export function reception(deps: ReceptionDeps): Behavior<ReceptionMessage> {
+  const sessions = new Map<string, ReceiveSession>();
+  let greetings = 0;
+
+  const greet = async (
+    conn: Conn,
+    cx: Context<ReceptionMessage>,
+  ): Promise<void> => {
+    greetings++;
+    try {
+      const link = await hearSender(
+        conn,
+        { ...deps, clock: cx.clock },
+        cx.signal,
+      );
+      await cx.self.send({ type: "arrived", link }, cx.signal);
+    } catch (error) {
+      if (cx.signal.aborted) return conn.close();
+      const code = codeOf(error);
+      const reason = sftpxErrorOf(error)?.message ?? "";
+      cx.log.event("reception.refused", { remote: conn.remote, code });
+      if (code === "unauthorized") {
+        deps.emit({
+          type: "warning",
+          message: `turned away ${conn.remote}: ${reason}`,
+        });
+      }
+      conn.close(code, reason);
+    } finally {
+      greetings--;
+    }
+  };
+
+  const refuse = (
+    { conn, control }: ReceiveLink,
+    error: SftpxError,
+    cx: Context<ReceptionMessage>,
+  ): void => {
+    const { code, message: reason } = error;
+    cx.log.event("reception.refused", { remote: conn.remote, code });
+    cx.spawn(async (signal) => {
+      await control.write({ type: "refuse", code, reason }).catch(() => {});
+      const given = new AbortController();
+      await Promise.race([
+        conn.closed.catch(() => {}),
+        cx.clock.delay(REFUSAL_MS, AbortSignal.any([signal, given.signal]))
+          .catch(() => {}),
+      ]);
+      given.abort();
+      conn.close(code, reason);
+    });
+  };
+
+  /** Makes room for one more session, if there is any to be had. */
+  const makeRoom = (): boolean => {
+    if (sessions.size < deps.maxSessions) return true;
+    const away = [...sessions.values()]
+      .filter(({ awaySince }) => awaySince !== undefined)
+      .toSorted((a, b) => (a.awaySince ?? 0) - (b.awaySince ?? 0));
+    const oldest = away[0];
+    if (oldest === undefined) return false;
+    sessions.delete(oldest.hex);
+    oldest.leave();
+    return true;
+  };
+
+  const open = (link: ReceiveLink, cx: Context<ReceptionMessage>): void => {
+    if (!makeRoom()) {
+      const reason =
+        `Cannot accept sender: ${deps.maxSessions} transfers are under way`;
+      return refuse(link, new SftpxError("peer-busy", reason), cx);
+    }
+    const session = deps.start(link, cx.signal);
+    sessions.set(session.hex, session);
+    cx.spawn(async (signal) => {
+      const result = await session.ended.catch((error: unknown) =>
+        sftpxErrorOf(error) ?? new SftpxError("internal", String(error), error)
+      );
+      await cx.self.send({ type: "ended", session, result }, signal);
+    });
+  };
+
+  const arrived = (link: ReceiveLink, cx: Context<ReceptionMessage>): void => {
+    const session = sessions.get(link.hello.session.toHex());
+    if (session === undefined) return open(link, cx);
+    const isSame = session.life === link.hello.life.toHex();
+    if (isSame || session.awaySince !== undefined) return session.take(link);
+    // Another process says it is the same send. The one we have may be dead.
+    cx.spawn(async (signal) => {
+      const isThere = await session.probe(signal);
+      await cx.self.send({ type: "probed", link, session, isThere }, signal);
+    });
+  };
+
+  return {
+    start(cx) {
+      cx.spawn(async (signal) => {
+        for (;;) {
+          const conn = await deps.listener.accept();
+          if (signal.aborted) return conn?.close();
+          if (conn === undefined) {
+            throw new SftpxError(
+              "internal",
+              "Cannot listen: the socket closed",
+            );
+          }
+          if (greetings >= MAX_GREETINGS) {
+            conn.close(
+              "peer-busy",
+              "Cannot accept sender: too many are coming in",
+            );
+            continue;
+          }
+          cx.spawn(() => greet(conn, cx));
+        }
+      });
+    },
+    receive(message, cx) {
+      switch (message.type) {
+        case "arrived":
+          arrived(message.link, cx);
+          return;
+        case "probed": {
+          const { link, session, isThere } = message;
+          if (sessions.get(session.hex) !== session) return arrived(link, cx);
+          if (!isThere) return session.take(link);
+          const reason = "Cannot send: the same send is running already";
+          refuse(link, new SftpxError("duplicate", reason), cx);
+          return;
+        }
+        case "ended": {
+          const { session, result } = message;
+          if (sessions.get(session.hex) === session) {
+            sessions.delete(session.hex);
+          }
+          deps.ended(session.hex, result);
+          return;
+        }
+        default:
+          unreachable(message);
+      }
+    },
+    async stop() {
+      deps.listener.close();
+      // Sessions end with our signal; their disks may take a moment.
+      await Promise.allSettled(
+        [...sessions.values()].map(({ ended }) => ended),
+      );
+    },
+  };
+}

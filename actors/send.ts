@@ -1,0 +1,186 @@
+/**
+ * `send()`: sends files, folders or a stream to one receiver.
+ *
+ * @module
+ */
+import { SftpxError } from "../core/errors.ts";
+import { createRateLimiter } from "../core/rate.ts";
+import type { Digest } from "../crypto/digest.ts";
+import { MAX_CHUNK_BYTES, MIN_CHUNK_BYTES } from "../protocol/entry.ts";
+import { parseAddress } from "../protocol/address.ts";
+import { fileIn } from "../store/own_path.ts";
+import { namedRoots, type SourceRoot, walk } from "../store/source.ts";
+import { endpointPool, quicDialer } from "../transport/quic.ts";
+import type { SendOptions, SendResult, StreamSource } from "./options.ts";
+import { runSendSession } from "./send_session.ts";
+import { senderId } from "./sender_id.ts";
+import { spool } from "./spool.ts";
+import { ALPN, loadHashing, systemWorld } from "./world.ts";
+
+/** Options of {@linkcode send} where none are given. */
+export const DEFAULT_SEND_OPTIONS = Object.freeze({
+  follow: false,
+  exclude: Object.freeze([]) as readonly string[],
+  lanes: 8,
+  giveUpAfterMs: 600_000,
+  fresh: false,
+  checksum: false,
+  b3sum: false,
+  resumeDir: "sftpx_resume",
+});
+
+/** Chunks of files up to this size are 1 MiB, of larger ones 4 MiB. */
+const LARGE_FILE_BYTES = 64 * 2 ** 30;
+const DEFAULT_PORT = 4443;
+
+/**
+ * Sends files and folders. Resolves once the receiver has verified every byte,
+ * synced it and renamed it into place, and both ends agree on the digest over
+ * all of it.
+ *
+ * A connection that is lost is dialled again, for as long as `giveUpAfterMs`
+ * allows without progress. The same call again, after a crash, goes on with
+ * what the receiver has on disk.
+ *
+ * @throws {SftpxError} with the code of what ended it. What only some files
+ * suffered is in `failures` of the result.
+ *
+ * @example Usage
+ * ```ts no-run
+ * import { parseTicket, send } from "./mod.ts";
+ *
+ * const result = await send({
+ *   paths: ["photos"],
+ *   to: parseTicket("sftpx://192.0.2.7:4443/#…"),
+ *   onEvent: (event) => console.log(event.type),
+ * });
+ * console.log(result.totals.bytes, result.root);
+ * ```
+ */
+export async function send(options: SendOptions): Promise<SendResult> {
+  const settings = { ...DEFAULT_SEND_OPTIONS, ...options };
+  const { to, resumeDir, lanes, giveUpAfterMs } = settings;
+  checkNumbers(settings);
+  const world = systemWorld();
+  const began = world.clock.now();
+  const signal = options.signal ?? new AbortController().signal;
+  signal.throwIfAborted();
+  const { hostname, port } = parseAddress(to.address, DEFAULT_PORT);
+  const { digest, pool } = await loadHashing();
+  const endpoints = endpointPool();
+  const id = await senderId(fileIn(resumeDir, "sender.id"), world.randomBytes);
+  const source = await openSources(settings.paths, resumeDir, signal);
+  try {
+    const { roots } = source;
+    const session = sessionId(digest, id, to.fingerprint, roots);
+    const outcome = await runSendSession({
+      world,
+      session,
+      address: to.address,
+      dialer: quicDialer({
+        endpoint: endpoints,
+        hostname,
+        port,
+        fingerprint: to.fingerprint,
+        alpn: ALPN,
+        clock: world.clock,
+      }),
+      fingerprint: to.fingerprint,
+      token: to.token,
+      offer: {
+        type: "offer",
+        checksum: settings.checksum,
+        b3sum: settings.b3sum,
+        fresh: settings.fresh,
+        totalBytes: undefined,
+        label: labelOf(roots),
+      },
+      walk: () => walk(roots, settings),
+      digest,
+      pool,
+      limiter: options.limitRate === undefined
+        ? undefined
+        : createRateLimiter(options.limitRate, world.clock),
+      lanes,
+      chunkSize: (size) =>
+        settings.chunkSize ?? (size > LARGE_FILE_BYTES ? 2 ** 22 : 2 ** 20),
+      giveUpAfterMs,
+      emit: (event) => options.onEvent?.(event),
+    }, signal);
+    const result: SendResult = {
+      session: session.toHex(),
+      totals: outcome.totals,
+      root: outcome.root.toHex(),
+      ms: Math.round(world.clock.now() - began),
+      failures: outcome.failures,
+    };
+    const { failures: _, ...done } = result;
+    options.onEvent?.({ type: "done", ...done });
+    return result;
+  } finally {
+    pool.close();
+    endpoints.close();
+    await source.close();
+  }
+}
+
+/** What this send is called, across runs: who sends, to whom, and from where. */
+function sessionId(
+  digest: Digest,
+  sender: Uint8Array,
+  fingerprint: Uint8Array,
+  roots: readonly SourceRoot[],
+): Uint8Array {
+  const hasher = digest.hasher();
+  const text = new TextEncoder();
+  hasher.update(text.encode("sftpx/1 session\0"));
+  hasher.update(sender);
+  hasher.update(fingerprint);
+  for (const { name, local } of roots) {
+    hasher.update(text.encode(`${name}\0${local}\0`));
+  }
+  return hasher.digest();
+}
+
+/** What a person at the receiver reads. */
+function labelOf(roots: readonly SourceRoot[]): string {
+  const [first] = roots;
+  const more = roots.length > 1 ? ` and ${roots.length - 1} more` : "";
+  return `${first?.name ?? ""}${more}`;
+}
+
+/** Paths as they are; a stream as a file that holds what came of it. */
+async function openSources(
+  paths: SendOptions["paths"],
+  resumeDir: string,
+  signal: AbortSignal,
+): Promise<{ roots: readonly SourceRoot[]; close: () => Promise<void> }> {
+  const [first] = paths;
+  if (first === undefined) {
+    throw new SftpxError("usage", "Cannot send: no paths were given");
+  }
+  const files = paths.filter((path) => typeof path === "string");
+  if (files.length === paths.length) {
+    return { roots: await namedRoots(files), close: () => Promise.resolve() };
+  }
+  if (paths.length > 1) {
+    throw new SftpxError("usage", "Cannot send: a stream goes alone");
+  }
+  return await spool(first as StreamSource, resumeDir, signal);
+}
+
+function checkNumbers(settings: SendOptions & { lanes: number }): void {
+  const { lanes, chunkSize } = settings;
+  if (!Number.isInteger(lanes) || lanes < 1 || lanes > 64) {
+    throw new RangeError(
+      `Cannot send as lanes must be an integer of 1..64: current value is ${lanes}`,
+    );
+  }
+  if (chunkSize === undefined) return;
+  const isPower = Number.isInteger(Math.log2(chunkSize));
+  if (!isPower || chunkSize < MIN_CHUNK_BYTES || chunkSize > MAX_CHUNK_BYTES) {
+    throw new RangeError(
+      `Cannot send as chunk size must be a power of two of ${MIN_CHUNK_BYTES}..${MAX_CHUNK_BYTES}: current value is ${chunkSize}`,
+    );
+  }
+}

@@ -1,0 +1,238 @@
+/**
+ * A session at the sender: its actors, how they depend on each other, and how
+ * it ends.
+ *
+ * @module
+ */
+import type { Clock } from "../core/clock.ts";
+import { codeOf, SftpxError, sftpxErrorOf } from "../core/errors.ts";
+import type { EventSink } from "../core/events.ts";
+import type { Log } from "../core/log.ts";
+import type { Address } from "../core/mailbox.ts";
+import type { RateLimiter } from "../core/rate.ts";
+import type { Secret } from "../core/secret.ts";
+import { type RestartPolicy, Supervisor } from "../core/supervisor.ts";
+import type { Digest } from "../crypto/digest.ts";
+import type { RandomBytes } from "../crypto/random.ts";
+import type { Offer } from "../protocol/control.ts";
+import type { SourceEntry } from "../store/source.ts";
+import type { Dialer } from "../transport/transport.ts";
+import type { HashPool } from "../workers/hash_pool.ts";
+import { chunker, type ChunkerMessage, type Found } from "./chunker.ts";
+import {
+  connection,
+  type ConnectionMessage,
+  type Ending,
+} from "./connection.ts";
+import { greetReceiver } from "./greeting.ts";
+import { migration, type MigrationMessage } from "./migration.ts";
+import {
+  type SendOutcome,
+  sendScheduler,
+  type SendSchedulerMessage,
+} from "./send_scheduler.ts";
+import type { SendLink } from "./send_wire.ts";
+
+/** What every session needs of the world around it. */
+export interface World {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly random: () => number;
+  readonly randomBytes: RandomBytes;
+  readonly localAddresses: () => readonly string[];
+  /** See {@linkcode SupervisorEnv.intercept}: for tests. */
+  readonly intercept?: (actor: string, message: unknown) => void;
+}
+
+/** What a session at the sender needs. */
+export interface SendSessionDeps {
+  readonly world: World;
+  readonly session: Uint8Array;
+  /** Where the receiver is, for people. */
+  readonly address: string;
+  readonly dialer: Dialer;
+  readonly fingerprint: Uint8Array;
+  readonly token: Secret | undefined;
+  readonly offer: Offer;
+  readonly walk: () => AsyncIterable<SourceEntry>;
+  readonly digest: Digest;
+  readonly pool: HashPool;
+  readonly limiter: RateLimiter | undefined;
+  readonly lanes: number;
+  readonly chunkSize: (size: number) => number;
+  readonly giveUpAfterMs: number;
+  readonly emit: EventSink;
+}
+
+/** How sessions restart what fails, but for their patience. */
+export const SESSION_POLICY: Omit<RestartPolicy, "patienceMs"> = Object.freeze({
+  strategy: "rest-for-one",
+  maxCrashes: 3,
+  crashWindowMs: 10_000,
+  backoffMs: 250,
+  backoffCapMs: 15_000,
+  shutdownMs: 5_000,
+});
+
+/** A receiver that was never there is not waited for as long, ms. */
+const FIRST_CONTACT_MS = 30_000;
+
+/**
+ * Sends all of it, however often the way there breaks.
+ *
+ * @throws {SftpxError} with what ended it: `cancelled` when `signal` did.
+ */
+export async function runSendSession(
+  deps: SendSessionDeps,
+  signal: AbortSignal,
+): Promise<SendOutcome> {
+  const { world, emit, address, session } = deps;
+  const hex = session.toHex();
+  const own = new AbortController();
+  let outcome: SendOutcome | undefined;
+  let failure: unknown;
+  let ending: Ending | undefined;
+  let life = new Uint8Array(16);
+  let attempt = 0;
+  let wasAccepted = false;
+  let mayForget = deps.offer.fresh;
+  const began = world.clock.now();
+
+  const end = (error: unknown): void => {
+    failure ??= error;
+    own.abort();
+  };
+  const link = async (signal: AbortSignal): Promise<SendLink> => {
+    emit({ type: "connecting", address, attempt: ++attempt });
+    try {
+      const conn = await deps.dialer.dial(signal);
+      try {
+        const offer = { ...deps.offer, fresh: mayForget };
+        const greeting = { ...deps, ...world, life, attempt, offer };
+        const link = await greetReceiver(conn, greeting, signal);
+        wasAccepted = true;
+        mayForget = false; // what comes from here on is to be kept
+        return link;
+      } catch (error) {
+        conn.close();
+        throw error;
+      }
+    } catch (error) {
+      const waitedMs = world.clock.now() - began;
+      if (!wasAccepted && waitedMs >= FIRST_CONTACT_MS) end(error);
+      throw error;
+    }
+  };
+
+  const supervisor = new Supervisor(`send ${hex.slice(0, 8)}`, {
+    ...SESSION_POLICY,
+    patienceMs: deps.giveUpAfterMs,
+  }, {
+    ...world,
+    onRestart({ error, actor }) {
+      const code = codeOf(error);
+      const reason = sftpxErrorOf(error)?.message ?? `${actor} failed`;
+      emit({ type: "reconnecting", session: hex, code, reason });
+    },
+    onGiveUp(error) {
+      ending = {
+        code: codeOf(error),
+        reason: sftpxErrorOf(error)?.message ?? "",
+      };
+    },
+  });
+  // The address of the scheduler is known once it is added, before anything runs.
+  const later: { scheduler?: Address<SendSchedulerMessage> } = {};
+  const toScheduler = (): Address<SendSchedulerMessage> => {
+    if (later.scheduler === undefined) throw new TypeError("Cannot run yet");
+    return later.scheduler;
+  };
+  const chunks = supervisor.add<ChunkerMessage>({
+    name: "chunker",
+    capacity: 4,
+    restart: "permanent",
+    create: () =>
+      chunker({
+        walk: deps.walk,
+        scheduler: toScheduler as () => Address<Found>,
+      }),
+  });
+  const scheduler = later.scheduler = supervisor.add<SendSchedulerMessage>({
+    name: "scheduler",
+    capacity: 64,
+    restart: "permanent",
+    create() {
+      life = world.randomBytes(16);
+      return sendScheduler({
+        ...deps,
+        session: hex,
+        chunker: chunks,
+        progress: () => supervisor.progress(),
+        finished(done) {
+          outcome = done;
+          own.abort();
+        },
+      });
+    },
+  });
+  const watch: { migration?: Address<MigrationMessage<SendLink>> } = {};
+  supervisor.add<ConnectionMessage<SendLink>>({
+    name: "connection",
+    capacity: 4,
+    restart: "permanent",
+    create: () =>
+      connection<SendLink>({
+        link,
+        scheduler,
+        migration: () => {
+          if (watch.migration === undefined) {
+            throw new TypeError("Cannot run yet");
+          }
+          return watch.migration;
+        },
+        ending: () =>
+          signal.aborted
+            ? {
+              code: "cancelled",
+              reason: "Cannot go on: the sender was stopped",
+            }
+            : ending,
+      }),
+  });
+  watch.migration = supervisor.add<MigrationMessage<SendLink>>({
+    name: "migration",
+    capacity: 4,
+    restart: "permanent",
+    create: () =>
+      migration({
+        localAddresses: world.localAddresses,
+        moved(move) {
+          emit({ type: "moved", session: hex, ...move });
+          supervisor.hurry();
+        },
+        slept(ms) {
+          supervisor.progress();
+          emit({
+            type: "warning",
+            message: `this process did not run for ${Math.round(ms / 1000)} s`,
+          });
+        },
+      }),
+  });
+
+  try {
+    await supervisor.run(AbortSignal.any([signal, own.signal]));
+  } catch (error) {
+    failure ??= error;
+  }
+  if (outcome !== undefined) return outcome;
+  if (signal.aborted) {
+    throw new SftpxError(
+      "cancelled",
+      "Cannot finish: the transfer was stopped",
+      signal.reason,
+    );
+  }
+  throw sftpxErrorOf(failure) ??
+    new SftpxError("internal", "Cannot finish: something broke", failure);
+}

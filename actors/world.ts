@@ -1,0 +1,42 @@
+/**
+ * The world around a transfer, as the machine has it.
+ *
+ * @module
+ */
+import { systemClock } from "../core/clock.ts";
+import { nullLog } from "../core/log.ts";
+import { systemRandom, systemRandomBytes } from "../crypto/random.ts";
+import { loadDigest } from "../crypto/digest.ts";
+import { createHashPool, type HashPool } from "../workers/hash_pool.ts";
+import type { Digest } from "../crypto/digest.ts";
+import type { World } from "./send_session.ts";
+
+/** What every part of a transfer speaks. */
+export const ALPN = "sftpx/1";
+
+/** Hash workers at most: a network thread cannot feed more. */
+const MAX_WORKERS = 4;
+
+/** The real clock, real chance, this machine's addresses. */
+export function systemWorld(): World {
+  return {
+    clock: systemClock,
+    log: nullLog,
+    random: systemRandom,
+    randomBytes: systemRandomBytes,
+    localAddresses: () =>
+      Deno.networkInterfaces().map(({ address }) => address),
+  };
+}
+
+/** BLAKE3 as this machine does it best, and where to run it. */
+export async function loadHashing(): Promise<
+  { readonly digest: Digest; readonly pool: HashPool }
+> {
+  const digest = await loadDigest();
+  const cores = navigator.hardwareConcurrency;
+  const size = digest.inline
+    ? 0
+    : Math.max(1, Math.min(MAX_WORKERS, cores - 1));
+  return { digest, pool: createHashPool({ digest, size }) };
+}
