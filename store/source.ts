@@ -16,7 +16,7 @@
  *
  * @module
  */
-import { lstat, readdir, stat } from "node:fs/promises";
+import { lstat, stat } from "node:fs/promises";
 import { type IgnoreScope, rootScope } from "./ignore.ts";
 import {
   localChild,
@@ -158,7 +158,7 @@ async function openFolder(
     return "its links go in a circle";
   }
   try {
-    const names = await readdir(entry.local);
+    const names = await namesIn(entry.local);
     const name = entry.path.slice(entry.path.lastIndexOf("/") + 1);
     const inside = await scope.enter(name, entry.local);
     // The names are only told if they are those of the folder that was found.
@@ -172,6 +172,15 @@ async function openFolder(
   } catch (error) {
     return reasonOf(error);
   }
+}
+
+/** The system's own list; that of `node:fs` takes four times the memory. */
+async function namesIn(local: string): Promise<string[]> {
+  const names: string[] = [];
+  for await (const { name } of Deno.readDir(local)) {
+    names.push(name);
+  }
+  return names;
 }
 
 async function* foundIn(

@@ -184,6 +184,20 @@ Deno.test("send: a ticket that worked is remembered, for its owner alone", async
   assertEquals(library.sent[0]?.to.fingerprint, FINGERPRINT);
   assertEquals(library.sent[0]?.to.token?.reveal(), TOKEN);
 
+  const open = formatTicket({
+    hostname: "10.0.0.1",
+    port: 5000,
+    fingerprint: TOKEN,
+  });
+  const newer = [...ticket.slice(0, -1), open];
+  await run(newer, { env: dir.env, library: fakeLibrary({ events }) });
+  const replaced = fakeLibrary();
+  await run(again, { env: dir.env, library: replaced });
+  assertEquals(replaced.sent[0]?.to, {
+    address: "10.0.0.1:5000",
+    fingerprint: TOKEN,
+  });
+
   const file = dir.join("xdg", "sftpx", "known_peers.yaml");
   assertEquals((await Deno.stat(file)).mode ?? 0 & 0o777, 0o100600);
   await Deno.chmod(file, 0o644);
