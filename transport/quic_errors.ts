@@ -79,7 +79,7 @@ const DIAL_TEXTS: readonly (readonly [RegExp, ErrorCode, string])[] = [
   ],
   [/certificate|UnknownIssuer|error (42|48)\b/i, "unauthorized", UNTRUSTED],
   [
-    /error 120\b|known protocol|application protocol/i,
+    /error 120\b|known protocol/i,
     "protocol",
     "Cannot talk to %: it does not speak this version of the protocol",
   ],
@@ -87,6 +87,11 @@ const DIAL_TEXTS: readonly (readonly [RegExp, ErrorCode, string])[] = [
     /refused to accept/i,
     "peer-busy",
     "Cannot reach %: it takes no more connections now",
+  ],
+  [
+    /closed during the handshake/i,
+    "peer-busy",
+    "Cannot reach %: it ended the handshake",
   ],
   [/timed out/i, "unreachable", "Cannot reach %: no answer"],
   [/endpoint stopping/i, "unreachable", "Cannot reach %: our socket is closed"],
@@ -101,6 +106,7 @@ const DIAL_TEXTS: readonly (readonly [RegExp, ErrorCode, string])[] = [
 const LOSS_TEXTS: readonly (readonly [RegExp, string])[] = [
   [/stopped by peer/i, "the peer does not read on"],
   [/timed out/i, "nothing came from the peer for too long"],
+  [/closed during the handshake/i, "the peer ended the handshake"],
   [/reset by peer/i, "the peer does not know the connection any more"],
   [
     /connection lost|closed|BadResource|bad resource|errored|endpoint stopping/i,

@@ -2,9 +2,11 @@
  * Lets peers in over QUIC.
  *
  * Handshakes run beside each other, so that a slow or silent one holds up
- * nobody; each has a deadline, and there is a limit to how many there are.
- * What fails before a handshake is done is a log event, not an error: anybody
- * can send us that.
+ * nobody; each has a deadline, and there is a limit to how many there are. At
+ * the limit the oldest gives way, not the newest: who sends us first datagrams
+ * under false addresses must then send very many to keep an honest peer out,
+ * which needs its place for one round trip only. What fails before a handshake
+ * is done is a log event, not an error: anybody can send us that.
  *
  * Of an incoming connection only `accept` and `refuse` may be touched: its
  * getters destroy it on this platform.
@@ -12,7 +14,7 @@
  * @module
  */
 import { type Clock, systemClock } from "../core/clock.ts";
-import { SftpxError } from "../core/errors.ts";
+import { ERRORS, SftpxError } from "../core/errors.ts";
 import { type Log, nullLog } from "../core/log.ts";
 import { backlog } from "./backlog.ts";
 import { quicConn } from "./quic_conn.ts";
@@ -29,7 +31,7 @@ export interface QuicListenerOptions extends QuicOptions {
   readonly key: string;
   /** The protocol that is spoken, such as `sftpx/1`. */
   readonly alpn: string;
-  /** How many handshakes may run at once; more are refused. @default {64} */
+  /** How many handshakes may run at once; then the oldest gives way. @default {256} */
   readonly maxHandshakes?: number;
   /** How many peers may wait to be accepted; more are refused. @default {64} */
   readonly maxWaiting?: number;
@@ -41,7 +43,7 @@ export interface QuicListenerOptions extends QuicOptions {
 
 /** See {@linkcode QuicListenerOptions}. */
 export const DEFAULT_QUIC_LISTENER_OPTIONS = Object.freeze({
-  maxHandshakes: 64,
+  maxHandshakes: 256,
   maxWaiting: 64,
   handshakeTimeoutMs: 10_000,
 });
@@ -59,49 +61,51 @@ export function quicListener(options: QuicListenerOptions): Listener {
     ...options,
   };
   const waiting = backlog();
-  let handshakes = 0;
+  const handshakes = new Set<() => void>(); // what ends each, the oldest first
 
   const shake = async (incoming: Deno.QuicIncoming): Promise<void> => {
-    handshakes++;
     const over = new AbortController();
+    const giveUp = Promise.withResolvers<never>();
+    const evict = (): void =>
+      giveUp.reject(cannotFinish("others have taken its place"));
+    handshakes.add(evict);
     let conn: Deno.QuicConn | undefined;
     try {
       // Given at once, so that it can be closed at the deadline; nothing is
       // read or written before the handshake is done.
       conn = incoming.accept({ zeroRtt: true, ...transportOptions(options) });
       const late = clock.delay(handshakeTimeoutMs, over.signal).then(() => {
-        throw new SftpxError("unreachable", "Cannot finish handshake: late");
+        throw cannotFinish("it takes too long");
       });
       const ended = conn.closed.then(() => {
-        throw new SftpxError(
-          "connection-lost",
-          "Cannot finish handshake: the peer gave up",
-        );
+        throw cannotFinish("the peer gave up");
       });
-      await Promise.race([conn.handshake, ended, late]);
+      await Promise.race([conn.handshake, ended, late, giveUp.promise]);
       // The platform also resolves `handshake` when it failed, and tells of the
       // failure in `closed` in the same turn.
       await Promise.race([clock.delay(0), ended]);
       waiting.put(quicConn(conn, endpoint));
     } catch (error) {
-      conn?.close();
+      conn?.close({ closeCode: ERRORS["peer-busy"].close, reason: "" });
       log.event("listener.handshake-failed", {
         error: error instanceof Error ? error.message : String(error),
       });
     } finally {
       over.abort();
-      handshakes--;
+      handshakes.delete(evict);
     }
   };
 
   const stop = listen(options, {
     incoming(incoming) {
-      if (handshakes >= maxHandshakes || waiting.size >= maxWaiting) {
-        log.event("listener.refused", { handshakes, waiting: waiting.size });
+      if (waiting.size >= maxWaiting) {
+        log.event("listener.refused", { waiting: waiting.size });
         incoming.refuse();
-      } else {
-        shake(incoming); // never rejects
+        return;
       }
+      const [oldest] = handshakes;
+      if (handshakes.size >= maxHandshakes) oldest?.();
+      shake(incoming); // never rejects
     },
     ended(error) {
       log.event("listener.ended", { error: String(error) });
@@ -117,6 +121,10 @@ export function quicListener(options: QuicListenerOptions): Listener {
       waiting.close();
     },
   };
+}
+
+function cannotFinish(reason: string): SftpxError {
+  return new SftpxError("unreachable", `Cannot finish handshake: ${reason}`);
 }
 
 function listen(options: QuicListenerOptions, host: Host): () => void {
