@@ -11,7 +11,7 @@
 import { pathToFileURL } from "node:url";
 import { compareTrees } from "./demo/compare.ts";
 import { makeTree } from "./demo/make_tree.ts";
-import { start } from "./demo/process.ts";
+import { freePort, start } from "./demo/process.ts";
 import { type Graph, readGraph } from "./graph.ts";
 import { say } from "./say.ts";
 import { ROOT } from "./tree.ts";
@@ -119,16 +119,17 @@ async function transfer(
   const [from, to] = [`${folder}/from`, `${folder}/to`];
   await Deno.mkdir(to, { recursive: true });
   await makeTree(from, { bigBytes: 20_000_000, smallFiles: 200 });
+  const address = `127.0.0.1:${freePort()}`;
   const receiver = start({
     command,
-    args: ["recv", "--bind", "127.0.0.1:0", "--once", "--json"],
+    args: ["recv", "--bind", address, "--once", "--json"],
     cwd: to,
   });
   try {
-    const { address } = await receiver.next("listening");
+    await receiver.next("listening");
     const sender = start({
       command,
-      args: ["send", from, "--to", String(address), "--json"],
+      args: ["send", from, "--to", address, "--json"],
       // Here are certs/ and with it all that a sender needs.
       cwd: to,
     });

@@ -10,7 +10,12 @@ import { basename, resolve } from "node:path";
 import { compareTrees, type Comparison } from "./demo/compare.ts";
 import { gaugeProgress, type Meter } from "./demo/gauge.ts";
 import { makeTree } from "./demo/make_tree.ts";
-import { type PrintedEvent, type Running, start } from "./demo/process.ts";
+import {
+  freePort,
+  type PrintedEvent,
+  type Running,
+  start,
+} from "./demo/process.ts";
 import { say } from "./say.ts";
 import { ROOT } from "./tree.ts";
 
@@ -71,7 +76,7 @@ async function main(): Promise<number> {
     say(
       stage.problems.length === 0
         ? "Every file arrived as it was, though both ends were killed on the way."
-        : `${stage.problems.length} problems.`,
+        : `Problems: ${stage.problems.length}.`,
     );
     return stage.problems.length === 0 ? 0 : 1;
   } catch (error) {
@@ -195,7 +200,7 @@ async function verify(stage: Stage): Promise<void> {
   tell(
     result.differences.length === 0
       ? "no difference in content, names, modes, times or links"
-      : `${result.differences.length} differences`,
+      : `differences: ${result.differences.length}`,
   );
 }
 
@@ -240,27 +245,20 @@ function sum(parts: readonly Comparison[]): Comparison {
 }
 
 function describe(tree: Comparison): string {
-  const count = (n: number): string => n.toLocaleString("en");
-  return `${count(tree.files)} files, ${count(tree.folders)} folders, ` +
-    `${count(tree.links)} symbolic links, ${mib(tree.bytes)}`;
+  const count = (n: number, what: string): string =>
+    `${n.toLocaleString("en")} ${what}${n === 1 ? "" : "s"}`;
+  return [
+    count(tree.files, "file"),
+    count(tree.folders, "folder"),
+    count(tree.links, "symbolic link"),
+    mib(tree.bytes),
+  ].join(", ");
 }
 
 function mib(bytes: number): string {
   return bytes < MIB
     ? `${(bytes / 1024).toFixed(1)} KiB`
     : `${(bytes / MIB).toFixed(1)} MiB`;
-}
-
-/** A UDP port of loopback that nobody has now. */
-function freePort(): number {
-  const socket = Deno.listenDatagram({
-    transport: "udp",
-    hostname: "127.0.0.1",
-    port: 0,
-  });
-  const { port } = socket.addr as Deno.NetAddr;
-  socket.close();
-  return port;
 }
 
 Deno.exitCode = await main();

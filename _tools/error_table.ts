@@ -18,8 +18,8 @@ const WHEN: Readonly<Record<ErrorCode, string>> = {
   "config": "a configuration, certificate, key or token file is wrong",
   "unreachable": "nobody answers at that address",
   "connection-lost": "the connection broke, and did not come back in time",
-  "peer-busy":
-    "the peer is at a limit of its own, or the same transfer is already running",
+  "peer-busy": "the peer is at a limit of its own",
+  "duplicate": "the same transfer is already running",
   "unauthorized": "wrong certificate, fingerprint or token",
   "protocol": "the peer broke the rules of the conversation",
   "integrity": "content is not what it should be, even when sent again",

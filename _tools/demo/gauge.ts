@@ -29,6 +29,7 @@ export function gaugeProgress(
   tell: (text: string) => void,
 ): Gauge {
   let bytes = 0;
+  let lost = false;
   let seen = Promise.withResolvers<void>();
   const percent = (): string =>
     `${Math.floor(100 * Math.min(1, bytes / Math.max(1, total)))} %`;
@@ -40,10 +41,12 @@ export function gaugeProgress(
       if (typeof sent === "number") {
         meter.sent = Math.max(sent, meter.sent ?? 0);
       }
-      if (event.type === "reconnecting") {
-        tell("sender: the receiver is gone, trying again");
-      } else if (event.type === "connected" && event["resumed"] === true) {
-        tell("sender: connected, going on where it was");
+      if (event.type === "reconnecting" && !lost) {
+        lost = true;
+        tell("sender: the receiver is gone, trying again by itself");
+      } else if (event.type === "connected" && lost) {
+        lost = false;
+        tell("sender: the receiver is back, going on");
       } else if (
         event.type === "progress" && typeof event["bytes"] === "number"
       ) {

@@ -103,6 +103,18 @@ export function start(options: StartOptions): Running {
   };
 }
 
+/** A UDP port of loopback that nobody has now. */
+export function freePort(): number {
+  const socket = Deno.listenDatagram({
+    transport: "udp",
+    hostname: "127.0.0.1",
+    port: 0,
+  });
+  const { port } = socket.addr as Deno.NetAddr;
+  socket.close();
+  return port;
+}
+
 /** This environment, but for the settings of the one who runs this. */
 function ownEnvironment(configHome: string): Record<string, string> {
   const kept = Object.entries(Deno.env.toObject())

@@ -145,8 +145,11 @@ Deno.test("gaugeProgress() waits for a share, or for the end, and counts what wa
   assertEquals(third, true);
   assertEquals(gauge.percent(), "33 %");
 
+  gauge.see({ type: "connected" }, meter);
+  assertEquals(told, []);
   gauge.see({ type: "reconnecting" }, meter);
-  gauge.see({ type: "connected", resumed: true }, meter);
+  gauge.see({ type: "reconnecting" }, meter);
+  gauge.see({ type: "connected" }, meter);
   assertEquals(told.length, 2);
 
   const whole = gauge.reaches(Infinity, ended.promise);
