@@ -61,10 +61,11 @@ export function quicDialer(options: QuicDialerOptions): Dialer {
   };
   const pins = fingerprints(options);
   const find = options.lookup ?? systemLookup;
+  const transport = transportOptions(options);
 
   const connect = async (address: string, family: Family): Promise<Conn> => {
     const endpoint = "take" in options.endpoint
-      ? options.endpoint.take(family)
+      ? take(options.endpoint, family)
       : options.endpoint;
     const dial: PinnedConnectOptions = {
       endpoint: endpoint.raw,
@@ -73,7 +74,7 @@ export function quicDialer(options: QuicDialerOptions): Dialer {
       serverName: SERVER_NAME,
       alpnProtocols: [options.alpn],
       serverCertificateHashes: pins,
-      ...transportOptions(options),
+      ...transport,
     };
     return quicConn(await Deno.connectQuic(dial), endpoint); // also throws at once
   };
@@ -101,9 +102,10 @@ export function quicDialer(options: QuicDialerOptions): Dialer {
       signal.throwIfAborted();
       const over = new AbortController();
       const both = AbortSignal.any([signal, over.signal]);
+      const dialing = dialAll(both);
       try {
         return await Promise.race([
-          dialAll(both),
+          dialing,
           clock.delay(dialTimeoutMs, both).then(() => {
             throw new SftpxError(
               "unreachable",
@@ -111,6 +113,9 @@ export function quicDialer(options: QuicDialerOptions): Dialer {
             );
           }),
         ]);
+      } catch (error) {
+        dialing.then((conn) => conn.close(), () => {}); // just too late
+        throw error;
       } finally {
         over.abort();
       }
@@ -127,6 +132,21 @@ interface PinnedConnectOptions extends Deno.ConnectQuicOptions<false> {
     readonly algorithm: "sha-256";
     readonly value: Uint8Array;
   }[];
+}
+
+/** An endpoint of `family`; having none is no mistake of configuration here, as the other family may do. */
+function take(pool: EndpointPool, family: Family): Endpoint {
+  try {
+    return pool.take(family);
+  } catch (error) {
+    throw new SftpxError(
+      "unreachable",
+      `Cannot dial as this machine has no socket for IPv${family}: ${
+        error instanceof Error ? error.message : error
+      }`,
+      error,
+    );
+  }
 }
 
 function fingerprints(

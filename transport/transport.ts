@@ -13,7 +13,13 @@
  * - The end of a stream proves nothing: `readFully` resolves with fewer bytes
  *   than asked for at the end, and the caller judges. There is no reset.
  * - `write` resolves when the bytes are taken; the buffer must not change
- *   until then.
+ *   until then. A write to a peer that cancelled rejects with
+ *   `connection-lost` too: there is no code in a cancel.
+ * - A peer learns of a stream with its first byte or its end, not before.
+ * - A stream that is not read to its end must be cancelled, or it takes one of
+ *   the streams that a peer may have open.
+ * - `close` loses what was written and has not arrived: who needs it there
+ *   waits for the peer's word, not for `write` or `end`.
  *
  * @module
  */

@@ -177,7 +177,45 @@ Deno.test("what cannot be dialed is refused before anything is sent", async () =
   }
   const ipv6 = quicDialer({ ...dial, hostname: "::1", fingerprint });
   await assertRejects(() => ipv6.dial(NEVER), SftpxError, "no address");
-  const idle = quicDialer({ ...dial, fingerprint, idleTimeoutMs: 0 });
-  await assertRejects(() => idle.dial(NEVER), Error, "idleTimeoutMs");
+  assertThrows(
+    () => quicDialer({ ...dial, fingerprint, idleTimeoutMs: 0 }),
+    RangeError,
+    "idleTimeoutMs",
+  );
   await closed(endpoint);
+});
+
+Deno.test("where one family has no socket, the other one is used", async () => {
+  const endpoint = createEndpoint({ hostname: "127.0.0.1" });
+  const listener = quicListener({ endpoint, cert, key, alpn: ALPN });
+  const whole = endpointPool();
+  const pool = {
+    take(family: 4 | 6) {
+      if (family === 4) return whole.take(4);
+      throw new SftpxError(
+        "config",
+        'Cannot listen on "[::]:0": no such family',
+      );
+    },
+    close: () => whole.close(),
+  };
+  const dialerOf = (...addresses: string[]) =>
+    quicDialer({
+      endpoint: pool,
+      hostname: "peer.example",
+      port: endpoint.port,
+      fingerprint,
+      alpn: ALPN,
+      lookup: () => Promise.resolve(addresses),
+    });
+  const conn = await dialerOf("::1", "127.0.0.1").dial(NEVER);
+  assertEquals(conn.remote, endpoint.address);
+  conn.close();
+  const error = await assertRejects(
+    () => dialerOf("::1").dial(NEVER),
+    SftpxError,
+    "no socket for IPv6",
+  );
+  assertEquals(error.code, "unreachable");
+  await closed(listener, pool, endpoint);
 });

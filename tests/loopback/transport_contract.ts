@@ -4,51 +4,35 @@
  *
  * @module
  */
-import {
-  assert,
-  assertEquals,
-  assertGreater,
-  assertLess,
-  assertRejects,
-} from "@std/assert";
+import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
 import { SftpxError } from "../../core/errors.ts";
-import type { Conn, ReceiveStream } from "../../transport/transport.ts";
-import { seeded } from "../testutil/random.ts";
+import { testEndings } from "./contract_endings.ts";
+import {
+  accepted,
+  assertLost,
+  assertSame,
+  buffer,
+  type MakePair,
+  noise,
+  receiveAll,
+  said,
+  sendAll,
+  type TestPair,
+  testPairs,
+  text,
+  turns,
+} from "./contract_kit.ts";
 
-/** Two ends of a connection, and what a test does to them. */
-export interface Pair {
-  readonly near: Conn;
-  readonly far: Conn;
-  /** Loses the connection, without a word to either end. */
-  lose(): Promise<void>;
-  /** Frees everything, so that nothing is left running. */
-  stop(): Promise<void>;
+export type { MakePair, Pair } from "./contract_kit.ts";
+
+/** Runs the contract over the pairs that `makePair` makes. */
+export function testTransportContract(name: string, makePair: MakePair): void {
+  const test = testPairs(name, makePair);
+  testStreams(test);
+  testEndings(test);
 }
 
-/** Runs the contract over the pairs that `makePair` makes; only those that are `losable` are lost. */
-export function testTransportContract(
-  name: string,
-  makePair: (options: { readonly losable: boolean }) => Promise<Pair>,
-): void {
-  const test = (
-    behaviour: string,
-    run: (pair: Pair) => Promise<void>,
-    losable = false,
-  ): void =>
-    Deno.test({
-      name: `${name}: ${behaviour}`,
-      sanitizeOps: true,
-      sanitizeResources: true,
-      async fn() {
-        const pair = await makePair({ losable });
-        try {
-          await run(pair);
-        } finally {
-          await pair.stop();
-        }
-      },
-    });
-
+function testStreams(test: TestPair): void {
   test("bytes of a stream arrive whole and in order, and then it ends", async ({ near, far }) => {
     const sent = noise(300_000, 1);
     const [, got] = await Promise.all([
@@ -232,105 +216,6 @@ export function testTransportContract(
     return Promise.resolve();
   });
 
-  test("a close is told to both ends, with its code and reason", async ({ near, far }) => {
-    far.close("integrity", "chunk 7 is wrong");
-    assertEquals(await far.closed, {
-      code: "integrity",
-      reason: "chunk 7 is wrong",
-      remote: false,
-    });
-    assertEquals(await near.closed, {
-      code: "integrity",
-      reason: "chunk 7 is wrong",
-      remote: true,
-    });
-  });
-
-  test("a plain close has no code", async ({ near, far }) => {
-    near.close();
-    assertEquals(await near.closed, {
-      code: undefined,
-      reason: "",
-      remote: false,
-    });
-    assertEquals(await far.closed, {
-      code: undefined,
-      reason: "",
-      remote: true,
-    });
-  });
-
-  test("a code that does not travel arrives as a plain close", async ({ near, far }) => {
-    near.close("connection-lost", "as if");
-    assertEquals((await near.closed).code, "connection-lost");
-    assertEquals(await far.closed, {
-      code: undefined,
-      reason: "as if",
-      remote: true,
-    });
-  });
-
-  test("a second close changes nothing", async ({ near, far }) => {
-    near.close("cancelled", "first");
-    near.close("internal", "second");
-    assertEquals((await far.closed).code, "cancelled");
-    assertEquals((await near.closed).code, "cancelled");
-    far.close("internal", "third");
-    near.close();
-    assertEquals((await far.closed).reason, "first");
-  });
-
-  test("a reason that is far too long does not get in the way of closing", async ({ near, far }) => {
-    near.close("protocol", "long ".repeat(10_000));
-    const { code, remote } = await far.closed;
-    assertEquals([code, remote], ["protocol", true]);
-  });
-
-  for (const closer of ["near", "far"] as const) {
-    test(`what waits ends when the ${closer} end closes`, async (pair) => {
-      const { near, far } = pair;
-      const waiting = await thingsThatWait(near, far);
-      pair[closer].close("cancelled", "enough");
-      for (const { what, promise, accepts } of waiting) {
-        if (accepts) assertEquals(await promise, undefined, what);
-        else await assertLost(() => promise, what);
-      }
-      await assertGone(near, far);
-      assertEquals(await near.acceptUni(), undefined);
-      assertEquals(await far.acceptBidi(), undefined);
-    });
-  }
-
-  test(
-    "what waits ends when the connection is lost",
-    async ({ near, far, lose }) => {
-      const waiting = await thingsThatWait(near, far);
-      await lose();
-      for (const { what, promise } of waiting) {
-        await assertLost(() => promise, what);
-      }
-      await assertLost(() => near.closed, "near.closed");
-      await assertLost(() => far.closed, "far.closed");
-      await assertGone(near, far);
-      await assertLost(() => near.acceptUni(), "near.acceptUni");
-      await assertLost(() => far.acceptBidi(), "far.acceptBidi");
-      near.close("internal", "too late");
-    },
-    true,
-  );
-
-  test(
-    "nobody must listen to how a lost connection ended",
-    async ({ near, far, lose }) => {
-      const pending = far.acceptUni(); // this one is listened to
-      await lose();
-      await assertLost(() => pending, "far.acceptUni");
-      await turns(20); // an unhandled rejection fails the test by itself
-      assert(near.remote.length > 0);
-    },
-    true,
-  );
-
   test("a reader that cancels stops the writer, and nothing else", async ({ near, far }) => {
     const send = await near.openUni();
     await send.write(text("x"));
@@ -357,114 +242,4 @@ export function testTransportContract(
     const receive = await accepted(far);
     assertEquals(said(await receive.readFully(buffer(20))), "all");
   });
-}
-
-interface Waiting {
-  readonly what: string;
-  readonly promise: Promise<unknown>;
-  readonly accepts: boolean;
-}
-
-/** One of each thing that can be pending on a connection. */
-async function thingsThatWait(near: Conn, far: Conn): Promise<Waiting[]> {
-  const stream = await near.openBidi();
-  await stream.send.write(text("x"));
-  const other = await far.acceptBidi();
-  assert(other !== undefined);
-  const [full, back] = [await near.openUni(), await far.openUni()];
-  for (const [send, reader] of [[full, far], [back, near]] as const) {
-    await send.write(text("x"));
-    await accepted(reader); // and not read
-  }
-  const all: [string, Promise<unknown>, boolean][] = [
-    ["near.acceptUni", near.acceptUni(), true],
-    ["near.acceptBidi", near.acceptBidi(), true],
-    ["far.acceptUni", far.acceptUni(), true],
-    ["far.acceptBidi", far.acceptBidi(), true],
-    ["near.readFully", stream.receive.readFully(buffer(10)), false],
-    ["far.readFully", other.receive.readFully(buffer(10)), false],
-    ["near.write", full.write(buffer(20_000_000)), false],
-    ["far.write", back.write(buffer(20_000_000)), false],
-    [
-      "near.openBidi",
-      (async () => {
-        for (;;) await near.openBidi(); // until the limit, where it waits
-      })(),
-      false,
-    ],
-  ];
-  for (const [, promise] of all) promise.catch(() => {});
-  await turns(20);
-  return all.map(([what, promise, accepts]) => ({ what, promise, accepts }));
-}
-
-/** Everything on either end says that the connection is gone. */
-async function assertGone(near: Conn, far: Conn): Promise<void> {
-  for (const conn of [near, far]) {
-    await assertLost(() => conn.openUni(), "openUni");
-    await assertLost(() => conn.openBidi(), "openBidi");
-    assertGreater(conn.remote.length, 0);
-  }
-}
-
-async function assertLost(
-  run: () => Promise<unknown>,
-  what: string,
-): Promise<void> {
-  const error = await assertRejects(run, SftpxError);
-  assertEquals(error.code, "connection-lost", `${what}: ${error.message}`);
-  assert(/^Cannot .+: .+[^.]$/.test(error.message), error.message);
-}
-
-async function accepted(conn: Conn): Promise<ReceiveStream> {
-  const stream = await conn.acceptUni();
-  assert(stream !== undefined);
-  return stream;
-}
-
-async function sendAll(conn: Conn, bytes: Uint8Array): Promise<void> {
-  const send = await conn.openUni();
-  await send.write(bytes);
-  await send.end();
-}
-
-async function receiveAll(receive: ReceiveStream): Promise<Uint8Array> {
-  const parts: Uint8Array[] = [];
-  for (;;) {
-    const part = await receive.readFully(buffer(64 * 1024));
-    if (part.length > 0) parts.push(part);
-    if (part.length < 64 * 1024) break;
-  }
-  return new Uint8Array(await new Blob(parts as BlobPart[]).arrayBuffer());
-}
-
-function buffer(size: number): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(size);
-}
-
-function noise(size: number, seed: number): Uint8Array {
-  const random = seeded(seed);
-  return Uint8Array.from({ length: size }, () => random() * 256);
-}
-
-function text(text: string): Uint8Array {
-  return new TextEncoder().encode(text);
-}
-
-function said(bytes: Uint8Array): string {
-  return new TextDecoder().decode(bytes);
-}
-
-/** `assertEquals` of large arrays is slow, and says too much. */
-function assertSame(actual: Uint8Array, expected: Uint8Array): void {
-  assertEquals(actual.length, expected.length);
-  const at = actual.findIndex((byte, i) => byte !== expected[i]);
-  assertEquals(at, -1, `byte ${at} is not the one that was sent`);
-}
-
-/** Lets everything run that can, `count` times: a network's turn takes some. */
-async function turns(count: number): Promise<void> {
-  for (let i = 0; i < count; i++) {
-    await new Promise((resolve) => setTimeout(resolve, 1));
-  }
 }
