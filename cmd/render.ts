@@ -105,7 +105,9 @@ function wordsOf(
         ? `connected to ${event.remote}`
         : undefined;
     case "reconnecting":
-      return `connection lost, connecting again: ${event.reason}`;
+      return `${
+        event.code === "connection-lost" ? "connection lost, " : ""
+      }connecting again: ${lowered(event.reason)}`;
     case "moved":
       return event.side === "peer"
         ? `the peer moved from ${event.from} to ${event.to}`
