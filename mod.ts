@@ -5,6 +5,49 @@
  * {@linkcode receive} listens and takes what comes; {@linkcode send} resolves
  * once the receiver has verified every byte, synced it and renamed it into place.
  *
+ * @example A folder, from here to there
+ * ```ts
+ * import { makeCertificate, receive, secret, send } from "./mod.ts";
+ *
+ * const dir = await Deno.makeTempDir();
+ * await Deno.mkdir(`${dir}/photos`);
+ * await Deno.writeTextFile(`${dir}/photos/cat.txt`, "meow");
+ *
+ * const { cert, key } = await makeCertificate({ now: new Date() });
+ * const token = secret(crypto.getRandomValues(new Uint8Array(32)));
+ * const receiver = await receive({
+ *   bind: "127.0.0.1:0",
+ *   certificate: { cert, key: secret(new TextEncoder().encode(key)) },
+ *   token,
+ *   uploadDir: `${dir}/uploads`,
+ *   resumeDir: `${dir}/state`,
+ *   once: true,
+ * });
+ *
+ * const result = await send({
+ *   paths: [`${dir}/photos`],
+ *   to: { address: receiver.address, fingerprint: receiver.fingerprint, token },
+ *   resumeDir: `${dir}/sender`,
+ * });
+ * await receiver.finished;
+ *
+ * console.log(result.totals.bytes, "bytes, verified as", result.root);
+ * console.log(await Deno.readTextFile(`${dir}/uploads/photos/cat.txt`));
+ * await Deno.remove(dir, { recursive: true });
+ * ```
+ *
+ * @example What goes wrong
+ * ```ts
+ * import { parseTicket, SftpxError } from "./mod.ts";
+ *
+ * try {
+ *   parseTicket("sftpx://192.0.2.7:4443/#AmIsTyPeD");
+ * } catch (error) {
+ *   if (!(error instanceof SftpxError)) throw error;
+ *   console.log(error.code, error.message); // "usage", and why
+ * }
+ * ```
+ *
  * @module
  */
 export { DEFAULT_SEND_OPTIONS, send } from "./actors/send.ts";
@@ -33,3 +76,14 @@ export type {
   TransferEvent,
 } from "./core/events.ts";
 export { type Secret, secret } from "./core/secret.ts";
+export {
+  type Certificate,
+  type CertificateOptions,
+  DEFAULT_CERTIFICATE_OPTIONS,
+  type MadeCertificate,
+  makeCertificate,
+  readCertificate,
+} from "./crypto/certificate.ts";
+export type { RandomBytes } from "./crypto/random.ts";
+export type { HostAndPort } from "./protocol/address.ts";
+export { formatTicket, parseTicket, type Ticket } from "./protocol/ticket.ts";

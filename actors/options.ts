@@ -18,7 +18,9 @@ export interface Peer {
 
 /** Bytes that are sent under a name as they come; they can be read once. */
 export interface StreamSource {
+  /** What the receiver calls it. */
   readonly name: string;
+  /** What it holds. */
   readonly stream: ReadableStream<Uint8Array>;
 }
 
@@ -26,6 +28,7 @@ export interface StreamSource {
 export interface SendOptions {
   /** Files and folders, or one stream. */
   readonly paths: readonly (string | StreamSource)[];
+  /** Who is to have it. */
   readonly to: Peer;
   /** Sends what symbolic links point to. @default {false} */
   readonly follow?: boolean;
@@ -49,16 +52,21 @@ export interface SendOptions {
   readonly b3sum?: boolean;
   /** Where this machine's part of the state is. @default {"sftpx_resume"} */
   readonly resumeDir?: string;
+  /** Ends the transfer in order; the same call again goes on. */
   readonly signal?: AbortSignal;
+  /** Told of all that happens. @default {nobody} */
   readonly onEvent?: EventSink;
 }
 
 /** What a finished transfer says of itself. */
 export interface SendResult {
+  /** What this send is called, across runs: 64 hex digits. */
   readonly session: string;
+  /** Counts that both ends agree on. */
   readonly totals: Totals;
   /** The digest that both ends confirmed, 64 hex digits. */
   readonly root: string;
+  /** How long it took, ms. */
   readonly ms: number;
   /** What could not be sent, at most the first 100. */
   readonly failures: readonly {
@@ -81,15 +89,15 @@ export interface ReceiveOptions {
   readonly certificate: { readonly cert: string; readonly key: Secret };
   /** Senders prove that they hold it. `"open"` takes anyone. */
   readonly token: Secret | "open";
-  /** @default {"uploads"} */
+  /** Where it goes. @default {"uploads"} */
   readonly uploadDir?: string;
-  /** @default {"sftpx_resume"} */
+  /** Where the journals are. @default {"sftpx_resume"} */
   readonly resumeDir?: string;
   /** Ends after the first transfer that is complete. @default {false} */
   readonly once?: boolean;
-  /** @default {"rename"} */
+  /** What to do with a name that is taken. @default {"rename"} */
   readonly onConflict?: ConflictPolicy;
-  /** @default {"inside"} */
+  /** Which symbolic links to make. @default {"inside"} */
   readonly links?: LinkPolicy;
   /** Takes top-level names that begin with a dot. @default {false} */
   readonly allowHidden?: boolean;
@@ -101,7 +109,9 @@ export interface ReceiveOptions {
   readonly maxSessions?: number;
   /** Bytes of disk that stay free. @default {64 MiB} */
   readonly keepFree?: number;
+  /** Ends the receiver in order. */
   readonly signal?: AbortSignal;
+  /** Told of all that happens. @default {nobody} */
   readonly onEvent?: EventSink;
 }
 

@@ -6,9 +6,9 @@
 import { SftpxError } from "../core/errors.ts";
 import { Supervisor } from "../core/supervisor.ts";
 import { readCertificate } from "../crypto/certificate.ts";
-import { parseAddress } from "../protocol/address.ts";
+import { parseBind } from "../protocol/address.ts";
 import { fileIn } from "../store/own_path.ts";
-import { openRoot, type Root } from "../store/root.ts";
+import { openRoot } from "../store/root.ts";
 import { createEndpoint, quicListener } from "../transport/quic.ts";
 import type { ReceiveOptions, Receiver } from "./options.ts";
 import type { ReceiveOutcome } from "./receive_scheduler.ts";
@@ -18,13 +18,17 @@ import { createSpace } from "./space.ts";
 import { ALPN, loadHashing, systemWorld } from "./world.ts";
 
 /** Options of {@linkcode receive} where none are given. */
-export const DEFAULT_RECEIVE_OPTIONS = Object.freeze({
+export const DEFAULT_RECEIVE_OPTIONS: Readonly<
+  Required<
+    Omit<ReceiveOptions, "certificate" | "token" | "signal" | "onEvent">
+  >
+> = Object.freeze({
   bind: "0.0.0.0:4443",
   uploadDir: "uploads",
   resumeDir: "sftpx_resume",
   once: false,
-  onConflict: "rename" as const,
-  links: "inside" as const,
+  onConflict: "rename",
+  links: "inside",
   allowHidden: false,
   maxSize: Number.MAX_SAFE_INTEGER,
   maxFiles: Number.MAX_SAFE_INTEGER,
@@ -44,20 +48,6 @@ const FAREWELL_MS = 50;
  *
  * @throws {SftpxError} `config` when address or certificate are of no use,
  * `local-io` when the folder is not.
- *
- * @example Usage
- * ```ts no-run
- * import { makeCertificate, receive, secret } from "./mod.ts";
- *
- * const { cert, key } = await makeCertificate({ now: new Date() });
- * const receiver = await receive({
- *   certificate: { cert, key: secret(new TextEncoder().encode(key)) },
- *   token: secret(crypto.getRandomValues(new Uint8Array(32))),
- *   uploadDir: "uploads",
- * });
- * console.log(receiver.address);
- * await receiver.finished;
- * ```
  */
 export async function receive(options: ReceiveOptions): Promise<Receiver> {
   const settings = { ...DEFAULT_RECEIVE_OPTIONS, ...options };
@@ -68,7 +58,7 @@ export async function receive(options: ReceiveOptions): Promise<Receiver> {
     certificate.cert,
     new Date(world.clock.wallMs()),
   );
-  const { hostname, port } = parseAddress(settings.bind, DEFAULT_PORT);
+  const { hostname, port } = parseBind(settings.bind, DEFAULT_PORT);
   const { digest, pool } = await loadHashing();
   const first = await openRoot(uploadDir);
   const space = createSpace(() => first.free(), settings.keepFree, world.clock);

@@ -8,7 +8,7 @@ import { createRateLimiter } from "../core/rate.ts";
 import type { Digest } from "../crypto/digest.ts";
 import { MAX_CHUNK_BYTES, MIN_CHUNK_BYTES } from "../protocol/entry.ts";
 import { parseAddress } from "../protocol/address.ts";
-import { fileIn } from "../store/own_path.ts";
+import { absolute, fileIn } from "../store/own_path.ts";
 import { namedRoots, type SourceRoot, walk } from "../store/source.ts";
 import { endpointPool, quicDialer } from "../transport/quic.ts";
 import type { SendOptions, SendResult, StreamSource } from "./options.ts";
@@ -18,9 +18,23 @@ import { spool } from "./spool.ts";
 import { ALPN, loadHashing, systemWorld } from "./world.ts";
 
 /** Options of {@linkcode send} where none are given. */
-export const DEFAULT_SEND_OPTIONS = Object.freeze({
+export const DEFAULT_SEND_OPTIONS: Readonly<
+  Required<
+    Pick<
+      SendOptions,
+      | "follow"
+      | "exclude"
+      | "lanes"
+      | "giveUpAfterMs"
+      | "fresh"
+      | "checksum"
+      | "b3sum"
+      | "resumeDir"
+    >
+  >
+> = Object.freeze({
   follow: false,
-  exclude: Object.freeze([]) as readonly string[],
+  exclude: Object.freeze([]),
   lanes: 8,
   giveUpAfterMs: 600_000,
   fresh: false,
@@ -44,18 +58,6 @@ const DEFAULT_PORT = 4443;
  *
  * @throws {SftpxError} with the code of what ended it. What only some files
  * suffered is in `failures` of the result.
- *
- * @example Usage
- * ```ts no-run
- * import { parseTicket, send } from "./mod.ts";
- *
- * const result = await send({
- *   paths: ["photos"],
- *   to: parseTicket("sftpx://192.0.2.7:4443/#…"),
- *   onEvent: (event) => console.log(event.type),
- * });
- * console.log(result.totals.bytes, result.root);
- * ```
  */
 export async function send(options: SendOptions): Promise<SendResult> {
   const settings = { ...DEFAULT_SEND_OPTIONS, ...options };
@@ -95,7 +97,7 @@ export async function send(options: SendOptions): Promise<SendResult> {
         totalBytes: undefined,
         label: labelOf(roots),
       },
-      walk: () => walk(roots, settings),
+      walk: () => walk(roots, { ...settings, leaveOut: [absolute(resumeDir)] }),
       digest,
       pool,
       limiter: options.limitRate === undefined

@@ -8,7 +8,9 @@
 export interface Secret {
   /** The bytes themselves, for those who mean it. */
   reveal(): Uint8Array<ArrayBuffer>;
+  /** `[secret]`. */
   toString(): string;
+  /** `[secret]`. */
   toJSON(): string;
 }
 

@@ -25,6 +25,24 @@ const LONGEST = 300;
  * @throws {SftpxError} `usage`, when it is none of these.
  */
 export function parseAddress(text: string, defaultPort?: number): HostAndPort {
+  return readAddress(text, defaultPort, 1);
+}
+
+/**
+ * Reads an address to listen on, as {@linkcode parseAddress} does; port 0 is any
+ * that is free.
+ *
+ * @throws {SftpxError} `usage`, when it is no address.
+ */
+export function parseBind(text: string, defaultPort?: number): HostAndPort {
+  return readAddress(text, defaultPort, 0);
+}
+
+function readAddress(
+  text: string,
+  defaultPort: number | undefined,
+  leastPort: 0 | 1,
+): HostAndPort {
   const fail = (reason: string): SftpxError =>
     new SftpxError(
       "usage",
@@ -41,9 +59,9 @@ export function parseAddress(text: string, defaultPort?: number): HostAndPort {
     if (defaultPort === undefined) throw fail("it has no port");
     return { hostname, port: defaultPort };
   }
-  const number = /^[1-9][0-9]{0,4}$/.test(port) ? Number(port) : 0;
-  if (number < 1 || number > 65_535) {
-    throw fail("the port must be a number in 1..65535");
+  const number = /^(0|[1-9][0-9]{0,4})$/.test(port) ? Number(port) : -1;
+  if (number < leastPort || number > 65_535) {
+    throw fail(`the port must be a number in ${leastPort}..65535`);
   }
   return { hostname, port: number };
 }

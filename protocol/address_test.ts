@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { SftpxError } from "../core/errors.ts";
 import { forAll } from "../tests/testutil/random.ts";
-import { formatAddress, parseAddress } from "./address.ts";
+import { formatAddress, parseAddress, parseBind } from "./address.ts";
 
 /** What was written, the host and the port that it means, and how it is written back. */
 const GOOD = [
@@ -177,4 +177,12 @@ Deno.test("an IPv6 address is one exactly when the platform thinks so", () => {
     },
     { runs: 5000 },
   );
+});
+
+Deno.test("parseBind() takes port 0 for any that is free, and parseAddress() does not", () => {
+  assertEquals(parseBind("127.0.0.1:0"), { hostname: "127.0.0.1", port: 0 });
+  assertEquals(parseBind("[::]:0"), { hostname: "::", port: 0 });
+  assertEquals(parseBind("localhost", 4443).port, 4443);
+  assertThrows(() => parseBind("127.0.0.1:65536"), SftpxError, "0..65535");
+  assertThrows(() => parseAddress("127.0.0.1:0"), SftpxError, "1..65535");
 });

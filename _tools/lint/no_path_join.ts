@@ -11,7 +11,7 @@ import { isTooling, repositoryPath } from "./files.ts";
 
 // core/ and protocol/ have no disk: their names are of actors and of entries.
 const ALLOWED =
-  /^(store\/(paths|root|source|ignore)[a-z_]*\.ts$|cmd\/|core\/|protocol\/)/;
+  /^(store\/(paths|own_path|root|source|ignore)[a-z_]*\.ts$|cmd\/|core\/|protocol\/)/;
 const PATH_MODULE = /^(node:path|@std\/path)(\/.*)?$/;
 const PATH_NAME = /(path|dir|directory|folder|root|name)$/i;
 const HINT = "Only store/paths.ts makes a path out of a name: call it";
