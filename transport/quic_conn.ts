@@ -18,9 +18,6 @@ import {
 import { quicReceiveStream, quicSendStream } from "./quic_streams.ts";
 import type { CloseInfo, Conn } from "./transport.ts";
 
-/** The longest reason that is sent: a close must fit into one datagram. */
-const MAX_REASON_BYTES = 256;
-
 /** Wraps a connection whose handshake is done. */
 export function quicConn(
   conn: Deno.QuicConn,
@@ -105,7 +102,8 @@ export function quicConn(
     close(code, reason = "") {
       if (ours !== undefined || ended !== undefined) return;
       ours = { code, reason, remote: false };
-      conn.close({ closeCode: closeNumber(code), reason: shorten(reason) });
+      // The platform cuts a reason that does not fit into a datagram.
+      conn.close({ closeCode: closeNumber(code), reason });
     },
   };
 }
@@ -127,12 +125,4 @@ function acceptor<T>(
     await closed; // rejects when lost
     return undefined;
   };
-}
-
-function shorten(reason: string): string {
-  const bytes = new TextEncoder().encode(reason);
-  if (bytes.length <= MAX_REASON_BYTES) return reason;
-  const cut = new Uint8Array(MAX_REASON_BYTES);
-  const { read } = new TextEncoder().encodeInto(reason, cut);
-  return reason.slice(0, read);
 }

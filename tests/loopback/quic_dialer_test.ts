@@ -13,7 +13,7 @@ const { cert, key, fingerprint } = CERTIFICATE;
 /** Gives what it took back in reverse order, and lets the platform finish. */
 async function closed(...all: { close(): void }[]): Promise<void> {
   for (const one of all) one.close();
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await new Promise((resolve) => setTimeout(resolve, 50));
 }
 
 Deno.test("a name is dialed at all of its addresses, and the first that answers wins", async () => {

@@ -156,7 +156,7 @@ Deno.test("a listener with as many peers waiting as may wait refuses the next on
   return withSides(sides, async ({ dialer, listener, server }) => {
     const conns = [await dialer.dial(NEVER), await dialer.dial(NEVER)];
     // The dialer is done a little before the listener is.
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await new Promise((resolve) => setTimeout(resolve, 50));
     const error = await failure(dialer);
     assertEquals(error.code, "peer-busy");
     assertEquals(
@@ -169,7 +169,7 @@ Deno.test("a listener with as many peers waiting as may wait refuses the next on
     );
     assertEquals(events, ['listener.refused {"waiting":2}']);
     conns[0]?.close();
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await new Promise((resolve) => setTimeout(resolve, 50));
     conns.push(await dialer.dial(NEVER)); // the one that left made room
     assert(await listener.accept() !== undefined);
     for (const conn of conns) conn.close();
@@ -234,7 +234,7 @@ Deno.test("a port that is in use, and an address that is not ours, are mistakes 
     "config",
   );
   taken.close();
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await new Promise((resolve) => setTimeout(resolve, 50));
 });
 
 Deno.test("every code that has a number of its own comes back from it", () => {

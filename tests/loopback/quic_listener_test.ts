@@ -22,6 +22,15 @@ function recorder() {
   return { events, log };
 }
 
+/** Waits for what the network brings; the test's own time ends it if it does not come. */
+async function until(
+  happened: () => boolean | Promise<boolean>,
+): Promise<void> {
+  while (!await happened()) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
 /** Dials through a network that lets the first datagram in, and nothing out. */
 async function stalledDials(
   sides: ReturnType<typeof quicSides>,
@@ -35,9 +44,9 @@ async function stalledDials(
     sides.dialerWith({
       hostname,
       port,
-      dialTimeoutMs: 1500,
       idleTimeoutMs: 1000,
     }).dial(NEVER).catch(() => {}));
+  await until(async () => (await proxy.counters()).up.received >= count);
   return async () => {
     await Promise.all(dialing);
     await proxy.close();
@@ -46,13 +55,13 @@ async function stalledDials(
 
 Deno.test("handshakes that stall hold up nobody, and are ended at their deadline", async () => {
   const { events, log } = recorder();
-  const sides = quicSides({ log, handshakeTimeoutMs: 400 });
+  const sides = quicSides({ log, handshakeTimeoutMs: 1500 });
   const over = await stalledDials(sides, 5);
-  await new Promise((resolve) => setTimeout(resolve, 100));
   const { near, far } = await quicPair(sides);
   assertEquals(far.remote, sides.client.address);
   assertEquals(events, []); // all five still stall
   near.close();
+  await until(() => events.length >= 5);
   await over();
   const texts = events.map(({ name, fields }) => `${name} ${fields.error}`);
   assert(texts.length >= 5, texts.join());
@@ -69,7 +78,7 @@ Deno.test("only so many handshakes run at once: the oldest give way, and an hone
   const { events, log } = recorder();
   const sides = quicSides({ log, maxHandshakes: 3 });
   const over = await stalledDials(sides, 8);
-  await new Promise((resolve) => setTimeout(resolve, 200));
+  await until(() => events.length >= 5);
   const evicted = events.map(({ name, fields }) => `${name} ${fields.error}`);
   assertEquals(
     evicted.slice(0, 5),
@@ -94,7 +103,8 @@ Deno.test("a peer whose handshake gave way is told that we are busy", async () =
     SftpxError,
     `Cannot reach "${hostname}:${port}": it ended the handshake`,
   );
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  // What the listener answers is lost: it has accepted.
+  await until(async () => (await proxy.counters()).down.dropped > 0);
   await proxy.set("down", { blackhole: false });
   await quicPair(sides);
   assertEquals((await dialing).code, "peer-busy");
@@ -109,7 +119,7 @@ Deno.test("a peer whose handshake gave way after its own part was done loses the
   await proxy.set("both", { delayMs: 200 });
   const { hostname, port } = proxy;
   const dialing = sides.dialerWith({ hostname, port }).dial(NEVER);
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  await until(async () => (await proxy.counters()).down.received > 0);
   await quicPair(sides);
   const conn = await dialing; // there is no code in a close so early
   const error = await assertRejects(
@@ -133,7 +143,7 @@ Deno.test("a peer that does not trust us never becomes a connection", async () =
   for (let i = 0; i < 20; i++) {
     await sides.dialerWith({ fingerprint }).dial(NEVER).catch(() => {});
   }
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await until(() => events.length >= 20);
   assertEquals(accepted, 0);
   assertEquals(events.length, 20);
   assertEquals(events[0]?.name, "listener.handshake-failed");

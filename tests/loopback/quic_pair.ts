@@ -75,7 +75,7 @@ export function quicSides(
       listener.close();
       client.close();
       server.close();
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await new Promise((resolve) => setTimeout(resolve, 50));
     },
   };
 }
