@@ -6,8 +6,8 @@
  *
  * @module
  */
-import { type Behavior, unreachable } from "../core/actor.ts";
-import { type ErrorCode, SftpxError } from "../core/errors.ts";
+import { type Behavior, type Context, unreachable } from "../core/actor.ts";
+import { type ErrorCode, isRetryable, SftpxError } from "../core/errors.ts";
 import type { Address } from "../core/mailbox.ts";
 import type { CloseInfo, Conn } from "../transport/transport.ts";
 import { closeError } from "./close_error.ts";
@@ -43,13 +43,50 @@ export interface ConnectionDeps<L extends Link> {
   readonly migration: () => Address<Connected<L>>;
   /** Why this session ends, if it does; none when only this life does. */
   readonly ending: () => Ending | undefined;
+  /** For those who dial: what to do when the peer falls silent. */
+  readonly silence?: Silence<L>;
 }
+
+/**
+ * A peer that is gone says nothing, and QUIC takes half a minute to call that a
+ * loss. So one who hears nothing for a while tries another connection beside
+ * the one it has, and takes whichever speaks first.
+ */
+export interface Silence<L extends Link> {
+  /** Milliseconds since the peer was last heard. */
+  readonly silentMs: () => number;
+  /** Keeps a link for the next life. */
+  readonly keep: (link: L) => void;
+}
+
+/** A peer that says nothing for this long may be gone, ms: it beats every second. */
+export const SILENT_MS = 4000;
+/** How often silence is looked for, ms. */
+const LISTEN_MS = 500;
 
 /** Creates one life of a connection. */
 export function connection<L extends Link>(
   deps: ConnectionDeps<L>,
 ): Behavior<ConnectionMessage<L>> {
   let conn: Conn | undefined;
+  const watch = (
+    cx: Context<ConnectionMessage<L>>,
+    { silentMs, keep }: Silence<L>,
+  ): void => {
+    cx.spawn(async (signal) => {
+      for (;;) {
+        await cx.clock.delay(LISTEN_MS, signal);
+        if (silentMs() < SILENT_MS) continue;
+        const other = await dialBeside(deps.link, silentMs, cx, signal);
+        if (other === undefined) continue;
+        keep(other);
+        throw new SftpxError(
+          "connection-lost",
+          "Cannot hear the peer over this connection, and can over another",
+        );
+      }
+    });
+  };
   return {
     start(cx) {
       cx.spawn(async (signal) => {
@@ -64,6 +101,7 @@ export function connection<L extends Link>(
           const { link } = message;
           cx.log.event("connection.up", { remote: link.conn.remote });
           cx.spawn(async () => judgeClose(await link.conn.closed));
+          if (deps.silence !== undefined) watch(cx, deps.silence);
           await deps.scheduler.send({ type: "connected", link }, cx.signal);
           await deps.migration().send({ type: "connected", link }, cx.signal);
           return;
@@ -82,6 +120,36 @@ export function connection<L extends Link>(
       conn?.close(ending?.code, ending?.reason);
     },
   };
+}
+
+/** Tries another connection until the one there is speaks again; `undefined` when it does. */
+async function dialBeside<L extends Link>(
+  dial: (signal: AbortSignal) => Promise<L>,
+  silentMs: () => number,
+  { clock }: Context<ConnectionMessage<L>>,
+  signal: AbortSignal,
+): Promise<L | undefined> {
+  const given = new AbortController();
+  const either = AbortSignal.any([signal, given.signal]);
+  const heard = (async (): Promise<undefined> => {
+    while (silentMs() >= LISTEN_MS) await clock.delay(LISTEN_MS / 2, either);
+    return undefined;
+  })();
+  const dialled = dial(either);
+  let link: L | undefined;
+  try {
+    link = await Promise.race([heard, dialled]);
+    return link;
+  } catch (error) {
+    signal.throwIfAborted();
+    if (isRetryable(error)) return undefined; // it is tried again
+    throw error;
+  } finally {
+    given.abort();
+    heard.catch(() => {});
+    // One that comes too late is not left open.
+    if (link === undefined) dialled.then(({ conn }) => conn.close(), () => {});
+  }
 }
 
 /** A close by the peer ends this life: for good if it gave a reason, or until it is back. */

@@ -90,6 +90,8 @@ export function frameBatches(
 
 /** Frames on their way out: added without waiting, written in order by one task. */
 export interface FrameQueue {
+  /** True when all that was added is written, or on its way. */
+  readonly isEmpty: boolean;
   /** Adds `frames`. Their number is bounded by those who add: the window of open entries. */
   push(...frames: Uint8Array[]): void;
   /** Writes what is there and what comes, until `signal` aborts. */
@@ -101,6 +103,9 @@ export function frameQueue(): FrameQueue {
   let waiting: Uint8Array[] = [];
   let wake: () => void = () => {};
   return {
+    get isEmpty() {
+      return waiting.length === 0;
+    },
     push(...frames) {
       for (const frame of frames) waiting.push(frame);
       wake();

@@ -137,7 +137,7 @@ export function receiveScheduler(
     receipted = false;
     rules.connect();
     rules.heardControl(link.hello);
-    wire = openReceiveWire(cx, ++epochs, link, {
+    wire = openReceiveWire(cx, ++epochs, link, beat, {
       pool: deps.pool,
       judge: (record) => rules.heardRecord(record),
       target: (index) => deps.desk.current?.target(index),
@@ -356,14 +356,16 @@ export function receiveScheduler(
       rate: Math.round(meter.rate()),
       limiter: "none",
     });
-    if (!isOpen()) return;
-    wire?.say(encodeStatus({
+  };
+
+  /** What the sender hears once in a while: how far we are, and that we are here. */
+  const beat = (): Uint8Array =>
+    encodeStatus({
       type: "progress",
-      durableBytes: run.totals.bytes,
+      durableBytes: run?.totals.bytes ?? 0,
       receivedBytes: received,
       limiter: "none",
-    }));
-  };
+    });
 
   const probe = (
     reply: Reply<boolean>,

@@ -59,11 +59,20 @@ const STATUS_PRIORITY = 500;
 /** Lanes and a manifest, and some that are ending. */
 const MAX_STREAMS = 80;
 
-/** Starts to read a connection's control stream. */
+/** How often a sender hears from us, ms: it takes silence for a sign. */
+const BEAT_MS = 500;
+
+/**
+ * Starts to read a connection's control stream.
+ *
+ * @param beat What to say on the status stream at regular times, however busy
+ * the actors and the disk are.
+ */
 export function openReceiveWire(
   cx: Context<ReceiveWireMessage>,
   epoch: number,
   link: ReceiveLink,
+  beat: () => Uint8Array,
   lane: Omit<ReceiveLaneDeps, "stream">,
 ): ReceiveWire {
   const own = new AbortController();
@@ -138,6 +147,12 @@ export function openReceiveWire(
         const stream = await conn.openUni(STATUS_PRIORITY);
         await stream.write(encodePreamble("status", 0));
         await status.run(stream, signal);
+      });
+      task(async () => {
+        for (;;) {
+          await cx.clock.delay(BEAT_MS, signal);
+          if (status.isEmpty) status.push(beat());
+        }
       });
       task(async () => {
         for (;;) {

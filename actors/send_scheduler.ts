@@ -61,6 +61,8 @@ export interface SendSchedulerDeps {
   readonly emit: EventSink;
   /** Told whenever something became durable. */
   readonly progress: () => void;
+  /** Told whenever the receiver was heard. */
+  readonly heard: () => void;
   readonly finished: (outcome: SendOutcome) => void;
 }
 

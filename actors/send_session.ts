@@ -97,12 +97,20 @@ export async function runSendSession(
   let wasAccepted = false;
   let mayForget = deps.offer.fresh;
   const began = world.clock.now();
+  let heardAt = began;
+  let spare: SendLink | undefined;
 
   const end = (error: unknown): void => {
     failure ??= error;
     own.abort();
   };
   const link = async (signal: AbortSignal): Promise<SendLink> => {
+    if (spare !== undefined) {
+      const link = spare;
+      spare = undefined;
+      heardAt = world.clock.now();
+      return link;
+    }
     emit({ type: "connecting", address, attempt: ++attempt });
     try {
       const conn = await deps.dialer.dial(signal);
@@ -111,6 +119,7 @@ export async function runSendSession(
         const greeting = { ...deps, ...world, life, attempt, offer };
         const link = await greetReceiver(conn, greeting, signal);
         wasAccepted = true;
+        heardAt = world.clock.now();
         mayForget = false; // what comes from here on is to be kept
         return link;
       } catch (error) {
@@ -168,6 +177,7 @@ export async function runSendSession(
         session: hex,
         chunker: chunks,
         progress: () => supervisor.progress(),
+        heard: () => heardAt = world.clock.now(),
         finished(done) {
           outcome = done;
           own.abort();
@@ -197,6 +207,10 @@ export async function runSendSession(
               reason: "Cannot go on: the sender was stopped",
             }
             : ending,
+        silence: {
+          silentMs: () => world.clock.now() - heardAt,
+          keep: (link) => spare = link,
+        },
       }),
   });
   watch.migration = supervisor.add<MigrationMessage<SendLink>>({
@@ -225,6 +239,7 @@ export async function runSendSession(
   } catch (error) {
     failure ??= error;
   }
+  spare?.conn.close();
   if (outcome !== undefined) return outcome;
   if (signal.aborted) {
     throw new SftpxError(

@@ -69,6 +69,8 @@ export interface WireDeps {
   readonly limiter: RateLimiter | undefined;
   /** Lanes at most. */
   readonly lanes: number;
+  /** Told whenever the receiver was heard. */
+  readonly heard: () => void;
 }
 
 /** One connection at work. */
@@ -132,12 +134,16 @@ export function openWire(
     await queue.run(stream, signal);
   });
   task(() =>
-    readStatus(conn, (frames) => say({ type: "status", epoch, frames }))
+    readStatus(conn, (frames) => {
+      deps.heard();
+      return say({ type: "status", epoch, frames });
+    })
   );
   task(async () => {
     for (;;) {
       const frame = await control.read();
       if (frame === undefined) return;
+      deps.heard();
       await say({ type: "control", epoch, frame });
     }
   });
