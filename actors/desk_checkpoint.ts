@@ -81,6 +81,7 @@ async function assemble(item: Item, digest: Digest): Promise<void> {
   const { file, b3sum } = item;
   await file?.assemble();
   if (file === undefined || b3sum === undefined) return;
+  if (item.digest !== undefined && sameDigest(item.digest, b3sum)) return;
   const hasher = digest.hasher();
   for await (const bytes of file.content()) hasher.update(bytes);
   if (sameDigest(hasher.digest(), b3sum)) return;

@@ -353,6 +353,7 @@ export function receiveScheduler(
       total: bytes,
       counted: total !== undefined,
       entries,
+      sent: received,
       rate: Math.round(meter.rate()),
       limiter: "none",
     });

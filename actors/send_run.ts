@@ -68,6 +68,14 @@ export interface SendRun {
   heard(frames: readonly StatusFrame[]): void;
   /** Takes the report of a lane; returns what to announce. */
   report(report: LeaseReport): Uint8Array[];
+  /** Files that were read and wait for the digest of the whole, since the last call. */
+  takeUnsummed(): OutEntry<Source>[];
+  /** Takes the digest of a whole file; returns what to announce. */
+  summed(
+    index: number,
+    gen: number,
+    b3sum: Uint8Array | undefined,
+  ): Uint8Array[];
   /** Takes another look at a file that changed; returns what to announce. */
   looked(index: number, facts: SourceFileEntry | SftpxError): Uint8Array[];
   /** A new connection to the same receiver; returns what it may not have heard. */
@@ -85,6 +93,7 @@ export function sendRun(deps: SendRunDeps): SendRun {
   const hasher = deps.digest.hasher();
   let root: Uint8Array | undefined;
   const ledger = outgoing<Source>({
+    b3sum: deps.b3sum,
     digest: deps.digest.digest,
     fold: (record) => hasher.update(record),
     final: (index) => rules.final(index),
@@ -93,6 +102,7 @@ export function sendRun(deps: SendRunDeps): SendRun {
   let plan = createPlan();
   let window = 0;
   let skippedByWalk = 0;
+  const unsummed = new Map<OutEntry<Source>, "new" | "taken">();
   let sent = 0;
   let same = 0;
   const fail = (path: string, reason: string): void =>
@@ -227,6 +237,12 @@ export function sendRun(deps: SendRunDeps): SendRun {
       const frames: Uint8Array[] = [];
       for (const { index, gen } of report.read) {
         if (!ledger.isRead(index, gen)) continue;
+        const entry = ledger.get(index);
+        const isLarge = entry !== undefined && chunkCount(entry.entry) > 1;
+        if (deps.b3sum && isLarge) {
+          if (!unsummed.has(entry)) unsummed.set(entry, "new");
+          continue;
+        }
         const item = ledger.settle(index);
         if (item !== undefined) frames.push(...digestFrame(item));
       }
@@ -234,6 +250,21 @@ export function sendRun(deps: SendRunDeps): SendRun {
         frames.push(...giveUp(index, reason));
       }
       return frames;
+    },
+    takeUnsummed() {
+      const list = [...unsummed].filter(([, state]) => state === "new");
+      for (const [item] of list) unsummed.set(item, "taken");
+      return list.map(([item]) => item);
+    },
+    summed(index, gen, b3sum) {
+      const item = ledger.get(index);
+      if (item !== undefined) unsummed.delete(item);
+      if (!ledger.isRead(index, gen)) return [];
+      if (b3sum === undefined) {
+        return giveUp(index, `Cannot send "${item?.entry.path}": it changed`);
+      }
+      const settled = ledger.settle(index, b3sum);
+      return settled === undefined ? [] : digestFrame(settled);
     },
     looked(index, facts) {
       const item = ledger.get(index);

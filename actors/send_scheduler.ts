@@ -15,6 +15,7 @@ import { createMeter, type RateLimiter } from "../core/rate.ts";
 import type { Digest } from "../crypto/digest.ts";
 import type { ControlFrame } from "../protocol/control.ts";
 import { sameDigest } from "../protocol/digests.ts";
+import { createSemaphore } from "../core/semaphore.ts";
 import { senderRules } from "../protocol/session.ts";
 import { refreshed, type SourceFileEntry } from "../store/source.ts";
 import type { HashPool } from "../workers/hash_pool.ts";
@@ -28,6 +29,7 @@ import {
   type Wire,
   type WireMessage,
 } from "./send_wire.ts";
+import { sumFile } from "./sum.ts";
 
 /** What the sender's scheduler can be told. */
 export type SendSchedulerMessage =
@@ -39,6 +41,14 @@ export type SendSchedulerMessage =
     readonly run: number;
     readonly index: number;
     readonly facts: SourceFileEntry | SftpxError;
+  }
+  | {
+    readonly type: "summed";
+    readonly run: number;
+    readonly index: number;
+    readonly gen: number;
+    /** `undefined` when the file is not what it was. */
+    readonly b3sum: Uint8Array | undefined;
   }
   | { readonly type: "tick" };
 
@@ -82,6 +92,7 @@ export function sendScheduler(
   deps: SendSchedulerDeps,
 ): Behavior<SendSchedulerMessage> {
   const rules = senderRules();
+  const summing = createSemaphore(1);
   let runs = 0;
   let run: SendRun | undefined;
   let peerLife: Uint8Array | undefined;
@@ -210,6 +221,23 @@ export function sendScheduler(
     receipt = undefined;
   };
 
+  /** Reads files once more, in order, for the digest of the whole of each. */
+  const sumFiles = (
+    { number, takeUnsummed }: SendRun,
+    cx: Context<SendSchedulerMessage>,
+  ): void => {
+    for (const { index, gen, source } of takeUnsummed()) {
+      cx.spawn(async (signal) => {
+        using _turn = await summing.acquire(signal);
+        const b3sum = await sumFile(source, deps.digest, signal);
+        await cx.self.send(
+          { type: "summed", run: number, index, gen, b3sum },
+          signal,
+        );
+      });
+    }
+  };
+
   const showProgress = (): void => {
     if (run === undefined || meter === undefined) return;
     const { totals, ended } = run.ledger;
@@ -227,6 +255,7 @@ export function sendScheduler(
       total: totals.found,
       counted: ended,
       entries: totals.entries,
+      sent: run.totals.sent,
       rate: Math.round(meter.rate()),
       limiter: "none",
     });
@@ -234,7 +263,8 @@ export function sendScheduler(
 
   const tellFinal = (current: SendRun): void => {
     for (
-      const { entry, outcome, skipped, reason } of current.ledger.takeFinal()
+      const { entry, outcome, skipped, reason, b3sum } of current.ledger
+        .takeFinal()
     ) {
       if (entry.kind === "dir-end") continue;
       if (outcome !== "here") {
@@ -254,6 +284,7 @@ export function sendScheduler(
           ? "skipped"
           : "received",
         bytes: entry.kind === "file" ? entry.size : 0,
+        ...(b3sum && { b3sum: b3sum.toHex() }),
         ...(reason === undefined ? {} : { reason }),
       });
     }
@@ -289,7 +320,14 @@ export function sendScheduler(
           wire.done(message.lane);
           wire.announce(...run.report(message.report));
           lookAgain(run, message.report, cx);
+          sumFiles(run, cx);
           feed();
+          return;
+        case "summed":
+          if (message.run !== run?.number) return;
+          wire?.announce(
+            ...run.summed(message.index, message.gen, message.b3sum),
+          );
           return;
         case "looked":
           if (message.run !== run?.number) return;

@@ -167,7 +167,9 @@ export function verifier(deps: VerifierDeps): Behavior<VerifierMessage> {
           cases.clear();
           run = message.run;
           needsDigest = message.b3sum;
-          const { checksum, fresh } = message;
+          const { fresh } = message;
+          // What is in place is compared too, so that its digest is known.
+          const checksum = message.checksum || message.b3sum;
           await deps.persistence.send(
             { type: "begin", run, checksum, fresh },
             cx.signal,

@@ -82,6 +82,8 @@ export type TransferEvent =
     readonly total: number;
     readonly counted: boolean;
     readonly entries: number;
+    /** Bytes of content that crossed the network in this run so far. */
+    readonly sent: number;
     /** Bytes a second, over the last seconds. */
     readonly rate: number;
     readonly limiter: Limiter;
@@ -93,6 +95,8 @@ export type TransferEvent =
     readonly kind: "file" | "dir" | "link";
     readonly outcome: EntryOutcome;
     readonly bytes: number;
+    /** The file's own BLAKE3, as `b3sum` prints it, where it was asked for. */
+    readonly b3sum?: string;
     /** Where it stands, below the upload directory, when that is not `path`. */
     readonly finalPath?: string;
     readonly reason?: string;

@@ -127,6 +127,8 @@ export interface Outgoing<S> {
 
 /** What a ledger needs: hashes of bytes and the running root. */
 export interface OutgoingDeps {
+  /** Files come with their own BLAKE3; that of one chunk is its digest. */
+  readonly b3sum?: boolean;
   /** BLAKE3 of `bytes`. */
   readonly digest: (bytes: Uint8Array) => Uint8Array;
   /** Adds to the root digest. */
@@ -298,6 +300,7 @@ export function outgoing<S>(deps: OutgoingDeps): Outgoing<S> {
       if (entry.kind === "file") {
         totals.found += entry.size;
         if (entry.size === 0) item.digest = deps.digest(new Uint8Array());
+        if (deps.b3sum) item.b3sum = item.digest;
       }
       return item;
     },
@@ -416,7 +419,7 @@ export function outgoing<S>(deps: OutgoingDeps): Outgoing<S> {
       if (item === undefined || item.digest !== undefined) return undefined;
       const all = item.digests.concat();
       item.digest = all.length === 32 ? all : deps.digest(all);
-      item.b3sum = b3sum;
+      item.b3sum = b3sum ?? (deps.b3sum && all.length === 32 ? all : undefined);
       return item;
     },
     change(index, entry) {
