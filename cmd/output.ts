@@ -4,7 +4,6 @@
  * @module
  */
 import type { TransferEvent } from "../core/events.ts";
-import type { Io } from "./io.ts";
 
 /** How a command speaks. */
 export interface Style {
@@ -48,20 +47,6 @@ export interface Failure {
 
 /** Whether a command sends or takes in. */
 export type Role = "send" | "recv";
-
-/** Makes the output that `style` asks for. */
-export async function createOutput(
-  io: Io,
-  style: Style,
-  role: Role,
-): Promise<Output> {
-  if (style.json || style.logFormat === "json") {
-    const { jsonOutput } = await import("./json.ts");
-    return jsonOutput(io, style);
-  }
-  const { textOutput } = await import("./render.ts");
-  return textOutput(io, style, role);
-}
 
 /** True for an event that is told even when only errors are. */
 export function isTrouble(event: TransferEvent): boolean {

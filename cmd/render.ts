@@ -64,6 +64,10 @@ export function textOutput(io: Io, style: Style, role: Role): Output {
       if (resumed !== undefined) {
         note(resumed);
       }
+      if (event.type === "entry" && event.b3sum !== undefined) {
+        erase();
+        io.out(`${event.b3sum}  ${printable(event.path)}\n`);
+      }
       const words = wordsOf(event, role, style.verbose);
       if (words !== undefined) {
         (isTrouble(event) ? line : note)(words);

@@ -11,7 +11,8 @@ import type {
 } from "../actors/options.ts";
 import { exitAfter, report } from "./exit.ts";
 import { type Io, processIo } from "./io.ts";
-import { createOutput, type Output, type Style } from "./output.ts";
+import { createOutput } from "./create_output.ts";
+import type { Output, Style } from "./output.ts";
 import { VERSION } from "./version.ts";
 
 /** What moves the bytes. */

@@ -1,0 +1,21 @@
+/**
+ * The choice of how a command speaks; what is not chosen is not loaded.
+ *
+ * @module
+ */
+import type { Io } from "./io.ts";
+import type { Output, Role, Style } from "./output.ts";
+
+/** Makes the output that `style` asks for. */
+export async function createOutput(
+  io: Io,
+  style: Style,
+  role: Role,
+): Promise<Output> {
+  if (style.json || style.logFormat === "json") {
+    const { jsonOutput } = await import("./json.ts");
+    return jsonOutput(io, style);
+  }
+  const { textOutput } = await import("./render.ts");
+  return textOutput(io, style, role);
+}
