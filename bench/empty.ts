@@ -1,0 +1,5 @@
+/**
+ * Nothing: what it takes to run it is what every program takes.
+ *
+ * @module
+ */
