@@ -95,6 +95,7 @@ function progress(
     total: 3_000_000,
     counted,
     entries: 3,
+    sent: 0,
     rate,
     limiter: "link",
   };
