@@ -164,6 +164,27 @@ export function joinBytes(
   return all;
 }
 
+/**
+ * Waits for `work`, but no longer than until `signal` aborts: streams know
+ * nothing of signals, and whoever waits for one may have to end before it does.
+ * What becomes of the work then is nobody's concern.
+ */
+export async function untilAborted(
+  work: Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const abort = (): void => resolve();
+  signal.addEventListener("abort", abort, { once: true });
+  if (signal.aborted) resolve();
+  work.catch(() => {});
+  try {
+    await Promise.race([work, promise]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}
+
 function isDefined<T>(value: T | undefined): value is T {
   return value !== undefined;
 }

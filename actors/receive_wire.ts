@@ -17,6 +17,7 @@ import {
   frameQueue,
   MANIFEST_BODY_BYTES,
   readStreamPreamble,
+  untilAborted,
 } from "./frames.ts";
 import { receiveLane, type ReceiveLaneDeps } from "./lane_receive.ts";
 
@@ -85,7 +86,7 @@ export function openReceiveWire(
   const task = (run: () => Promise<void>): void => {
     cx.spawn(async () => {
       try {
-        await run();
+        await untilAborted(run(), signal);
       } catch (error) {
         const isOurs = signal.aborted ||
           error instanceof SftpxError && error.code === "connection-lost";

@@ -30,6 +30,7 @@ import {
   frameQueue,
   readStreamPreamble,
   STATUS_BODY_BYTES,
+  untilAborted,
 } from "./frames.ts";
 import { type LeaseReport, type Readable, sendLane } from "./lane_send.ts";
 
@@ -117,7 +118,7 @@ export function openWire(
   const task = (run: () => Promise<void>): void => {
     cx.spawn(async () => {
       try {
-        await run();
+        await untilAborted(run(), signal);
       } catch (error) {
         const isOurs = signal.aborted ||
           error instanceof SftpxError && error.code === "connection-lost";

@@ -104,20 +104,29 @@ export function incoming(
   const same: RangeSet = rangeSet();
   let offered: ChunkDigests = chunkDigests(chunks);
   const writing = new Map<number, Promise<void>>();
-  let part: PartFile | undefined;
+  let part: Promise<PartFile> | undefined;
+  let isEnded = false;
   let reserved = options.reserved;
 
-  /** Opens the part, making it if it is not there or is nobody's. */
-  const openPart = async (): Promise<PartFile> => {
-    if (part !== undefined) return part;
-    const isOurs = options.isKept || written.count > 0;
-    const there = isOurs ? await partial.open(slot) : undefined;
-    if (there === undefined) await partial.remove(slot);
-    part = there ?? await partial.create(slot);
-    return part;
+  /** Opens the part, making it if it is not there or is nobody's; once, for all who ask. */
+  const openPart = (): Promise<PartFile> => {
+    if (isEnded) {
+      return Promise.reject(
+        new SftpxError(
+          "cancelled",
+          `Cannot write ${quoted(path)}: it is closed`,
+        ),
+      );
+    }
+    return part ??= (async () => {
+      const isOurs = options.isKept || written.count > 0;
+      const there = isOurs ? await partial.open(slot) : undefined;
+      if (there === undefined) await partial.remove(slot);
+      return there ?? await partial.create(slot);
+    })();
   };
   const closePart = (): void => {
-    part?.close();
+    part?.then((file) => file.close(), () => {}); // who opened it heard why not
     part = undefined;
   };
   /** What is written takes room itself, and needs none reserved any more. */
@@ -180,7 +189,7 @@ export function incoming(
       return reserved;
     },
     async write(chunk, bytes) {
-      if (written.has(chunk)) return;
+      if (isEnded || written.has(chunk)) return; // nobody waits for it any more
       const pending = writing.get(chunk);
       if (pending !== undefined) return await pending;
       const work = (async () => {
@@ -194,7 +203,10 @@ export function incoming(
       })();
       writing.set(chunk, work);
       try {
-        await work;
+        await work.catch((error) => {
+          if (!isEnded) throw error;
+        });
+        if (isEnded) return;
         same.remove(chunk, chunk + 1);
         written.add(chunk, chunk + 1);
       } finally {
@@ -296,6 +308,7 @@ export function incoming(
       return placed;
     },
     close() {
+      isEnded = true;
       closePart();
       use(reserved);
     },
