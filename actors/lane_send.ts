@@ -33,7 +33,7 @@ export interface SendLaneDeps {
   readonly stream: SendStream;
   readonly ledger: Pick<
     Outgoing<Readable>,
-    "get" | "chunkRead" | "isRead"
+    "get" | "chunkRead" | "isRead" | "wasRead"
   >;
   readonly pool: HashPool;
   readonly limiter: RateLimiter | undefined;
@@ -153,7 +153,10 @@ export function sendLane(deps: SendLaneDeps): SendLane {
           report.changed.push({ index, gen });
           return false;
         }
-        if (isLast) report.read.push({ index, gen });
+        if (isLast) {
+          deps.ledger.wasRead(index, gen);
+          report.read.push({ index, gen });
+        }
         writeRecord(buffer, at, {
           kind: use,
           gen: gen & 0xffff,

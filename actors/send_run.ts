@@ -174,6 +174,9 @@ export function sendRun(deps: SendRunDeps): SendRun {
     }
     plan.removeRange(index, gen, end, chunks - end);
   };
+  const toSum = (item: OutEntry<Source>): void => {
+    if (item.unchanged && !unsummed.has(item)) unsummed.set(item, "new");
+  };
   const giveUp = (index: number, reason: string): Uint8Array[] => {
     const item = ledger.giveUp(index, "local-io", reason);
     if (item === undefined) return [];
@@ -236,15 +239,10 @@ export function sendRun(deps: SendRunDeps): SendRun {
       same += report.same;
       const frames: Uint8Array[] = [];
       for (const { index, gen } of report.read) {
-        if (!ledger.isRead(index, gen)) continue;
-        const entry = ledger.get(index);
-        const isLarge = entry !== undefined && chunkCount(entry.entry) > 1;
-        if (deps.b3sum && isLarge) {
-          if (!unsummed.has(entry)) unsummed.set(entry, "new");
-          continue;
-        }
-        const item = ledger.settle(index);
-        if (item !== undefined) frames.push(...digestFrame(item));
+        const item = ledger.get(index);
+        if (item?.gen !== gen) continue;
+        if (item.digest !== undefined) frames.push(...digestFrame(item));
+        else toSum(item);
       }
       for (const { index, reason } of report.failed) {
         frames.push(...giveUp(index, reason));
@@ -291,7 +289,8 @@ export function sendRun(deps: SendRunDeps): SendRun {
       for (const item of ledger.live()) {
         if (item.index >= next || item.gen > 0) frames.push(entryFrame(item));
         if (item.outcome === "gone") frames.push(goneFrame(item));
-        else if (item.outcome === "here") frames.push(...digestFrame(item));
+        else if (item.digest !== undefined) frames.push(...digestFrame(item));
+        else toSum(item);
       }
       if (ledger.ended) frames.push(endFrame());
       return frames;

@@ -149,6 +149,7 @@ export function sendScheduler(
     current.setWindow(welcome.window);
     if (goesOn) {
       wire.announce(...current.reconnect(welcome.next));
+      sumFiles(current, cx);
       feed();
     }
     if (!goesOn) {

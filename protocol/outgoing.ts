@@ -47,6 +47,8 @@ export interface OutEntry<S> {
   readonly digest: Uint8Array | undefined;
   /** The file's own BLAKE3, where it was asked for and is known. */
   readonly b3sum: Uint8Array | undefined;
+  /** True once it was read whole and had not changed. */
+  readonly unchanged: boolean;
   readonly outcome: Outcome;
   readonly code: ErrorCode | undefined;
   readonly reason: string | undefined;
@@ -111,6 +113,12 @@ export interface Outgoing<S> {
   ): ChunkUse;
   /** True when every chunk of this generation has been read and its content digest is not yet settled. */
   isRead(index: number, gen: number): boolean;
+  /**
+   * Books that a file was read whole and had not changed, and settles its digest
+   * unless its own BLAKE3 is still to come. Told before the last of it is sent:
+   * the receiver may have it, and the line be cut, before the lane says so.
+   */
+  wasRead(index: number, gen: number): void;
   /** Settles the content digest of a file that was read whole and had not changed; returns what to announce. */
   settle(index: number, b3sum?: Uint8Array): OutEntry<S> | undefined;
   /** Announces a changed file anew; `undefined` when it is final already. */
@@ -173,6 +181,7 @@ export function outgoing<S>(deps: OutgoingDeps): Outgoing<S> {
     item.durableBytes = 0;
     item.digest = undefined;
     item.b3sum = undefined;
+    item.unchanged = false;
     item.skipped = false;
     item.wantedFrom = undefined;
   };
@@ -267,6 +276,15 @@ export function outgoing<S>(deps: OutgoingDeps): Outgoing<S> {
     }
   };
 
+  const settle: Outgoing<S>["settle"] = (index, b3sum) => {
+    const item = live.get(index);
+    if (item === undefined || item.digest !== undefined) return undefined;
+    const all = item.digests.concat();
+    item.digest = all.length === 32 ? all : deps.digest(all);
+    item.b3sum = b3sum ?? (deps.b3sum && all.length === 32 ? all : undefined);
+    return item;
+  };
+
   return {
     get base() {
       return base;
@@ -286,6 +304,7 @@ export function outgoing<S>(deps: OutgoingDeps): Outgoing<S> {
         gen: 0,
         digest: undefined,
         b3sum: undefined,
+        unchanged: false,
         outcome: "here",
         code: undefined,
         reason: undefined,
@@ -414,14 +433,13 @@ export function outgoing<S>(deps: OutgoingDeps): Outgoing<S> {
       return item?.gen === gen && item.digest === undefined &&
         item.digests.known === chunkCount(item.entry);
     },
-    settle(index, b3sum) {
+    wasRead(index, gen) {
       const item = live.get(index);
-      if (item === undefined || item.digest !== undefined) return undefined;
-      const all = item.digests.concat();
-      item.digest = all.length === 32 ? all : deps.digest(all);
-      item.b3sum = b3sum ?? (deps.b3sum && all.length === 32 ? all : undefined);
-      return item;
+      if (item?.gen !== gen || item.digest !== undefined) return;
+      item.unchanged = true;
+      if (!deps.b3sum || chunkCount(item.entry) === 1) settle(index);
     },
+    settle,
     change(index, entry) {
       const item = live.get(index);
       if (item === undefined || item.outcome !== "here") return undefined;
