@@ -21,7 +21,9 @@ export interface Link {
 export type ConnectionMessage<L extends Link> =
   | { readonly type: "opened"; readonly link: L }
   /** The peer has come over another connection: this one is of no use any more. */
-  | { readonly type: "replaced" };
+  | { readonly type: "replaced" }
+  /** The peer at the other end of this says nothing, and answers nothing. */
+  | { readonly type: "silent"; readonly conn: Conn };
 
 /** What those hear who use it. */
 export interface Connected<L extends Link> {
@@ -110,6 +112,12 @@ export function connection<L extends Link>(
           throw new SftpxError(
             "connection-lost",
             "Cannot go on: the peer came over another connection",
+          );
+        case "silent":
+          if (message.conn !== conn) return; // another has taken its place
+          throw new SftpxError(
+            "connection-lost",
+            "Cannot go on: the peer says nothing, and answers nothing",
           );
         default:
           unreachable(message);

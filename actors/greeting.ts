@@ -50,35 +50,55 @@ export async function greetReceiver(
   greeting: SenderGreeting,
   signal: AbortSignal,
 ): Promise<SendLink> {
-  const { session, life, attempt, fingerprint, token, offer } = greeting;
-  const nonce = greeting.randomBytes(16);
-  const proven = { fingerprint, session, life, nonce, attempt, connection: 0 };
-  const key = token?.reveal() ?? new Uint8Array();
-  const proof = await helloProof(key, proven);
-  const hello: Hello = {
-    type: "hello",
-    version: VERSION,
-    extra: false,
-    session,
-    life,
-    nonce,
-    proof,
-    attempt,
-    connection: 0,
-  };
+  const { offer, clock } = greeting;
+  const hello = await makeHello(greeting, 0);
   try {
     const control = controlChannel(await conn.openBidi());
     await control.write(hello, offer);
-    const read = (): Promise<ControlFrame> =>
-      answer(conn, control, greeting.clock, signal);
-    const welcome = await read();
+    const welcome = await answer(conn, control, clock, signal);
     if (welcome.type !== "welcome") throw unexpected(welcome);
-    const accept = await read();
+    const accept = await answer(conn, control, clock, signal);
     if (accept.type !== "accept") throw unexpected(accept);
     return { conn, control, hello, welcome, offer };
   } catch (error) {
+    throw await reasonOf(conn, error, clock);
+  }
+}
+
+/**
+ * Greets a receiver over a further connection of a session, for lanes only.
+ *
+ * @param connection Its number, 1 or more.
+ * @throws {SftpxError} with the receiver's reason when it refuses.
+ */
+export async function greetAgain(
+  conn: Conn,
+  greeting: Omit<SenderGreeting, "offer">,
+  connection: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const hello = await makeHello(greeting, connection);
+  try {
+    const control = controlChannel(await conn.openBidi());
+    await control.write(hello);
+    const welcome = await answer(conn, control, greeting.clock, signal);
+    if (welcome.type !== "welcome") throw unexpected(welcome);
+  } catch (error) {
     throw await reasonOf(conn, error, greeting.clock);
   }
+}
+
+async function makeHello(
+  greeting: Omit<SenderGreeting, "offer">,
+  connection: number,
+): Promise<Hello> {
+  const { session, life, attempt, fingerprint, token } = greeting;
+  const nonce = greeting.randomBytes(16);
+  const proven = { fingerprint, session, life, nonce, attempt, connection };
+  const key = token?.reveal() ?? new Uint8Array();
+  const proof = await helloProof(key, proven);
+  const extra = connection > 0;
+  return { type: "hello", version: VERSION, extra, proof, ...proven };
 }
 
 /**
@@ -103,7 +123,7 @@ export async function hearSender(
   }
   const control = controlChannel(stream);
   const hello = await bounded(control.read(), clock, signal);
-  if (hello?.type !== "hello" || hello.extra) {
+  if (hello?.type !== "hello" || hello.extra !== (hello.connection > 0)) {
     throw new SftpxError(
       "protocol",
       "Cannot accept sender: it did not say hello",

@@ -19,6 +19,7 @@ import { type ControlFrame, type Offer, VERSION } from "../protocol/control.ts";
 import type { ManifestFrame } from "../protocol/manifest.ts";
 import { receiverRules } from "../protocol/session.ts";
 import { encodeStatus } from "../protocol/status.ts";
+import type { Conn } from "../transport/transport.ts";
 import type { HashPool } from "../workers/hash_pool.ts";
 import type { Connected } from "./connection.ts";
 import type { Announced } from "./desk_item.ts";
@@ -29,6 +30,7 @@ import {
   type PersistenceMessage,
   repeatFacts,
 } from "./persistence.ts";
+import { type QuietLimits, quietWatch } from "./quiet.ts";
 import { type ReceiveRun, receiveRun } from "./receive_run.ts";
 import {
   openReceiveWire,
@@ -45,6 +47,8 @@ export type ReceiveSchedulerMessage =
   | { readonly type: "facts"; readonly facts: ReadonlyMap<number, Fact> }
   /** The facts of a run that goes on have been said once more. */
   | { readonly type: "repeated"; readonly epoch: number }
+  /** A further connection of the sender, for lanes. */
+  | { readonly type: "joined"; readonly link: ReceiveLink }
   /** Is the sender that we have still there? */
   | { readonly type: "probe"; readonly reply: Reply<boolean> }
   | { readonly type: "tick" };
@@ -71,6 +75,9 @@ export interface ReceiveSchedulerDeps {
   /** Says whether a transfer of so many bytes, if that is known, may come. */
   readonly admit: (totalBytes: number | undefined) => Promise<void>;
   readonly progress: () => void;
+  readonly limits: QuietLimits;
+  /** Told of a peer that says nothing any more. */
+  readonly silent: (conn: Conn) => void;
   readonly finished: (outcome: ReceiveOutcome) => void;
 }
 
@@ -112,6 +119,7 @@ export function receiveScheduler(
   let receipted = false;
   let meter: ReturnType<typeof createMeter> | undefined;
   const probes = new Map<number, Reply<boolean>>();
+  const quiet = quietWatch(deps.limits, TICK_MS);
 
   const checked = async (
     chunks: readonly CheckedChunk[],
@@ -135,6 +143,7 @@ export function receiveScheduler(
       offer = undefined;
     }
     receipted = false;
+    quiet.heard();
     rules.connect();
     rules.heardControl(link.hello);
     wire = openReceiveWire(cx, ++epochs, link, beat, {
@@ -152,6 +161,7 @@ export function receiveScheduler(
         if (run !== undefined) await checked(chunks, run.number, cx.signal);
       },
       received(bytes) {
+        quiet.heard();
         received += bytes;
         meter?.add(bytes);
       },
@@ -368,6 +378,37 @@ export function receiveScheduler(
       limiter: "none",
     });
 
+  const askIfSilent = (): void => {
+    if (wire === undefined) return;
+    switch (quiet.look(isOpen())) {
+      case "ask":
+        return tell({ type: "ping", id: ++pings });
+      case "give-up":
+        return deps.silent(wire.link.conn);
+    }
+  };
+
+  /** Lets a further connection in, if it is of the one that is open. */
+  const joined = async (link: ReceiveLink): Promise<void> => {
+    const { hello, conn, control } = link;
+    const first = wire?.link.hello;
+    const isOurs = first !== undefined && isOpen() &&
+      first.attempt === hello.attempt && peerLife === hello.life.toHex();
+    if (!isOurs) {
+      return conn.close("peer-busy", "Cannot join: nothing is under way");
+    }
+    const lost = (): void => conn.close(); // whoever dialled it hears of it
+    await control.write({
+      type: "welcome",
+      version: VERSION,
+      continued: false,
+      life,
+      next: 0,
+      window: WINDOW,
+      maxLanes: MAX_LANES,
+    }).then(() => wire?.join(link), lost);
+  };
+
   const probe = (
     reply: Reply<boolean>,
     cx: Context<ReceiveSchedulerMessage>,
@@ -400,12 +441,13 @@ export function receiveScheduler(
           connected(message.link, cx);
           return;
         case "control":
-          if (message.epoch === wire?.epoch) {
-            await hearControl(message.frame, cx);
-          }
+          if (message.epoch !== wire?.epoch) return;
+          quiet.heard();
+          await hearControl(message.frame, cx);
           return;
         case "manifest":
           if (message.epoch !== wire?.epoch) return;
+          quiet.heard();
           await hearManifest(message.frames, cx);
           settle();
           return;
@@ -415,11 +457,15 @@ export function receiveScheduler(
         case "repeated":
           if (message.epoch === wire?.epoch) settle();
           return;
+        case "joined":
+          await joined(message.link);
+          return;
         case "probe":
           probe(message.reply, cx);
           return;
         case "tick":
           showProgress(false);
+          askIfSilent();
           cx.after(TICK_MS, { type: "tick" });
           return;
         default:

@@ -21,6 +21,7 @@ import {
 import { type Fact, mergeFacts } from "./facts.ts";
 import { migration, type MigrationMessage } from "./migration.ts";
 import type { ConflictPolicy, LinkPolicy } from "./options.ts";
+import type { QuietLimits } from "./quiet.ts";
 import {
   type DeskRef,
   persistence,
@@ -55,6 +56,10 @@ export interface ReceiveSessionDeps {
   readonly emit: EventSink;
   /** How long a sender may be away, ms. */
   readonly patienceMs: number;
+  /** How long a sender that is there may say nothing. */
+  readonly limits: QuietLimits;
+  /** Told of a gap of this many milliseconds in which this process did not run. */
+  readonly slept: (ms: number) => void;
 }
 
 /** A session that runs. */
@@ -66,6 +71,8 @@ export interface ReceiveSession {
   readonly awaySince: number | undefined;
   /** Hands over a connection of its sender: the newest wins. */
   take(link: ReceiveLink): void;
+  /** Hands over a further connection of its sender. */
+  join(link: ReceiveLink): void;
   /** Ends it: its sender is away, and others need the room. */
   leave(): void;
   /** Whether its sender answers. */
@@ -93,6 +100,7 @@ export function startReceiveSession(
   let wake: () => void = () => {};
   let awaySince: number | undefined = undefined;
   let life = first.hello.life.toHex();
+  let newest = { life, attempt: first.hello.attempt };
   let outcome: ReceiveOutcome | undefined;
   let ending: Ending | undefined;
   let isHeld = false;
@@ -176,6 +184,7 @@ export function startReceiveSession(
         desk,
         randomBytes: world.randomBytes,
         progress: () => supervisor.progress(),
+        silent: (conn) => holder.offer({ type: "silent", conn }),
         finished(done) {
           outcome = done;
           own.abort();
@@ -208,7 +217,10 @@ export function startReceiveSession(
       migration({
         localAddresses: () => [], // the endpoint listens on all of them
         moved: (move) => emit({ type: "moved", session: hex, ...move }),
-        slept: () => supervisor.progress(),
+        slept(ms) {
+          supervisor.progress();
+          deps.slept(ms);
+        },
       }),
   });
 
@@ -247,10 +259,20 @@ export function startReceiveSession(
       return waiting === undefined ? awaySince : undefined;
     },
     take(next) {
+      const { hello } = next;
+      // Words of an earlier dial may come later than those of a later one.
+      const isOld = hello.life.toHex() === newest.life &&
+        hello.attempt <= newest.attempt;
+      if (isOld) return next.conn.close();
+      newest = { life: hello.life.toHex(), attempt: hello.attempt };
       waiting?.conn.close();
       waiting = next;
       if (isHeld && awaySince === undefined) holder.offer({ type: "replaced" });
       wake();
+    },
+    join(link) {
+      if (scheduler.offer({ type: "joined", link })) return;
+      link.conn.close("peer-busy", "Cannot join: too much is going on");
     },
     leave: () => own.abort(),
     async probe(signal) {

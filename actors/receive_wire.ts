@@ -9,7 +9,7 @@ import { SftpxError } from "../core/errors.ts";
 import type { ControlFrame, Hello } from "../protocol/control.ts";
 import { encodePreamble } from "../protocol/lane.ts";
 import { decodeManifest, type ManifestFrame } from "../protocol/manifest.ts";
-import type { ReceiveStream } from "../transport/transport.ts";
+import type { Conn, ReceiveStream } from "../transport/transport.ts";
 import type { Link } from "./connection.ts";
 import {
   type ControlChannel,
@@ -47,6 +47,8 @@ export interface ReceiveWire {
   /** Begins to take manifest and lanes, and to say what the status is. */
   open(): void;
   readonly isOpen: boolean;
+  /** Takes lanes over a further connection; one too many is closed. */
+  join(link: ReceiveLink): void;
   /** Puts frames on the status stream. */
   say(...frames: Uint8Array[]): void;
   /** Puts a frame on the control stream, in order. */
@@ -57,6 +59,8 @@ export interface ReceiveWire {
 
 /** Status goes before data, which only the other side has. */
 const STATUS_PRIORITY = 500;
+/** Further connections of one session. */
+const MAX_FURTHER = 15;
 /** Lanes and a manifest, and some that are ending. */
 const MAX_STREAMS = 80;
 
@@ -81,7 +85,6 @@ export function openReceiveWire(
   const { conn, control } = link;
   const status = frameQueue();
   let isOpen = false;
-  let streams = 0;
 
   const task = (run: () => Promise<void>): void => {
     cx.spawn(async () => {
@@ -114,27 +117,43 @@ export function openReceiveWire(
       if (frames.length > 0) await post({ type: "manifest", epoch, frames });
     }
   };
-  const readStream = async (stream: ReceiveStream): Promise<void> => {
+  const readStream = async (
+    stream: ReceiveStream,
+    isFirst: boolean,
+  ): Promise<void> => {
     try {
       const preamble = await readStreamPreamble(stream);
-      switch (preamble?.kind) {
-        case undefined:
-          return;
-        case "manifest":
-          return await readManifest(stream);
-        case "lane":
-          return await receiveLane({ ...lane, stream }, signal);
-        case "status":
-          throw new SftpxError(
-            "protocol",
-            "Cannot accept a status stream from a sender",
-          );
+      if (preamble === undefined) return;
+      if (preamble.kind === "lane") {
+        return await receiveLane({ ...lane, stream }, signal);
       }
+      if (preamble.kind === "manifest" && isFirst) {
+        return await readManifest(stream);
+      }
+      throw new SftpxError(
+        "protocol",
+        `Cannot accept a ${preamble.kind} stream from a sender here`,
+      );
     } finally {
-      streams--;
       await stream.cancel();
     }
   };
+  /** Takes the streams that the sender opens on a connection. */
+  const takeStreams = async (conn: Conn, isFirst: boolean): Promise<void> => {
+    let streams = 0;
+    for (;;) {
+      const stream = await conn.acceptUni();
+      if (stream === undefined || signal.aborted) return;
+      if (++streams > MAX_STREAMS) {
+        throw new SftpxError(
+          "protocol",
+          `Cannot accept more than ${MAX_STREAMS} streams at a time`,
+        );
+      }
+      task(() => readStream(stream, isFirst).finally(() => streams--));
+    }
+  };
+  const further = new Set<Conn>();
 
   return {
     epoch,
@@ -155,24 +174,26 @@ export function openReceiveWire(
           if (status.isEmpty) status.push(beat());
         }
       });
+      task(() => takeStreams(conn, true));
+    },
+    join({ conn }) {
+      if (signal.aborted || !isOpen || further.size >= MAX_FURTHER) {
+        return conn.close("peer-busy", "Cannot take another connection");
+      }
+      further.add(conn);
       task(async () => {
-        for (;;) {
-          const stream = await conn.acceptUni();
-          if (stream === undefined || signal.aborted) return;
-          if (++streams > MAX_STREAMS) {
-            throw new SftpxError(
-              "protocol",
-              `Cannot accept more than ${MAX_STREAMS} streams`,
-            );
-          }
-          task(() => readStream(stream));
-        }
+        await conn.closed.catch(() => {});
+        further.delete(conn);
       });
+      task(() => takeStreams(conn, false));
     },
     say: (...frames) => status.push(...frames),
     tell(frame) {
       task(() => control.write(frame));
     },
-    close: () => own.abort(),
+    close() {
+      own.abort();
+      for (const conn of further) conn.close();
+    },
   };
 }

@@ -45,26 +45,34 @@ export interface ReceptionDeps {
   readonly emit: EventSink;
 }
 
-/** Peers that may be saying who they are at a time. */
+/**
+ * Peers that may be saying who they are at a time. Then the oldest gives way: an
+ * honest one needs its place for a round trip only.
+ */
 const MAX_GREETINGS = 256;
+const CROWDED = new SftpxError(
+  "peer-busy",
+  "Cannot accept sender: too many are coming in",
+);
 /** How long a peer that is turned away may take to hear why, ms. */
 const REFUSAL_MS = 1000;
 
 /** Creates one life of a reception. */
 export function reception(deps: ReceptionDeps): Behavior<ReceptionMessage> {
   const sessions = new Map<string, ReceiveSession>();
-  let greetings = 0;
+  const greetings = new Set<AbortController>(); // the oldest first
 
   const greet = async (
     conn: Conn,
     cx: Context<ReceptionMessage>,
   ): Promise<void> => {
-    greetings++;
+    const own = new AbortController();
+    greetings.add(own);
     try {
       const link = await hearSender(
         conn,
         { ...deps, clock: cx.clock },
-        cx.signal,
+        AbortSignal.any([cx.signal, own.signal]),
       );
       await cx.self.send({ type: "arrived", link }, cx.signal);
     } catch (error) {
@@ -80,7 +88,7 @@ export function reception(deps: ReceptionDeps): Behavior<ReceptionMessage> {
       }
       conn.close(code, reason);
     } finally {
-      greetings--;
+      greetings.delete(own);
     }
   };
 
@@ -135,6 +143,10 @@ export function reception(deps: ReceptionDeps): Behavior<ReceptionMessage> {
 
   const arrived = (link: ReceiveLink, cx: Context<ReceptionMessage>): void => {
     const session = sessions.get(link.hello.session.toHex());
+    if (link.hello.extra) {
+      if (session !== undefined) return session.join(link);
+      return link.conn.close("peer-busy", "Cannot join: nothing is under way");
+    }
     if (session === undefined) return open(link, cx);
     const isSame = session.life === link.hello.life.toHex();
     if (isSame || session.awaySince !== undefined) return session.take(link);
@@ -157,13 +169,8 @@ export function reception(deps: ReceptionDeps): Behavior<ReceptionMessage> {
               "Cannot listen: the socket closed",
             );
           }
-          if (greetings >= MAX_GREETINGS) {
-            conn.close(
-              "peer-busy",
-              "Cannot accept sender: too many are coming in",
-            );
-            continue;
-          }
+          const [oldest] = greetings;
+          if (greetings.size >= MAX_GREETINGS) oldest?.abort(CROWDED);
           cx.spawn(() => greet(conn, cx));
         }
       });

@@ -25,6 +25,7 @@ export const DEFAULT_SEND_OPTIONS: Readonly<
       | "follow"
       | "exclude"
       | "lanes"
+      | "connections"
       | "giveUpAfterMs"
       | "fresh"
       | "checksum"
@@ -36,6 +37,7 @@ export const DEFAULT_SEND_OPTIONS: Readonly<
   follow: false,
   exclude: Object.freeze([]),
   lanes: 8,
+  connections: 4,
   giveUpAfterMs: 600_000,
   fresh: false,
   checksum: false,
@@ -61,7 +63,7 @@ const DEFAULT_PORT = 4443;
  */
 export async function send(options: SendOptions): Promise<SendResult> {
   const settings = { ...DEFAULT_SEND_OPTIONS, ...options };
-  const { to, resumeDir, lanes, giveUpAfterMs } = settings;
+  const { to, resumeDir, lanes, connections, giveUpAfterMs } = settings;
   checkNumbers(settings);
   const world = systemWorld();
   const began = world.clock.now();
@@ -104,6 +106,7 @@ export async function send(options: SendOptions): Promise<SendResult> {
         ? undefined
         : createRateLimiter(options.limitRate, world.clock),
       lanes,
+      connections,
       chunkSize: (size) =>
         settings.chunkSize ?? (size > LARGE_FILE_BYTES ? 2 ** 22 : 2 ** 20),
       giveUpAfterMs,
@@ -171,8 +174,15 @@ async function openSources(
   return await spool(first as StreamSource, resumeDir, signal);
 }
 
-function checkNumbers(settings: SendOptions & { lanes: number }): void {
-  const { lanes, chunkSize } = settings;
+function checkNumbers(
+  settings: SendOptions & { lanes: number; connections: number },
+): void {
+  const { lanes, connections, chunkSize } = settings;
+  if (!Number.isInteger(connections) || connections < 1 || connections > 16) {
+    throw new RangeError(
+      `Cannot send as connections must be an integer of 1..16: current value is ${connections}`,
+    );
+  }
   if (!Number.isInteger(lanes) || lanes < 1 || lanes > 64) {
     throw new RangeError(
       `Cannot send as lanes must be an integer of 1..64: current value is ${lanes}`,

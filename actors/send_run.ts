@@ -66,6 +66,8 @@ export interface SendRun {
   found(entries: readonly SourceEntry[], ended: boolean): Uint8Array[];
   /** Takes what the receiver says. */
   heard(frames: readonly StatusFrame[]): void;
+  /** What was sent over a connection that is gone: what is not durable goes again. */
+  again(work: Work): void;
   /** Takes the report of a lane; returns what to announce. */
   report(report: LeaseReport): Uint8Array[];
   /** Files that were read and wait for the digest of the whole, since the last call. */
@@ -233,6 +235,11 @@ export function sendRun(deps: SendRunDeps): SendRun {
         else planFor(frame, work);
       }
       extend();
+    },
+    again(work) {
+      for (const { index, gen, first, count } of ledger.missing(work)) {
+        plan.addRange(index, gen, first, count);
+      }
     },
     report(report) {
       sent += report.sent;

@@ -11,7 +11,7 @@ import { type Behavior, type Context, unreachable } from "../core/actor.ts";
 import { SftpxError } from "../core/errors.ts";
 import type { EventSink, Totals } from "../core/events.ts";
 import type { Address } from "../core/mailbox.ts";
-import { createMeter, type RateLimiter } from "../core/rate.ts";
+import type { RateLimiter } from "../core/rate.ts";
 import type { Digest } from "../crypto/digest.ts";
 import type { ControlFrame } from "../protocol/control.ts";
 import { sameDigest } from "../protocol/digests.ts";
@@ -22,7 +22,15 @@ import type { HashPool } from "../workers/hash_pool.ts";
 import type { ChunkerMessage, Found } from "./chunker.ts";
 import type { Connected } from "./connection.ts";
 import type { LeaseReport } from "./lane_send.ts";
+import {
+  createFleet,
+  type Fleet,
+  type FleetDeps,
+  type Joined,
+} from "./send_fleet.ts";
+import { type SendReport, sendReport } from "./send_report.ts";
 import { type Failure, type SendRun, sendRun } from "./send_run.ts";
+import type { StatusFrame } from "../protocol/status.ts";
 import {
   openWire,
   type SendLink,
@@ -50,6 +58,7 @@ export type SendSchedulerMessage =
     /** `undefined` when the file is not what it was. */
     readonly b3sum: Uint8Array | undefined;
   }
+  | Joined
   | { readonly type: "tick" };
 
 /** How a transfer ended well. */
@@ -67,6 +76,9 @@ export interface SendSchedulerDeps {
   readonly pool: HashPool;
   readonly limiter: RateLimiter | undefined;
   readonly lanes: number;
+  /** Connections at most. */
+  readonly connections: number;
+  readonly dialMore: FleetDeps["dialMore"];
   readonly chunkSize: (size: number) => number;
   readonly emit: EventSink;
   /** Told whenever something became durable. */
@@ -78,12 +90,8 @@ export interface SendSchedulerDeps {
 
 /** Time between two looks at the progress, ms. */
 const TICK_MS = 250;
-/** What speed is measured over, ms. */
-const METER_MS = 5000;
 /** Chunks of one lease, bytes: few messages, and no long tail on one lane. */
 const LEASE_BYTES = 4 * 1024 * 1024;
-/** Failures that are kept by name. */
-const MAX_FAILURES = 100;
 /** How long the receiver may take to hear that we agree, ms. */
 const GOODBYE_MS = 3000;
 
@@ -98,33 +106,19 @@ export function sendScheduler(
   let peerLife: Uint8Array | undefined;
   let wire: Wire | undefined;
   let epochs = 0;
-  let failures: Failure[] = [];
+  let fleet: Fleet | undefined;
+  let reports: SendReport | undefined;
   let receipt: Extract<ControlFrame, { type: "receipt" }> | undefined;
-  let durable = 0;
-  let shown = "";
-  let meter: ReturnType<typeof createMeter> | undefined;
 
   const begin = (b3sum: boolean): SendRun => {
-    failures = [];
-    durable = 0;
+    reports?.begin();
     return sendRun({
       number: ++runs,
       digest: deps.digest,
       chunkSize: deps.chunkSize,
       rules,
       b3sum,
-      failed(failure) {
-        if (failures.length < MAX_FAILURES) failures.push(failure);
-        deps.emit({
-          type: "entry",
-          session: deps.session,
-          path: failure.path,
-          kind: "file",
-          outcome: "gone",
-          bytes: 0,
-          reason: failure.reason,
-        });
-      },
+      failed: (failure) => reports?.failed(failure),
     });
   };
 
@@ -145,6 +139,16 @@ export function sendScheduler(
     const current = goesOn && run !== undefined ? run : begin(offer.b3sum);
     receipt = undefined;
     wire = openWire(cx, ++epochs, link, { ...deps, ledger: current.ledger });
+    fleet = createFleet(wire, {
+      connections: deps.connections,
+      dialMore: deps.dialMore,
+      ping: (id) => say({ type: "ping", id }, cx),
+      spawn: (task) =>
+        cx.spawn(async (signal) => {
+          const joined = await task(signal);
+          if (joined !== undefined) await cx.self.send(joined, signal);
+        }),
+    }, cx.clock);
     run = current;
     current.setWindow(welcome.window);
     if (goesOn) {
@@ -217,7 +221,7 @@ export function sendScheduler(
         link.conn.closed.catch(() => {}),
         cx.clock.delay(GOODBYE_MS, signal).catch(() => {}),
       ]);
-      deps.finished({ totals, root, failures });
+      deps.finished({ totals, root, failures: reports?.failures ?? [] });
     });
     receipt = undefined;
   };
@@ -239,61 +243,16 @@ export function sendScheduler(
     }
   };
 
-  const showProgress = (): void => {
-    if (run === undefined || meter === undefined) return;
-    const { totals, ended } = run.ledger;
-    meter.add(Math.max(0, totals.durable - durable));
-    if (totals.durable > durable) deps.progress();
-    durable = totals.durable;
-    const state =
-      `${totals.durable} ${totals.found} ${totals.entries} ${ended}`;
-    if (state === shown) return;
-    shown = state;
-    deps.emit({
-      type: "progress",
-      session: deps.session,
-      bytes: totals.durable,
-      total: totals.found,
-      counted: ended,
-      entries: totals.entries,
-      sent: run.totals.sent,
-      rate: Math.round(meter.rate()),
-      limiter: "none",
-    });
-  };
-
-  const tellFinal = (current: SendRun): void => {
-    for (
-      const { entry, outcome, skipped, reason, b3sum } of current.ledger
-        .takeFinal()
-    ) {
-      if (entry.kind === "dir-end") continue;
-      if (outcome !== "here") {
-        const why = reason ?? "no reason given";
-        if (failures.length < MAX_FAILURES) {
-          failures.push({ path: entry.path, reason: why });
-        }
-      }
-      deps.emit({
-        type: "entry",
-        session: deps.session,
-        path: entry.path,
-        kind: entry.kind,
-        outcome: outcome !== "here"
-          ? outcome
-          : skipped
-          ? "skipped"
-          : "received",
-        bytes: entry.kind === "file" ? entry.size : 0,
-        ...(b3sum && { b3sum: b3sum.toHex() }),
-        ...(reason === undefined ? {} : { reason }),
-      });
+  /** Hears what the fleet wants to know. */
+  const hearStatus = (frames: readonly StatusFrame[]): void => {
+    for (const frame of frames) {
+      if (frame.type === "progress") fleet?.received(frame.receivedBytes);
     }
   };
 
   return {
     start(cx) {
-      meter = createMeter(cx.clock, METER_MS);
+      reports = sendReport(deps, cx.clock);
       cx.after(TICK_MS, { type: "tick" });
     },
     async receive(message, cx) {
@@ -308,8 +267,9 @@ export function sendScheduler(
           return;
         case "status":
           if (run === undefined || message.epoch !== wire?.epoch) return;
+          hearStatus(message.frames);
           run.heard(message.frames);
-          tellFinal(run);
+          reports?.final(run);
           feed();
           settle(cx);
           return;
@@ -318,7 +278,7 @@ export function sendScheduler(
           return;
         case "lane-done":
           if (run === undefined || message.epoch !== wire?.epoch) return;
-          wire.done(message.lane);
+          wire.done(message.connection, message.lane);
           wire.announce(...run.report(message.report));
           lookAgain(run, message.report, cx);
           sumFiles(run, cx);
@@ -334,8 +294,22 @@ export function sendScheduler(
           if (message.run !== run?.number) return;
           wire?.announce(...run.looked(message.index, message.facts));
           return;
+        case "joined":
+          if (message.epoch !== wire?.epoch) return message.conn.close();
+          fleet?.joined(message);
+          feed();
+          return;
+        case "connection-gone":
+          if (run === undefined || message.epoch !== wire?.epoch) return;
+          fleet?.gone(message.connection, run);
+          feed();
+          return;
         case "tick":
-          showProgress();
+          if (run !== undefined) {
+            reports?.progress(run);
+            fleet?.look(run);
+            feed();
+          }
           cx.after(TICK_MS, { type: "tick" });
           return;
         default:
@@ -343,7 +317,7 @@ export function sendScheduler(
       }
     },
     stop() {
-      showProgress();
+      if (run !== undefined) reports?.progress(run);
       wire?.close();
     },
   };
@@ -352,9 +326,11 @@ export function sendScheduler(
     if (rules.heardControl(frame) === "drop") return;
     switch (frame.type) {
       case "ping":
-        answer({ type: "pong", id: frame.id }, cx);
+        say({ type: "pong", id: frame.id }, cx);
         return;
       case "pong":
+        fleet?.pong(frame.id);
+        return;
       case "resume":
         return;
       case "pause":
@@ -379,7 +355,7 @@ export function sendScheduler(
     }
   }
 
-  function answer(
+  function say(
     frame: ControlFrame,
     cx: Context<SendSchedulerMessage>,
   ): void {

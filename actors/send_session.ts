@@ -16,7 +16,7 @@ import type { Digest } from "../crypto/digest.ts";
 import type { RandomBytes } from "../crypto/random.ts";
 import type { Offer } from "../protocol/control.ts";
 import type { SourceEntry } from "../store/source.ts";
-import type { Dialer } from "../transport/transport.ts";
+import type { Conn, Dialer } from "../transport/transport.ts";
 import type { HashPool } from "../workers/hash_pool.ts";
 import { chunker, type ChunkerMessage, type Found } from "./chunker.ts";
 import {
@@ -24,8 +24,8 @@ import {
   type ConnectionMessage,
   type Ending,
 } from "./connection.ts";
-import { greetReceiver } from "./greeting.ts";
-import { migration, type MigrationMessage } from "./migration.ts";
+import { greetAgain, greetReceiver } from "./greeting.ts";
+import { migration, type MigrationMessage, sleptEvent } from "./migration.ts";
 import {
   type SendOutcome,
   sendScheduler,
@@ -59,6 +59,8 @@ export interface SendSessionDeps {
   readonly pool: HashPool;
   readonly limiter: RateLimiter | undefined;
   readonly lanes: number;
+  /** Connections at most. */
+  readonly connections: number;
   readonly chunkSize: (size: number) => number;
   readonly giveUpAfterMs: number;
   readonly emit: EventSink;
@@ -133,6 +135,21 @@ export async function runSendSession(
     }
   };
 
+  const dialMore = async (
+    connection: number,
+    signal: AbortSignal,
+  ): Promise<Conn> => {
+    const conn = await deps.dialer.dial(signal);
+    try {
+      const greeting = { ...deps, ...world, life, attempt };
+      await greetAgain(conn, greeting, connection, signal);
+      return conn;
+    } catch (error) {
+      conn.close();
+      throw error;
+    }
+  };
+
   const supervisor = new Supervisor(`send ${hex.slice(0, 8)}`, {
     ...SESSION_POLICY,
     patienceMs: deps.giveUpAfterMs,
@@ -176,6 +193,7 @@ export async function runSendSession(
         ...deps,
         session: hex,
         chunker: chunks,
+        dialMore,
         progress: () => supervisor.progress(),
         heard: () => heardAt = world.clock.now(),
         finished(done) {
@@ -226,10 +244,7 @@ export async function runSendSession(
         },
         slept(ms) {
           supervisor.progress();
-          emit({
-            type: "warning",
-            message: `this process did not run for ${Math.round(ms / 1000)} s`,
-          });
+          emit(sleptEvent(ms));
         },
       }),
   });

@@ -10,8 +10,6 @@
  */
 import type { Context } from "../core/actor.ts";
 import { SftpxError } from "../core/errors.ts";
-import { Mailbox } from "../core/mailbox.ts";
-import type { RateLimiter } from "../core/rate.ts";
 import type {
   ControlFrame,
   Hello,
@@ -19,10 +17,9 @@ import type {
   Welcome,
 } from "../protocol/control.ts";
 import { encodePreamble } from "../protocol/lane.ts";
-import type { Outgoing, Work } from "../protocol/outgoing.ts";
+import type { Work } from "../protocol/outgoing.ts";
 import { decodeStatus, type StatusFrame } from "../protocol/status.ts";
 import type { Conn } from "../transport/transport.ts";
-import type { HashPool } from "../workers/hash_pool.ts";
 import type { Link } from "./connection.ts";
 import {
   type ControlChannel,
@@ -32,7 +29,8 @@ import {
   STATUS_BODY_BYTES,
   untilAborted,
 } from "./frames.ts";
-import { type LeaseReport, type Readable, sendLane } from "./lane_send.ts";
+import { type LaneGroup, laneGroup, type LanesDeps } from "./lane_group.ts";
+import type { LeaseReport } from "./lane_send.ts";
 
 /** A connection to a receiver that has accepted. */
 export interface SendLink extends Link {
@@ -58,26 +56,31 @@ export type WireMessage =
   | {
     readonly type: "lane-done";
     readonly epoch: number;
+    readonly connection: number;
     readonly lane: number;
-    readonly items: readonly Work[];
     readonly report: LeaseReport;
+  }
+  /** A further connection was lost. */
+  | {
+    readonly type: "connection-gone";
+    readonly epoch: number;
+    readonly connection: number;
   };
 
 /** What a wire needs. */
-export interface WireDeps {
-  readonly ledger: Outgoing<Readable>;
-  readonly pool: HashPool;
-  readonly limiter: RateLimiter | undefined;
-  /** Lanes at most. */
+export interface WireDeps extends LanesDeps {
+  /** Lanes of one connection at most. */
   readonly lanes: number;
   /** Told whenever the receiver was heard. */
   readonly heard: () => void;
 }
 
-/** One connection at work. */
+/** One connection at work, and further ones that carry lanes for it. */
 export interface Wire {
   readonly epoch: number;
   readonly link: SendLink;
+  /** Connections, the first one included. */
+  readonly connections: number;
   /** Puts frames on the manifest stream. */
   announce(...frames: Uint8Array[]): void;
   /** True when a lane has room for a lease. */
@@ -85,21 +88,21 @@ export interface Wire {
   /** Gives a lease to the lane that has least to do. */
   give(items: readonly Work[]): void;
   /** Takes note that a lane has finished a lease. */
-  done(lane: number): void;
-  /** Ends its tasks. */
+  done(connection: number, lane: number): void;
+  /** Adds the lanes of a further connection. */
+  join(connection: number, conn: Conn): void;
+  /** Ends a further connection; returns what may be lost with it. */
+  drop(connection: number): readonly Work[];
+  /** The further connection that came last; `undefined` when there is none. */
+  readonly newest: number | undefined;
+  /** Forgets leases that are of no interest any more. */
+  prune(isDone: (work: Work) => boolean): void;
+  /** Ends its tasks, and the further connections. */
   close(): void;
 }
 
-/** Leases that a lane holds: one in hand, and the next so that it never waits. */
-const LANE_LEASES = 2;
 /** Control goes before manifest, manifest before data. */
 const MANIFEST_PRIORITY = 500;
-
-interface Lane {
-  readonly id: number;
-  readonly inbox: Mailbox<readonly Work[]>;
-  leases: number;
-}
 
 /** Starts the tasks of a connection; they end with `cx`'s life or with `close()`. */
 export function openWire(
@@ -111,18 +114,20 @@ export function openWire(
   const own = new AbortController();
   const signal = AbortSignal.any([cx.signal, own.signal]);
   const queue = frameQueue();
-  const lanes: Lane[] = [];
-  const maxLanes = Math.max(1, Math.min(deps.lanes, link.welcome.maxLanes));
+  const lanes = Math.max(1, Math.min(deps.lanes, link.welcome.maxLanes));
+  const groups = new Map<number, LaneGroup>();
   const { conn, control } = link;
 
-  const task = (run: () => Promise<void>): void => {
+  /** Runs a task; what it suffers by the loss of its connection is not its failure. */
+  const task = (run: () => Promise<void>, lost?: () => void): void => {
     cx.spawn(async () => {
       try {
         await untilAborted(run(), signal);
       } catch (error) {
-        const isOurs = signal.aborted ||
-          error instanceof SftpxError && error.code === "connection-lost";
-        if (!isOurs) throw error;
+        const isLoss = error instanceof SftpxError &&
+          error.code === "connection-lost";
+        if (!signal.aborted && !isLoss) throw error;
+        if (!signal.aborted) lost?.();
       }
     });
   };
@@ -149,54 +154,80 @@ export function openWire(
     }
   });
 
-  const openLane = (): Lane => {
-    const id = lanes.length + 1;
-    const lane: Lane = {
-      id,
-      inbox: new Mailbox(`lane ${id}`, LANE_LEASES),
-      leases: 0,
-    };
-    lanes.push(lane);
-    task(async () => {
-      const stream = await conn.openUni();
-      await stream.write(encodePreamble("lane", id));
-      const { ledger, pool, limiter } = deps;
-      const sender = sendLane({ stream, ledger, pool, limiter });
-      try {
-        for (;;) {
-          const items = await lane.inbox.receive(signal);
-          const report = await sender.send(items, signal);
-          await say({ type: "lane-done", epoch, lane: id, items, report });
-        }
-      } finally {
-        await sender.close().catch(() => {}); // the stream may be gone already
-      }
-    });
-    return lane;
+  const addGroup = (
+    connection: number,
+    conn: Conn,
+    lost?: () => void,
+  ): void => {
+    const { ledger, pool, limiter } = deps;
+    groups.set(
+      connection,
+      laneGroup({
+        ledger,
+        pool,
+        limiter,
+        connection,
+        conn,
+        lanes,
+        signal,
+        task: (run) => task(run, lost),
+        report: (connection, lane, report) =>
+          say({ type: "lane-done", epoch, connection, lane, report }),
+      }),
+    );
   };
+  const idlest = (): LaneGroup | undefined => {
+    let best: LaneGroup | undefined;
+    for (const group of groups.values()) {
+      if (best === undefined || group.load < best.load) best = group;
+    }
+    return best;
+  };
+  addGroup(0, conn);
 
   return {
     epoch,
     link,
+    get connections() {
+      return groups.size;
+    },
+    get newest() {
+      const last = [...groups.keys()].at(-1);
+      return last === 0 ? undefined : last;
+    },
     announce: (...frames) => queue.push(...frames),
-    hasRoom: () =>
-      !signal.aborted &&
-      (lanes.length < maxLanes ||
-        lanes.some(({ leases }) => leases < LANE_LEASES)),
-    give(items) {
-      let lane = lanes.toSorted((a, b) => a.leases - b.leases)[0];
-      const isFree = lane !== undefined && lane.leases === 0;
-      if (!isFree && lanes.length < maxLanes) lane = openLane();
-      if (lane === undefined || !lane.inbox.offer(items)) {
-        throw new TypeError("Cannot give a lease: no lane has room");
+    hasRoom: () => !signal.aborted && (idlest()?.load ?? Infinity) < Infinity,
+    give: (items) => idlest()?.give(items),
+    done: (connection, lane) => groups.get(connection)?.done(lane),
+    join(connection, conn) {
+      let isTold = false;
+      const lost = (): void => {
+        if (isTold) return;
+        isTold = true;
+        task(() => say({ type: "connection-gone", epoch, connection }));
+      };
+      addGroup(connection, conn, lost);
+      task(async () => {
+        await conn.closed.catch(() => {});
+        lost();
+      });
+    },
+    drop(connection) {
+      const group = groups.get(connection);
+      if (connection === 0 || group === undefined) return [];
+      groups.delete(connection);
+      group.conn.close();
+      return group.given;
+    },
+    prune(isDone) {
+      for (const group of groups.values()) group.prune(isDone);
+    },
+    close() {
+      own.abort();
+      for (const { connection, conn } of groups.values()) {
+        if (connection > 0) conn.close();
       }
-      lane.leases++;
     },
-    done(id) {
-      const lane = lanes[id - 1];
-      if (lane !== undefined) lane.leases--;
-    },
-    close: () => own.abort(),
   };
 }
 

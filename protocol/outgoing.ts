@@ -111,6 +111,8 @@ export interface Outgoing<S> {
     chunk: number,
     digest: Uint8Array,
   ): ChunkUse;
+  /** What of `work` is wanted and not durable. */
+  missing(work: Work): readonly Work[];
   /** True when every chunk of this generation has been read and its content digest is not yet settled. */
   isRead(index: number, gen: number): boolean;
   /**
@@ -427,6 +429,11 @@ export function outgoing<S>(deps: OutgoingDeps): Outgoing<S> {
       return candidate !== undefined && sameDigest(candidate, digest)
         ? "same"
         : "data";
+    },
+    missing({ index, gen, first, count }) {
+      const item = live.get(index);
+      if (item?.gen !== gen || item.outcome !== "here") return [];
+      return missing(item, first, first + count);
     },
     isRead(index, gen) {
       const item = live.get(index);

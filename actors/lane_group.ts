@@ -1,0 +1,131 @@
+/**
+ * The sender's lanes over one connection, opened as there is work for them.
+ *
+ * @module
+ */
+import { Mailbox } from "../core/mailbox.ts";
+import type { RateLimiter } from "../core/rate.ts";
+import { encodePreamble } from "../protocol/lane.ts";
+import type { Outgoing, Work } from "../protocol/outgoing.ts";
+import type { Conn } from "../transport/transport.ts";
+import type { HashPool } from "../workers/hash_pool.ts";
+import { type LeaseReport, type Readable, sendLane } from "./lane_send.ts";
+
+/** What lanes need, whatever they go over. */
+export interface LanesDeps {
+  readonly ledger: Outgoing<Readable>;
+  readonly pool: HashPool;
+  readonly limiter: RateLimiter | undefined;
+}
+
+/** Which connection, and who runs the lanes. */
+export interface LaneGroupOptions extends LanesDeps {
+  /** Number of the connection within its session; 0 is the first. */
+  readonly connection: number;
+  readonly conn: Conn;
+  /** Lanes at most. */
+  readonly lanes: number;
+  readonly signal: AbortSignal;
+  /** Runs a lane for as long as it lives. */
+  readonly task: (run: () => Promise<void>) => void;
+  readonly report: (
+    connection: number,
+    lane: number,
+    report: LeaseReport,
+  ) => Promise<void>;
+}
+
+/** The lanes of one connection. */
+export interface LaneGroup {
+  readonly connection: number;
+  readonly conn: Conn;
+  /** Leases that the lane with the least of them holds; `Infinity` when all are full. */
+  readonly load: number;
+  /** Gives a lease to the lane that has least to do. */
+  give(items: readonly Work[]): void;
+  /** Takes note that a lane has finished a lease. */
+  done(lane: number): void;
+  /** Forgets leases that are of no interest any more. */
+  prune(isDone: (work: Work) => boolean): void;
+  /** All that was given and not pruned: it may be lost with the connection. */
+  readonly given: readonly Work[];
+}
+
+/** Leases that a lane holds: one in hand, and the next so that it never waits. */
+const LANE_LEASES = 2;
+/** Numbers of lanes that belong to one connection. */
+const LANE_NUMBERS = 64;
+
+interface Lane {
+  readonly inbox: Mailbox<readonly Work[]>;
+  leases: number;
+}
+
+/** Creates the lanes of a connection; the first is opened when there is work. */
+export function laneGroup(options: LaneGroupOptions): LaneGroup {
+  const { connection, conn, signal, task } = options;
+  const lanes: Lane[] = [];
+  let given: Work[] = [];
+
+  const open = (): Lane => {
+    const number = lanes.length;
+    const lane: Lane = {
+      inbox: new Mailbox(`lane ${connection}.${number}`, LANE_LEASES),
+      leases: 0,
+    };
+    lanes.push(lane);
+    task(async () => {
+      const stream = await conn.openUni();
+      const id = connection * LANE_NUMBERS + number;
+      await stream.write(encodePreamble("lane", id));
+      const sender = sendLane({ ...options, stream });
+      try {
+        for (;;) {
+          const items = await lane.inbox.receive(signal);
+          const report = await sender.send(items, signal);
+          await options.report(connection, number, report);
+        }
+      } finally {
+        await sender.close().catch(() => {}); // the stream may be gone already
+      }
+    });
+    return lane;
+  };
+  const idlest = (): Lane | undefined => {
+    let best: Lane | undefined;
+    for (const lane of lanes) {
+      if (best === undefined || lane.leases < best.leases) best = lane;
+    }
+    return best;
+  };
+
+  return {
+    connection,
+    conn,
+    get given() {
+      return given;
+    },
+    get load() {
+      const least = idlest()?.leases ?? 0;
+      if (least > 0 && lanes.length < options.lanes) return 0;
+      return least < LANE_LEASES ? least : Infinity;
+    },
+    give(items) {
+      let lane = idlest();
+      const isFree = lane !== undefined && lane.leases === 0;
+      if (!isFree && lanes.length < options.lanes) lane = open();
+      if (lane === undefined || !lane.inbox.offer(items)) {
+        throw new TypeError("Cannot give a lease: no lane has room");
+      }
+      lane.leases++;
+      given.push(...items);
+    },
+    done(number) {
+      const lane = lanes[number];
+      if (lane !== undefined) lane.leases--;
+    },
+    prune(isDone) {
+      given = given.filter((work) => !isDone(work));
+    },
+  };
+}
