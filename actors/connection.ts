@@ -71,6 +71,7 @@ export function connection<L extends Link>(
   deps: ConnectionDeps<L>,
 ): Behavior<ConnectionMessage<L>> {
   let conn: Conn | undefined;
+  let beside: Promise<L | undefined> | undefined;
   const watch = (
     cx: Context<ConnectionMessage<L>>,
     { silentMs, keep }: Silence<L>,
@@ -79,7 +80,8 @@ export function connection<L extends Link>(
       for (;;) {
         await cx.clock.delay(LISTEN_MS, signal);
         if (silentMs() < SILENT_MS) continue;
-        const other = await dialBeside(deps.link, silentMs, cx, signal);
+        beside = dialBeside(deps.link, silentMs, cx, signal);
+        const other = await beside;
         if (other === undefined) continue;
         keep(other);
         throw new SftpxError(
@@ -102,7 +104,15 @@ export function connection<L extends Link>(
         case "opened": {
           const { link } = message;
           cx.log.event("connection.up", { remote: link.conn.remote });
-          cx.spawn(async () => judgeClose(await link.conn.closed));
+          cx.spawn(async () => {
+            try {
+              judgeClose(await link.conn.closed);
+            } catch (error) {
+              // A receiver that has heard us on another connection closes this one.
+              await beside?.catch(() => {});
+              throw error;
+            }
+          });
           if (deps.silence !== undefined) watch(cx, deps.silence);
           await deps.scheduler.send({ type: "connected", link }, cx.signal);
           await deps.migration().send({ type: "connected", link }, cx.signal);

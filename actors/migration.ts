@@ -8,6 +8,7 @@
  * @module
  */
 import { type Behavior, unreachable } from "../core/actor.ts";
+import type { TransferEvent } from "../core/events.ts";
 import type { Connected, Link } from "./connection.ts";
 
 /** What the watcher can be told. */
@@ -35,6 +36,13 @@ export interface MigrationDeps {
 export const LOOK_MS = 1000;
 /** A look that comes this late was slept through, ms. */
 const SLEPT_MS = 10_000;
+
+/** Says that this process did not run for a while. */
+export function sleptEvent(ms: number): TransferEvent {
+  const seconds = Math.round(ms / 1000);
+  const message = `this process did not run for ${seconds} s`;
+  return { type: "warning", message };
+}
 
 /** Creates one life of a watcher. */
 export function migration<L extends Link>(

@@ -9,8 +9,14 @@ import { readCertificate } from "../crypto/certificate.ts";
 import { parseBind } from "../protocol/address.ts";
 import { fileIn } from "../store/own_path.ts";
 import { openRoot } from "../store/root.ts";
-import { createEndpoint, quicListener } from "../transport/quic.ts";
+import {
+  createEndpoint,
+  quicListener,
+  type QuicOptions,
+} from "../transport/quic.ts";
+import { LOOK_MS, sleptEvent } from "./migration.ts";
 import type { ReceiveOptions, Receiver } from "./options.ts";
+import { DEFAULT_QUIET_LIMITS, type QuietLimits } from "./quiet.ts";
 import type { ReceiveOutcome } from "./receive_scheduler.ts";
 import { startReceiveSession } from "./receive_session.ts";
 import { reception, type ReceptionMessage } from "./reception.ts";
@@ -49,7 +55,21 @@ const FAREWELL_MS = 50;
  * @throws {SftpxError} `config` when address or certificate are of no use,
  * `local-io` when the folder is not.
  */
-export async function receive(options: ReceiveOptions): Promise<Receiver> {
+export function receive(options: ReceiveOptions): Promise<Receiver> {
+  return receiveInside(options, {});
+}
+
+/** What only tests change: times that are too long to wait for. */
+export interface ReceiveInside {
+  readonly limits?: QuietLimits;
+  readonly quic?: QuicOptions;
+}
+
+/** As {@linkcode receive}, for tests. */
+export async function receiveInside(
+  options: ReceiveOptions,
+  { limits = DEFAULT_QUIET_LIMITS, quic = {} }: ReceiveInside,
+): Promise<Receiver> {
   const settings = { ...DEFAULT_RECEIVE_OPTIONS, ...options };
   const { uploadDir, resumeDir, certificate } = settings;
   const world = systemWorld();
@@ -69,12 +89,20 @@ export async function receive(options: ReceiveOptions): Promise<Receiver> {
     key: new TextDecoder().decode(certificate.key.reveal()),
     alpn: ALPN,
     clock: world.clock,
+    ...quic,
   });
   const own = new AbortController();
   const signal = settings.signal === undefined
     ? own.signal
     : AbortSignal.any([own.signal, settings.signal]);
   const began = new Map<string, number>();
+  let sleptAt = -Infinity;
+  /** Every session sees it; one word is enough. */
+  const slept = (ms: number): void => {
+    const now = world.clock.now();
+    if (now - sleptAt >= LOOK_MS * 2) emit(sleptEvent(ms));
+    sleptAt = now;
+  };
 
   const ended = (hex: string, result: ReceiveOutcome | SftpxError): void => {
     const ms = Math.round(world.clock.now() - (began.get(hex) ?? 0));
@@ -127,6 +155,8 @@ export async function receive(options: ReceiveOptions): Promise<Receiver> {
               admit: (totalBytes) => space.check(totalBytes ?? 0),
               emit,
               patienceMs: AWAY_MS,
+              limits,
+              slept,
             },
             link,
             signal,
