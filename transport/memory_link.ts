@@ -5,6 +5,7 @@
  */
 import { type ErrorCode, ERRORS, SftpxError } from "../core/errors.ts";
 import { memoryPipe, type Pipe } from "./memory_pipe.ts";
+import { type Arrivals, arrivals, type Credit, credit } from "./queues.ts";
 import { closeCode } from "./quic_errors.ts";
 import type {
   BidiStream,
@@ -165,71 +166,4 @@ export function memoryLink(
 /** What arrives of `code`: only its number travels. */
 function travelled(code: ErrorCode | undefined): ErrorCode | undefined {
   return code === undefined ? undefined : closeCode(ERRORS[code].close);
-}
-
-interface Arrivals<T> {
-  put(stream: T): void;
-  /** `undefined` once closed. */
-  take(): Promise<T | undefined>;
-  close(): void;
-}
-
-/** Streams in the order of their first bytes. */
-function arrivals<T>(): Arrivals<T> {
-  const waiting: T[] = [];
-  const takers: ((stream: T | undefined) => void)[] = [];
-  let open = true;
-  return {
-    put(stream) {
-      const taker = takers.shift();
-      if (taker === undefined) waiting.push(stream);
-      else taker(stream);
-    },
-    take() {
-      const stream = waiting.shift();
-      if (stream !== undefined || !open) return Promise.resolve(stream);
-      const { promise, resolve } = Promise.withResolvers<T | undefined>();
-      takers.push(resolve);
-      return promise;
-    },
-    close() {
-      open = false;
-      waiting.length = 0;
-      for (const taker of takers.splice(0)) taker(undefined);
-    },
-  };
-}
-
-interface Credit {
-  /** Waits until a stream may be opened, or the link is gone. */
-  take(): Promise<void>;
-  give(): void;
-  close(): void;
-}
-
-/** Counts open streams. */
-function credit(limit: number): Credit {
-  let left = limit;
-  let open = true;
-  const takers: (() => void)[] = [];
-  return {
-    take() {
-      if (left > 0 || !open) {
-        left--;
-        return Promise.resolve();
-      }
-      const { promise, resolve } = Promise.withResolvers<void>();
-      takers.push(resolve);
-      return promise;
-    },
-    give() {
-      const taker = takers.shift();
-      if (taker === undefined) left++;
-      else taker();
-    },
-    close() {
-      open = false;
-      for (const taker of takers.splice(0)) taker();
-    },
-  };
 }

@@ -9,6 +9,7 @@
  * @module
  */
 import { SftpxError } from "../core/errors.ts";
+import { inOrder } from "./queues.ts";
 import type { ReceiveStream, SendStream } from "./transport.ts";
 
 /** Both ends of one direction. */
@@ -152,15 +153,5 @@ export function memoryPipe(capacity: number, events: PipeEvents): Pipe {
       frozen = now;
       wake();
     },
-  };
-}
-
-/** Runs tasks one after the other, whatever becomes of them. */
-function inOrder(): <T>(task: () => T | Promise<T>) => Promise<T> {
-  let last: Promise<unknown> = Promise.resolve();
-  return (task) => {
-    const run = last.then(task);
-    last = run.catch(() => {});
-    return run;
   };
 }
