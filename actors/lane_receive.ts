@@ -15,7 +15,9 @@ import {
   LANE_HEADER_BYTES,
   type LaneRecord,
   readLaneHeader,
+  RECORD_HEADER_BYTES,
 } from "../protocol/lane.ts";
+import { alignedRoom } from "../store/root_direct.ts";
 import type { ReceiveStream } from "../transport/transport.ts";
 import type { HashPool } from "../workers/hash_pool.ts";
 
@@ -69,7 +71,7 @@ export async function receiveLane(
   signal: AbortSignal,
 ): Promise<void> {
   let head = new Uint8Array(LANE_HEADER_BYTES);
-  let buffer = new Uint8Array(LANE_HEADER_BYTES);
+  let room: Uint8Array<ArrayBuffer> = new Uint8Array(0);
   for (;;) {
     head = await deps.stream.readFully(head);
     if (head.length === 0) return;
@@ -81,13 +83,14 @@ export async function receiveLane(
         `Cannot accept a frame of ${length} bytes: no chunk is that large`,
       );
     }
-    if (buffer.length < length) buffer = new Uint8Array(length);
-    const body = await deps.stream.readFully(buffer.subarray(0, length));
+    if (room.length < length) room = alignedRoom(length, RECORD_HEADER_BYTES);
+    const capacity = room.length;
+    const body = await deps.stream.readFully(room.subarray(0, length));
     if (body.length < length) throw cut();
     signal.throwIfAborted();
-    const result = await takeFrame(deps, body, count);
-    buffer = new Uint8Array(result.buffer);
-    if (result.checked.length > 0) await deps.checked(result.checked);
+    const { bytes, checked } = await takeFrame(deps, body, count);
+    room = new Uint8Array(bytes.buffer, bytes.byteOffset, capacity);
+    if (checked.length > 0) await deps.checked(checked);
   }
 }
 
@@ -106,7 +109,7 @@ async function takeFrame(
   deps: ReceiveLaneDeps,
   body: Uint8Array<ArrayBuffer>,
   count: number,
-): Promise<{ buffer: ArrayBuffer; checked: CheckedChunk[] }> {
+): Promise<{ bytes: Uint8Array<ArrayBuffer>; checked: CheckedChunk[] }> {
   const checked: CheckedChunk[] = [];
   const arrivals: Arrival[] = [];
   forEachRecord(body, count, (record, payload) => {
@@ -122,7 +125,7 @@ async function takeFrame(
     const end = start + payload.length;
     arrivals.push({ target, index, chunk, digest, start, end });
   });
-  if (arrivals.length === 0) return { buffer: body.buffer, checked };
+  if (arrivals.length === 0) return { bytes: body, checked };
 
   const hashed = await deps.pool.digestParts(
     body,
@@ -143,7 +146,7 @@ async function takeFrame(
     for (const [at, arrival] of next) await put(arrival, at);
   };
   await Promise.all(Array.from({ length: WRITES_AT_ONCE }, work));
-  return { buffer: hashed.bytes.buffer, checked };
+  return { bytes: hashed.bytes, checked };
 }
 
 /** The target of a record; `undefined` for one that comes too late to matter. */

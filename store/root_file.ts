@@ -16,6 +16,7 @@ import {
   writeSync,
 } from "node:fs";
 import { attempt, ioError } from "./io_error.ts";
+import { type DirectFile, openDirect } from "./root_direct.ts";
 import type { Native } from "./root_native.ts";
 import { type EntryMeta, setOpenMeta } from "./root_stamp.ts";
 
@@ -57,6 +58,23 @@ export function openFile(fd: number, native: Native | undefined): PartFile {
   let isOpen = true;
   let isClosed = false;
   let underWay = 0;
+  let direct: DirectFile | undefined;
+  let isDirectTried = false;
+
+  /** The same file past the cache, if there is a use for that. */
+  function directFor(
+    bytes: Uint8Array,
+    position: number,
+  ): DirectFile | undefined {
+    if (bytes.length < DIRECT_WRITE_BYTES) {
+      return undefined;
+    }
+    if (!isDirectTried && position >= DIRECT_FROM_BYTES) {
+      isDirectTried = true;
+      direct = openDirect(native, fd);
+    }
+    return direct?.fits(bytes, position) ? direct : undefined;
+  }
 
   function checkOpen(): void {
     if (!isOpen) {
@@ -87,6 +105,7 @@ export function openFile(fd: number, native: Native | undefined): PartFile {
   function closeIfDone(): void {
     if (!isOpen && underWay === 0 && !isClosed) {
       isClosed = true;
+      direct?.close();
       closeSync(fd);
     }
   }
@@ -101,7 +120,14 @@ export function openFile(fd: number, native: Native | undefined): PartFile {
       closeIfDone();
     },
     write: (bytes, position) =>
-      slow("write a part", () => writeAt(fd, bytes, position, native)),
+      slow("write a part", async () => {
+        const past = directFor(bytes, position);
+        const done = Math.max(0, await past?.write(bytes, position) ?? 0);
+        if (done === bytes.length) {
+          return;
+        }
+        await writeAt(fd, bytes.subarray(done), position + done, native);
+      }),
     truncate: (sizeBytes) =>
       quick("cut a part", () => ftruncateSync(fd, sizeBytes)),
     setMeta: (meta) =>
@@ -112,6 +138,11 @@ export function openFile(fd: number, native: Native | undefined): PartFile {
     sync: () => slow("sync a part", () => syncData(fd)),
   };
 }
+
+/** A direct write that is shorter costs more than the copy that it saves. */
+const DIRECT_WRITE_BYTES = 256 * 1024;
+/** A file that does not reach as far may be one of hundreds that are open. */
+const DIRECT_FROM_BYTES = 4 * 1024 * 1024;
 
 /** A write as short as this takes 1 to 20 µs at once, and 19 µs to hand over. */
 const SHORT_WRITE_BYTES = 64 * 1024;

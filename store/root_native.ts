@@ -42,6 +42,11 @@ export interface Native {
    * @returns How many bytes were written, or -1.
    */
   write(fd: number, bytes: Uint8Array, position: number): Promise<number>;
+  /**
+   * What addresses, lengths and positions of writes past the cache must be
+   * multiples of; 0 where there are no such writes.
+   */
+  directAlign(fd: number): number;
   /** Syncs the whole file system that `fd` is on, on another thread. */
   syncFileSystem(fd: number): Promise<boolean>;
   /** Lets go of the library; no call may follow. */
@@ -106,6 +111,19 @@ export function openNative(): Native | undefined {
       );
       return Number(written);
     },
+    directAlign(fd) {
+      view.setBigUint64(DIO_ALIGN_AT, 0n); // older kernels leave it as it is
+      const failed = symbols.statx(
+        fd,
+        cString(""),
+        AT_EMPTY_PATH,
+        STATX_DIOALIGN,
+        facts,
+      );
+      const [memory, offset] = [DIO_ALIGN_AT, DIO_ALIGN_AT + 4]
+        .map((at) => view.getUint32(at, LITTLE));
+      return failed === 0 ? Math.max(memory ?? 0, offset ?? 0) : 0;
+    },
     async syncFileSystem(fd) {
       return await symbols.syncfs(fd) === 0;
     },
@@ -117,7 +135,10 @@ export function openNative(): Native | undefined {
 
 const AT_FDCWD = -100; // every path here is absolute
 const AT_SYMLINK_NOFOLLOW = 0x100;
+const AT_EMPTY_PATH = 0x1000;
 const STATX_BASIC_STATS = 0x7ff;
+const STATX_DIOALIGN = 0x2000;
+const DIO_ALIGN_AT = 152;
 const RENAME_NOREPLACE = 1;
 
 const SYMBOLS = {
