@@ -170,9 +170,11 @@ async function dialBeside<L extends Link>(
   }
 }
 
-/** A close by the peer ends this life: for good if it gave a reason, or until it is back. */
+/** A close ends this life: for good if the peer gave a reason, or until it is back. */
 function judgeClose(info: CloseInfo): void {
-  if (!info.remote) return;
-  throw closeError(info) ??
-    new SftpxError("connection-lost", "Cannot go on: the peer left");
+  throw closeError(info) ?? new SftpxError(
+    "connection-lost",
+    // We close it only when this life is over, and then nobody asks.
+    `Cannot go on: ${info.remote ? "the peer left" : "our socket is closed"}`,
+  );
 }

@@ -10,7 +10,12 @@ import { MAX_CHUNK_BYTES, MIN_CHUNK_BYTES } from "../protocol/entry.ts";
 import { parseAddress } from "../protocol/address.ts";
 import { absolute, fileIn } from "../store/own_path.ts";
 import { namedRoots, type SourceRoot, walk } from "../store/source.ts";
-import { endpointPool, quicDialer } from "../transport/quic.ts";
+import {
+  type EndpointPool,
+  endpointPool,
+  quicDialer,
+  type QuicOptions,
+} from "../transport/quic.ts";
 import type { SendOptions, SendResult, StreamSource } from "./options.ts";
 import { runSendSession } from "./send_session.ts";
 import { senderId } from "./sender_id.ts";
@@ -61,7 +66,21 @@ const DEFAULT_PORT = 4443;
  * @throws {SftpxError} with the code of what ended it. What only some files
  * suffered is in `failures` of the result.
  */
-export async function send(options: SendOptions): Promise<SendResult> {
+export function send(options: SendOptions): Promise<SendResult> {
+  return sendInside(options, {});
+}
+
+/** What only tests change: times that are too long to wait for, and sockets that die. */
+export interface SendInside {
+  readonly endpoints?: EndpointPool;
+  readonly quic?: QuicOptions;
+}
+
+/** As {@linkcode send}, for tests. */
+export async function sendInside(
+  options: SendOptions,
+  { endpoints = endpointPool(), quic = {} }: SendInside,
+): Promise<SendResult> {
   const settings = { ...DEFAULT_SEND_OPTIONS, ...options };
   const { to, resumeDir, lanes, connections, giveUpAfterMs } = settings;
   checkNumbers(settings);
@@ -71,7 +90,6 @@ export async function send(options: SendOptions): Promise<SendResult> {
   signal.throwIfAborted();
   const { hostname, port } = parseAddress(to.address, DEFAULT_PORT);
   const { digest, pool } = await loadHashing();
-  const endpoints = endpointPool();
   const id = await senderId(fileIn(resumeDir, "sender.id"), world.randomBytes);
   const source = await openSources(settings.paths, resumeDir, signal);
   try {
@@ -88,6 +106,7 @@ export async function send(options: SendOptions): Promise<SendResult> {
         fingerprint: to.fingerprint,
         alpn: ALPN,
         clock: world.clock,
+        ...quic,
       }),
       fingerprint: to.fingerprint,
       token: to.token,

@@ -20,7 +20,7 @@ import {
 import { addressesOf, firstOf, systemLookup } from "./happy_eyeballs.ts";
 import { quicConn } from "./quic_conn.ts";
 import type { Endpoint, EndpointPool } from "./quic_endpoint.ts";
-import { dialError } from "./quic_errors.ts";
+import { dialError, isSocketDead } from "./quic_errors.ts";
 import { type QuicOptions, transportOptions } from "./quic_options.ts";
 import type { Conn, Dialer } from "./transport.ts";
 
@@ -76,7 +76,12 @@ export function quicDialer(options: QuicDialerOptions): Dialer {
       serverCertificateHashes: pins,
       ...transport,
     };
-    return quicConn(await Deno.connectQuic(dial), endpoint); // also throws at once
+    try {
+      return quicConn(await Deno.connectQuic(dial), endpoint);
+    } catch (error) {
+      if (isSocketDead(error)) endpoint.close(); // the pool makes another
+      throw error;
+    }
   };
 
   const dialAll = async (signal: AbortSignal): Promise<Conn> => {

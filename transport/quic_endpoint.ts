@@ -54,7 +54,10 @@ export interface Host {
 
 /** A fixed number of endpoints to dial from, made when first needed. */
 export interface EndpointPool {
-  /** The next endpoint, in turn, that can send to addresses of `family`. */
+  /**
+   * The next endpoint, in turn, that can send to addresses of `family`. One that
+   * is closed has another in its place.
+   */
   take(family: Family): Endpoint;
   close(): void;
 }
@@ -141,7 +144,9 @@ export function endpointPool(
   return {
     take(family) {
       const index = next[family]++ % size;
-      return made[family][index] ??= createEndpoint({
+      const there = made[family][index];
+      if (there !== undefined && !there.closed) return there;
+      return made[family][index] = createEndpoint({
         hostname: family === 4 ? "0.0.0.0" : "::",
         bufferBytes,
       });

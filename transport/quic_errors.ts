@@ -43,6 +43,11 @@ export function lossError(remote: string, error: unknown): SftpxError {
   );
 }
 
+/** Tells whether a dial failed because our own socket is dead: it never comes back. */
+export function isSocketDead(error: unknown): boolean {
+  return /endpoint stopping|endpoint driver/i.test(textOf(error));
+}
+
 /** What failed when a socket was bound to `address`. */
 export function bindError(address: string, error: unknown): SftpxError {
   const why = error instanceof Deno.errors.AddrInUse
