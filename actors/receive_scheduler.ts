@@ -11,26 +11,23 @@ import { type Behavior, type Context, unreachable } from "../core/actor.ts";
 import { SftpxError } from "../core/errors.ts";
 import type { EventSink, Totals } from "../core/events.ts";
 import type { Address } from "../core/mailbox.ts";
-import { createMeter } from "../core/rate.ts";
 import type { Reply } from "../core/reply.ts";
 import type { RandomBytes } from "../crypto/random.ts";
 import type { Digest } from "../crypto/digest.ts";
 import { type ControlFrame, type Offer, VERSION } from "../protocol/control.ts";
-import type { ManifestFrame } from "../protocol/manifest.ts";
 import { receiverRules } from "../protocol/session.ts";
-import { encodeStatus } from "../protocol/status.ts";
 import type { Conn } from "../transport/transport.ts";
 import type { HashPool } from "../workers/hash_pool.ts";
 import type { Connected } from "./connection.ts";
-import type { Announced } from "./desk_item.ts";
 import type { Fact, Facts } from "./facts.ts";
-import type { CheckedChunk } from "./lane_receive.ts";
 import {
   type DeskRef,
   type PersistenceMessage,
   repeatFacts,
 } from "./persistence.ts";
 import { type QuietLimits, quietWatch } from "./quiet.ts";
+import { type ReceiveCounts, receiveCounts } from "./receive_counts.ts";
+import { passManifest } from "./receive_manifest.ts";
 import { type ReceiveRun, receiveRun } from "./receive_run.ts";
 import {
   openReceiveWire,
@@ -90,7 +87,6 @@ const FRAME_SLACK = 64 * 1024;
 const PACK_BYTES = 1024 * 1024;
 /** Time between two looks at the progress, ms. */
 const TICK_MS = 250;
-const METER_MS = 5000;
 /** How long an answer to a ping may take, ms. */
 const PROBE_MS = 3000;
 /** How long facts take to be said once more, at most, ms. */
@@ -112,28 +108,21 @@ export function receiveScheduler(
   let wire: ReceiveWire | undefined;
   let epochs = 0;
   let pings = 0;
-  let received = 0; // bytes of content that came over the network
-  let written = 0; // of those, bytes that were right
-  let same = 0;
-  let shown = "";
   let receipted = false;
-  let meter: ReturnType<typeof createMeter> | undefined;
+  let counts: ReceiveCounts | undefined;
   const probes = new Map<number, Reply<boolean>>();
   const quiet = quietWatch(deps.limits, TICK_MS);
-
-  const checked = async (
-    chunks: readonly CheckedChunk[],
-    number: number,
-    signal: AbortSignal,
-  ): Promise<void> => {
-    await deps.verifier.send({ type: "checked", run: number, chunks }, signal);
-  };
 
   const connected = (
     link: ReceiveLink,
     cx: Context<ReceiveSchedulerMessage>,
   ): void => {
     wire?.close();
+    const tallies = counts ??= receiveCounts(
+      deps.session,
+      deps.emit,
+      cx.clock,
+    );
     const peer = link.hello.life.toHex();
     const continued = run !== undefined && peerLife === peer &&
       offer !== undefined;
@@ -146,7 +135,7 @@ export function receiveScheduler(
     quiet.heard();
     rules.connect();
     rules.heardControl(link.hello);
-    wire = openReceiveWire(cx, ++epochs, link, beat, {
+    wire = openReceiveWire(cx, ++epochs, link, () => tallies.beat(run), {
       pool: deps.pool,
       judge: (record) => rules.heardRecord(record),
       target: (index) => deps.desk.current?.target(index),
@@ -154,16 +143,16 @@ export function receiveScheduler(
         Math.max(deps.desk.current?.largestChunk ?? 0, PACK_BYTES) +
         FRAME_SLACK,
       checked: async (chunks) => {
-        for (const { verdict, bytes } of chunks) {
-          if (verdict === "written") written += bytes;
-          else if (verdict === "same") same += bytes;
-        }
-        if (run !== undefined) await checked(chunks, run.number, cx.signal);
+        tallies.checked(chunks);
+        if (run === undefined) return;
+        await deps.verifier.send(
+          { type: "checked", run: run.number, chunks },
+          cx.signal,
+        );
       },
       received(bytes) {
         quiet.heard();
-        received += bytes;
-        meter?.add(bytes);
+        tallies.received(bytes);
       },
     });
     tell({
@@ -194,7 +183,7 @@ export function receiveScheduler(
       const { checksum, fresh, b3sum } = frame;
       const number = epochs;
       run = receiveRun(number, rules, deps.digest);
-      received = written = same = 0;
+      counts?.begin();
       await deps.verifier.send(
         { type: "begin", run: number, checksum, fresh, b3sum },
         cx.signal,
@@ -226,44 +215,6 @@ export function receiveScheduler(
       });
       await cx.self.send({ type: "repeated", epoch }, signal);
     });
-  };
-
-  const hearManifest = async (
-    frames: readonly ManifestFrame[],
-    { signal }: Context<ReceiveSchedulerMessage>,
-  ): Promise<void> => {
-    if (run === undefined) return;
-    const { number } = run;
-    let entries: Announced[] = [];
-    const pass = async (): Promise<void> => {
-      if (entries.length === 0) return;
-      const list = entries;
-      entries = [];
-      await deps.verifier.send(
-        { type: "announced", run: number, entries: list },
-        signal,
-      );
-    };
-    for (const frame of frames) {
-      if (rules.heardManifest(frame) === "drop") continue;
-      switch (frame.type) {
-        case "entry": {
-          const { index, gen, entry } = frame;
-          entries.push({ index, gen, entry });
-          break;
-        }
-        case "digest":
-        case "gone":
-          await pass();
-          await deps.verifier.send({ ...frame, run: number }, signal);
-          break;
-        case "end":
-          break;
-        default:
-          unreachable(frame);
-      }
-    }
-    await pass();
   };
 
   const hearFacts = async (
@@ -304,7 +255,7 @@ export function receiveScheduler(
       root,
       entries: rules.total ?? entries,
       bytes,
-      written,
+      written: counts?.written ?? 0,
       skipped,
       refused,
     });
@@ -331,52 +282,15 @@ export function receiveScheduler(
       case "receipt-ack": {
         const root = run?.root();
         if (run === undefined || root === undefined) return;
-        const { entries, bytes, skipped, refused } = run.totals;
-        const totals = {
-          entries,
-          bytes,
-          sent: received,
-          reused: same,
-          skipped,
-          failed: refused,
-        };
-        showProgress(true);
-        deps.finished({ totals, root });
+        if (counts === undefined) return;
+        counts.show(run, rules, true);
+        deps.finished({ totals: counts.totals(run), root });
         return;
       }
       default:
         return;
     }
   };
-
-  const showProgress = (isLast: boolean): void => {
-    if (run === undefined || meter === undefined) return;
-    const { entries } = run.totals;
-    const { bytes, total } = rules;
-    const state = `${received} ${entries} ${bytes} ${total}`;
-    if (state === shown && !isLast) return;
-    shown = state;
-    deps.emit({
-      type: "progress",
-      session: deps.session,
-      bytes: Math.min(bytes, Math.max(run.totals.bytes, written + same)),
-      total: bytes,
-      counted: total !== undefined,
-      entries,
-      sent: received,
-      rate: Math.round(meter.rate()),
-      limiter: "none",
-    });
-  };
-
-  /** What the sender hears once in a while: how far we are, and that we are here. */
-  const beat = (): Uint8Array =>
-    encodeStatus({
-      type: "progress",
-      durableBytes: run?.totals.bytes ?? 0,
-      receivedBytes: received,
-      limiter: "none",
-    });
 
   const askIfSilent = (): void => {
     if (wire === undefined) return;
@@ -426,7 +340,6 @@ export function receiveScheduler(
 
   return {
     start(cx) {
-      meter = createMeter(cx.clock, METER_MS);
       cx.after(TICK_MS, { type: "tick" });
       cx.spawn(async (signal) => {
         for (;;) {
@@ -448,7 +361,13 @@ export function receiveScheduler(
         case "manifest":
           if (message.epoch !== wire?.epoch) return;
           quiet.heard();
-          await hearManifest(message.frames, cx);
+          if (run === undefined) return;
+          await passManifest(
+            message.frames,
+            run.number,
+            rules,
+            (down) => deps.verifier.send(down, cx.signal),
+          );
           settle();
           return;
         case "facts":
@@ -464,7 +383,7 @@ export function receiveScheduler(
           probe(message.reply, cx);
           return;
         case "tick":
-          showProgress(false);
+          if (run !== undefined) counts?.show(run, rules, false);
           askIfSilent();
           cx.after(TICK_MS, { type: "tick" });
           return;
