@@ -16,20 +16,12 @@ import {
   isZeroDigest,
   sameDigest,
 } from "./digests.ts";
-import {
-  chunkCount,
-  chunkLength,
-  type Entry,
-  type Outcome,
-  rootRecord,
-} from "./entry.ts";
+import { chunkCount, chunkLength, rootRecord } from "./entry.ts";
 import { type Range, type RangeSet, rangeSet } from "./ranges.ts";
 import type {
-  ChunkUse,
   OutEntry,
   Outgoing,
   OutgoingDeps,
-  OutTotals,
   Work,
 } from "./outgoing_types.ts";
 
