@@ -17,6 +17,7 @@ import {
 import { LOOK_MS, sleptEvent } from "./migration.ts";
 import type { ReceiveOptions, Receiver } from "./options.ts";
 import { DEFAULT_QUIET_LIMITS, type QuietLimits } from "./quiet.ts";
+import { createDoor } from "./door.ts";
 import type { ReceiveOutcome } from "./receive_scheduler.ts";
 import { startReceiveSession } from "./receive_session.ts";
 import { reception, type ReceptionMessage } from "./reception.ts";
@@ -91,6 +92,7 @@ export async function receiveInside(
     clock: world.clock,
     ...quic,
   });
+  const door = createDoor(listener);
   const own = new AbortController();
   const signal = settings.signal === undefined
     ? own.signal
@@ -132,7 +134,7 @@ export async function receiveInside(
     restart: "permanent",
     create: () =>
       reception({
-        listener,
+        door,
         fingerprint,
         token: settings.token,
         maxSessions: settings.maxSessions,
@@ -169,7 +171,7 @@ export async function receiveInside(
     try {
       await supervisor.run(signal);
     } finally {
-      listener.close();
+      door.close();
       await world.clock.delay(FAREWELL_MS);
       endpoint.close();
       pool.close();

@@ -11,7 +11,8 @@ import { type Behavior, type Context, unreachable } from "../core/actor.ts";
 import { codeOf, SftpxError, sftpxErrorOf } from "../core/errors.ts";
 import type { EventSink } from "../core/events.ts";
 import type { Secret } from "../core/secret.ts";
-import type { Conn, Listener } from "../transport/transport.ts";
+import type { Conn } from "../transport/transport.ts";
+import type { Door } from "./door.ts";
 import { hearSender } from "./greeting.ts";
 import type { ReceiveOutcome } from "./receive_scheduler.ts";
 import type { ReceiveSession } from "./receive_session.ts";
@@ -27,15 +28,12 @@ export type ReceptionMessage =
     readonly session: ReceiveSession;
     readonly isThere: boolean;
   }
-  | {
-    readonly type: "ended";
-    readonly session: ReceiveSession;
-    readonly result: ReceiveOutcome | SftpxError;
-  };
+  | { readonly type: "ended"; readonly session: ReceiveSession };
 
 /** What the reception needs. */
 export interface ReceptionDeps {
-  readonly listener: Listener;
+  /** It outlives this reception. */
+  readonly door: Door;
   readonly fingerprint: Uint8Array;
   readonly token: Secret | "open";
   readonly maxSessions: number;
@@ -137,7 +135,10 @@ export function reception(deps: ReceptionDeps): Behavior<ReceptionMessage> {
       const result = await session.ended.catch((error: unknown) =>
         sftpxErrorOf(error) ?? new SftpxError("internal", String(error), error)
       );
-      await cx.self.send({ type: "ended", session, result }, signal);
+      // Told here, as word of it may be lost with this life.
+      const isOver = !(result instanceof SftpxError) || !signal.aborted;
+      if (isOver) deps.ended(session.hex, result);
+      await cx.self.send({ type: "ended", session }, signal);
     });
   };
 
@@ -161,8 +162,7 @@ export function reception(deps: ReceptionDeps): Behavior<ReceptionMessage> {
     start(cx) {
       cx.spawn(async (signal) => {
         for (;;) {
-          const conn = await deps.listener.accept();
-          if (signal.aborted) return conn?.close();
+          const conn = await deps.door.next(signal);
           if (conn === undefined) {
             throw new SftpxError(
               "internal",
@@ -189,11 +189,10 @@ export function reception(deps: ReceptionDeps): Behavior<ReceptionMessage> {
           return;
         }
         case "ended": {
-          const { session, result } = message;
+          const { session } = message;
           if (sessions.get(session.hex) === session) {
             sessions.delete(session.hex);
           }
-          deps.ended(session.hex, result);
           return;
         }
         default:
@@ -201,8 +200,7 @@ export function reception(deps: ReceptionDeps): Behavior<ReceptionMessage> {
       }
     },
     async stop() {
-      deps.listener.close();
-      // Sessions end with our signal; their disks may take a moment.
+      // They end with our signal; their disks may take a moment.
       await Promise.allSettled(
         [...sessions.values()].map(({ ended }) => ended),
       );
