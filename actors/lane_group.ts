@@ -45,6 +45,8 @@ export interface LaneGroup {
   give(items: readonly Work[]): void;
   /** Takes note that a lane has finished a lease. */
   done(lane: number): void;
+  /** Ends its lanes; the connection stays. */
+  stop(): void;
   /** Forgets leases that are of no interest any more. */
   prune(isDone: (work: Work) => boolean): void;
   /** All that was given and not pruned: it may be lost with the connection. */
@@ -63,7 +65,9 @@ interface Lane {
 
 /** Creates the lanes of a connection; the first is opened when there is work. */
 export function laneGroup(options: LaneGroupOptions): LaneGroup {
-  const { connection, conn, signal, task } = options;
+  const { connection, conn, task } = options;
+  const own = new AbortController();
+  const signal = AbortSignal.any([options.signal, own.signal]);
   const lanes: Lane[] = [];
   let given: Work[] = [];
 
@@ -75,16 +79,20 @@ export function laneGroup(options: LaneGroupOptions): LaneGroup {
     };
     lanes.push(lane);
     task(async () => {
-      const stream = await conn.openUni();
+      // What was begun first is finished first: over a slow path that is a
+      // chunk now and then, and not all of them at last.
+      const stream = await conn.openUni(LANE_NUMBERS - number);
       const id = connection * LANE_NUMBERS + number;
       await stream.write(encodePreamble("lane", id));
       const sender = sendLane({ ...options, stream });
       try {
-        for (;;) {
+        while (!signal.aborted) {
           const items = await lane.inbox.receive(signal);
           const report = await sender.send(items, signal);
           await options.report(connection, number, report);
         }
+      } catch (error) {
+        if (!own.signal.aborted) throw error;
       } finally {
         await sender.close().catch(() => {}); // the stream may be gone already
       }
@@ -106,6 +114,7 @@ export function laneGroup(options: LaneGroupOptions): LaneGroup {
       return given;
     },
     get load() {
+      if (signal.aborted) return Infinity;
       const least = idlest()?.leases ?? 0;
       if (least > 0 && lanes.length < options.lanes) return 0;
       return least < LANE_LEASES ? least : Infinity;
@@ -124,6 +133,7 @@ export function laneGroup(options: LaneGroupOptions): LaneGroup {
       const lane = lanes[number];
       if (lane !== undefined) lane.leases--;
     },
+    stop: () => own.abort(),
     prune(isDone) {
       given = given.filter((work) => !isDone(work));
     },

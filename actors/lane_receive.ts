@@ -55,7 +55,15 @@ export interface ReceiveLaneDeps {
   readonly checked: (chunks: readonly CheckedChunk[]) => Promise<void>;
   /** Told how many bytes of content came. */
   readonly received: (bytes: number) => void;
+  /** Told how many bytes of whatever came, as they come. */
+  readonly arrived: (bytes: number) => void;
+  /** Milliseconds, monotonic. */
+  readonly now: () => number;
 }
+
+/** A frame that takes longer is read in pieces, so that what comes is seen to come; ms. */
+const SLOW_MS = 200;
+const PIECE_BYTES = 64 * 1024;
 
 /** Files of one frame that are written at once. */
 const WRITES_AT_ONCE = 8;
@@ -72,6 +80,7 @@ export async function receiveLane(
 ): Promise<void> {
   let head = new Uint8Array(LANE_HEADER_BYTES);
   let room: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+  let isSlow = true; // nothing is known yet
   for (;;) {
     head = await deps.stream.readFully(head);
     if (head.length === 0) return;
@@ -85,13 +94,33 @@ export async function receiveLane(
     }
     if (room.length < length) room = alignedRoom(length, RECORD_HEADER_BYTES);
     const capacity = room.length;
-    const body = await deps.stream.readFully(room.subarray(0, length));
-    if (body.length < length) throw cut();
+    const begun = deps.now();
+    const piece = isSlow ? PIECE_BYTES : length;
+    const body = await readBody(deps, room.subarray(0, length), piece);
+    isSlow = deps.now() - begun > SLOW_MS;
     signal.throwIfAborted();
     const { bytes, checked } = await takeFrame(deps, body, count);
     room = new Uint8Array(bytes.buffer, bytes.byteOffset, capacity);
     if (checked.length > 0) await deps.checked(checked);
   }
+}
+
+/** Fills `view`, a piece at a time. */
+async function readBody(
+  { stream, arrived }: ReceiveLaneDeps,
+  view: Uint8Array<ArrayBuffer>,
+  piece: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { length, byteOffset } = view;
+  for (let at = 0; at < length;) {
+    const end = Math.min(at + piece, length);
+    const got = await stream.readFully(view.subarray(at, end));
+    if (got.length < end - at) throw cut();
+    view = new Uint8Array(got.buffer, byteOffset, length);
+    arrived(got.length);
+    at = end;
+  }
+  return view;
 }
 
 /** A record of data, where its bytes are in the body, and where they belong. */

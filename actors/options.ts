@@ -42,6 +42,8 @@ export interface SendOptions {
   readonly lanes?: number;
   /** Connections at most, 1 to 16; as many as the path needs are used. @default {4} */
   readonly connections?: number;
+  /** What decides how fast to send; `auto` tries BBR where loss holds CUBIC down. @default {"auto"} */
+  readonly congestion?: "auto" | "cubic" | "bbr";
   /** Bytes of a chunk, a power of two from 64 KiB to 16 MiB. @default {1 MiB; 4 MiB for files over 64 GiB} */
   readonly chunkSize?: number;
   /** Gives up after this long without progress, ms. @default {600000} */

@@ -17,8 +17,10 @@ export interface ReceiveCounts {
   readonly written: number;
   /** A run begins anew. */
   begin(): void;
-  /** Bytes of content came over the network. */
+  /** Bytes of content came over the network, in chunks that are complete. */
   received(bytes: number): void;
+  /** Bytes of whatever came. */
+  arrived(bytes: number): void;
   /** Chunks were judged. */
   checked(chunks: readonly CheckedChunk[]): void;
   /** All that a run came to. */
@@ -40,6 +42,7 @@ export function receiveCounts(
 ): ReceiveCounts {
   const meter = createMeter(clock, METER_MS);
   let received = 0;
+  let arrived = 0;
   let written = 0;
   let same = 0;
   let shown = "";
@@ -48,11 +51,18 @@ export function receiveCounts(
       return written;
     },
     begin() {
-      received = written = same = 0;
+      received =
+        arrived =
+        written =
+        same =
+          0;
     },
     received(bytes) {
       received += bytes;
       meter.add(bytes);
+    },
+    arrived(bytes) {
+      arrived += bytes;
     },
     checked(chunks) {
       for (const { verdict, bytes } of chunks) {
@@ -85,7 +95,7 @@ export function receiveCounts(
       encodeStatus({
         type: "progress",
         durableBytes: run?.totals.bytes ?? 0,
-        receivedBytes: received,
+        receivedBytes: arrived,
         limiter: "none",
       }),
   };

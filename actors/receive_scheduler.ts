@@ -150,10 +150,12 @@ export function receiveScheduler(
           cx.signal,
         );
       },
-      received(bytes) {
+      received: tallies.received,
+      arrived(bytes) {
         quiet.heard();
-        tallies.received(bytes);
+        tallies.arrived(bytes);
       },
+      now: () => cx.clock.now(),
     });
     tell({
       type: "welcome",

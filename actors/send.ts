@@ -11,11 +11,13 @@ import { parseAddress } from "../protocol/address.ts";
 import { absolute, fileIn } from "../store/own_path.ts";
 import { namedRoots, type SourceRoot, walk } from "../store/source.ts";
 import {
+  type Congestion,
   type EndpointPool,
   endpointPool,
   quicDialer,
   type QuicOptions,
 } from "../transport/quic.ts";
+import type { Dialer } from "../transport/transport.ts";
 import type { SendOptions, SendResult, StreamSource } from "./options.ts";
 import { runSendSession } from "./send_session.ts";
 import { senderId } from "./sender_id.ts";
@@ -31,6 +33,7 @@ export const DEFAULT_SEND_OPTIONS: Readonly<
       | "exclude"
       | "lanes"
       | "connections"
+      | "congestion"
       | "giveUpAfterMs"
       | "fresh"
       | "checksum"
@@ -43,6 +46,7 @@ export const DEFAULT_SEND_OPTIONS: Readonly<
   exclude: Object.freeze([]),
   lanes: 8,
   connections: 4,
+  congestion: "auto",
   giveUpAfterMs: 600_000,
   fresh: false,
   checksum: false,
@@ -92,6 +96,17 @@ export async function sendInside(
   const { digest, pool } = await loadHashing();
   const id = await senderId(fileIn(resumeDir, "sender.id"), world.randomBytes);
   const source = await openSources(settings.paths, resumeDir, signal);
+  const dialerBy = (congestion: Congestion): Dialer =>
+    quicDialer({
+      endpoint: endpoints,
+      hostname,
+      port,
+      fingerprint: to.fingerprint,
+      alpn: ALPN,
+      clock: world.clock,
+      congestion,
+      ...quic,
+    });
   try {
     const { roots } = source;
     const session = sessionId(digest, id, to.fingerprint, roots);
@@ -99,15 +114,9 @@ export async function sendInside(
       world,
       session,
       address: to.address,
-      dialer: quicDialer({
-        endpoint: endpoints,
-        hostname,
-        port,
-        fingerprint: to.fingerprint,
-        alpn: ALPN,
-        clock: world.clock,
-        ...quic,
-      }),
+      dialer: dialerBy("cubic"),
+      bbrDialer: dialerBy("bbr"),
+      congestion: settings.congestion,
       fingerprint: to.fingerprint,
       token: to.token,
       offer: {

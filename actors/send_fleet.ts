@@ -4,10 +4,13 @@
  *
  * @module
  */
+import { unreachable } from "../core/actor.ts";
 import type { Clock } from "../core/clock.ts";
 import { SftpxError } from "../core/errors.ts";
+import type { Pacer } from "../core/rate.ts";
 import { createGrowth } from "../protocol/growth.ts";
 import type { Conn } from "../transport/transport.ts";
+import { createPace } from "./pace.ts";
 import type { SendRun } from "./send_run.ts";
 import type { Wire } from "./send_wire.ts";
 
@@ -23,9 +26,14 @@ export interface Joined {
 export interface FleetDeps {
   /** Connections at most, the first one included. */
   readonly connections: number;
+  /** How the first connection goes, and whether others may go otherwise. */
+  readonly congestion: CongestionChoice;
+  /** Holds back what goes by BBR. */
+  readonly pacer: Pacer;
   /** Dials the receiver once more, for lanes of this session only. */
   readonly dialMore: (
     connection: number,
+    congestion: "cubic" | "bbr",
     signal: AbortSignal,
   ) => Promise<Conn>;
   /** Asks the receiver for an answer. */
@@ -50,6 +58,9 @@ export interface Fleet {
   gone(connection: number, run: SendRun): void;
 }
 
+/** What decides how fast to send: one of the platform's, or whichever does better. */
+export type CongestionChoice = "auto" | "cubic" | "bbr";
+
 /** How often the round trip is measured, ms. */
 const PING_MS = 1000;
 /** Round trips that are remembered: the shortest of them is the path's. */
@@ -61,7 +72,12 @@ export function createFleet(
   deps: FleetDeps,
   clock: Clock,
 ): Fleet {
-  const growth = createGrowth(deps.connections);
+  const growth = createGrowth({
+    max: deps.connections,
+    mayTryBbr: deps.congestion === "auto",
+  });
+  let congestion: "cubic" | "bbr" = deps.congestion === "bbr" ? "bbr" : "cubic";
+  const pace = createPace(deps.pacer, clock);
   const sentAt = new Map<number, number>();
   const trips: number[] = [];
   let pings = 0;
@@ -77,13 +93,13 @@ export function createFleet(
     sentAt.set(++pings, now);
     deps.ping(pings);
   };
-  const add = (): void => {
+  const add = (kind: "cubic" | "bbr"): void => {
     if (isDialling) return;
     isDialling = true;
     const connection = ++numbers;
     deps.spawn(async (signal) => {
       try {
-        const conn = await deps.dialMore(connection, signal);
+        const conn = await deps.dialMore(connection, kind, signal);
         const { epoch } = wire;
         return { type: "joined", epoch, connection, conn };
       } catch (error) {
@@ -109,6 +125,7 @@ export function createFleet(
     },
     received(bytes) {
       receivedBytes = bytes;
+      if (congestion === "bbr") pace(bytes);
     },
     look(run) {
       measure();
@@ -117,12 +134,35 @@ export function createFleet(
         nowMs: clock.now(),
         receivedBytes,
         rttMs: trips.length === 0 ? undefined : Math.min(...trips),
+        usualRttMs: median(trips),
         connections: wire.connections,
-        pendingBytes: run.plan.pendingBytes,
+        pendingBytes: run.ledger.totals.found - run.ledger.totals.durable,
       });
-      if (verdict === "add") add();
-      if (verdict === "drop" && wire.newest !== undefined) {
-        again(wire.newest, run);
+      const { newest } = wire;
+      console.error(
+        Math.round(clock.now()),
+        receivedBytes,
+        trips.map(Math.round).join(","),
+        wire.connections,
+        verdict,
+      );
+      switch (verdict) {
+        case "add":
+          return add(congestion);
+        case "try-bbr":
+          return add("bbr");
+        case "use-bbr":
+          congestion = "bbr";
+          if (newest === undefined) return;
+          for (const work of wire.leaveAllBut(newest)) run.again(work);
+          return;
+        case "drop":
+          if (newest !== undefined) again(newest, run);
+          return;
+        case "keep":
+          return;
+        default:
+          unreachable(verdict);
       }
     },
     joined({ connection, conn }) {
@@ -130,4 +170,9 @@ export function createFleet(
     },
     gone: again,
   };
+}
+
+/** The middle of `values`; `undefined` when there are none. */
+function median(values: readonly number[]): number | undefined {
+  return values.toSorted((a, b) => a - b)[values.length >> 1];
 }

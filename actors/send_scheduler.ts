@@ -11,7 +11,7 @@ import { type Behavior, type Context, unreachable } from "../core/actor.ts";
 import { SftpxError } from "../core/errors.ts";
 import type { EventSink, Totals } from "../core/events.ts";
 import type { Address } from "../core/mailbox.ts";
-import type { RateLimiter } from "../core/rate.ts";
+import { bothLimit, createPacer, type RateLimiter } from "../core/rate.ts";
 import type { Digest } from "../crypto/digest.ts";
 import type { ControlFrame } from "../protocol/control.ts";
 import { sameDigest } from "../protocol/digests.ts";
@@ -23,6 +23,7 @@ import type { ChunkerMessage, Found } from "./chunker.ts";
 import type { Connected } from "./connection.ts";
 import type { LeaseReport } from "./lane_send.ts";
 import {
+  type CongestionChoice,
   createFleet,
   type Fleet,
   type FleetDeps,
@@ -78,6 +79,7 @@ export interface SendSchedulerDeps {
   readonly lanes: number;
   /** Connections at most. */
   readonly connections: number;
+  readonly congestion: CongestionChoice;
   readonly dialMore: FleetDeps["dialMore"];
   readonly chunkSize: (size: number) => number;
   readonly emit: EventSink;
@@ -138,9 +140,17 @@ export function sendScheduler(
     peerLife = welcome.life;
     const current = goesOn && run !== undefined ? run : begin(offer.b3sum);
     receipt = undefined;
-    wire = openWire(cx, ++epochs, link, { ...deps, ledger: current.ledger });
+    const pacer = createPacer(cx.clock);
+    const limiter = bothLimit(deps.limiter, pacer);
+    const { ledger } = current;
+    wire = openWire(cx, ++epochs, link, { ...deps, ledger, limiter });
     fleet = createFleet(wire, {
       connections: deps.connections,
+      // A rate that was asked for looks like a path that carries no more.
+      congestion: deps.limiter !== undefined && deps.congestion === "auto"
+        ? "cubic"
+        : deps.congestion,
+      pacer,
       dialMore: deps.dialMore,
       ping: (id) => say({ type: "ping", id }, cx),
       spawn: (task) =>

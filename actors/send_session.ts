@@ -31,6 +31,7 @@ import {
   sendScheduler,
   type SendSchedulerMessage,
 } from "./send_scheduler.ts";
+import type { CongestionChoice } from "./send_fleet.ts";
 import type { SendLink } from "./send_wire.ts";
 
 /** What every session needs of the world around it. */
@@ -51,6 +52,10 @@ export interface SendSessionDeps {
   /** Where the receiver is, for people. */
   readonly address: string;
   readonly dialer: Dialer;
+  /** Dials for a connection that goes by BBR. @default {dialer} */
+  readonly bbrDialer?: Dialer;
+  /** @default {"cubic"} */
+  readonly congestion?: CongestionChoice;
   readonly fingerprint: Uint8Array;
   readonly token: Secret | undefined;
   readonly offer: Offer;
@@ -89,6 +94,7 @@ export async function runSendSession(
   signal: AbortSignal,
 ): Promise<SendOutcome> {
   const { world, emit, address, session } = deps;
+  const { bbrDialer = deps.dialer, congestion = "cubic" } = deps;
   const hex = session.toHex();
   const own = new AbortController();
   let outcome: SendOutcome | undefined;
@@ -115,7 +121,8 @@ export async function runSendSession(
     }
     emit({ type: "connecting", address, attempt: ++attempt });
     try {
-      const conn = await deps.dialer.dial(signal);
+      const first = congestion === "bbr" ? bbrDialer : deps.dialer;
+      const conn = await first.dial(signal);
       try {
         const offer = { ...deps.offer, fresh: mayForget };
         const greeting = { ...deps, ...world, life, attempt, offer };
@@ -137,9 +144,10 @@ export async function runSendSession(
 
   const dialMore = async (
     connection: number,
+    kind: "cubic" | "bbr",
     signal: AbortSignal,
   ): Promise<Conn> => {
-    const conn = await deps.dialer.dial(signal);
+    const conn = await (kind === "bbr" ? bbrDialer : deps.dialer).dial(signal);
     try {
       const greeting = { ...deps, ...world, life, attempt };
       await greetAgain(conn, greeting, connection, signal);
@@ -194,6 +202,7 @@ export async function runSendSession(
         session: hex,
         chunker: chunks,
         dialMore,
+        congestion,
         progress: () => supervisor.progress(),
         heard: () => heardAt = world.clock.now(),
         finished(done) {

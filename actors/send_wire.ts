@@ -93,6 +93,8 @@ export interface Wire {
   join(connection: number, conn: Conn): void;
   /** Ends a further connection; returns what may be lost with it. */
   drop(connection: number): readonly Work[];
+  /** Ends the lanes of all connections but one; returns what may be lost with them. */
+  leaveAllBut(connection: number): readonly Work[];
   /** The further connection that came last; `undefined` when there is none. */
   readonly newest: number | undefined;
   /** Forgets leases that are of no interest any more. */
@@ -218,6 +220,18 @@ export function openWire(
       groups.delete(connection);
       group.conn.close();
       return group.given;
+    },
+    leaveAllBut(connection) {
+      const left: Work[] = [];
+      for (const group of groups.values()) {
+        if (group.connection === connection) continue;
+        group.stop();
+        left.push(...group.given);
+        if (group.connection === 0) continue;
+        groups.delete(group.connection);
+        group.conn.close();
+      }
+      return left;
     },
     prune(isDone) {
       for (const group of groups.values()) group.prune(isDone);

@@ -66,10 +66,11 @@ function optionsOf(
     certs: ____,
     name: _____,
     streams: lanes,
+    cc: congestion,
     giveUpAfter: giveUpAfterMs,
     ...same
   } = flags;
-  return defined({ ...same, lanes, giveUpAfterMs });
+  return defined({ ...same, lanes, congestion, giveUpAfterMs });
 }
 
 async function sourcesOf(

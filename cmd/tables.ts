@@ -146,6 +146,16 @@ export const SEND = {
   ),
   limitRate: one("limit-rate", RATE, "Bytes a second at most (10M)"),
   streams: one("streams", count(1, 64), "Data streams (default 8)"),
+  connections: one(
+    "connections",
+    count(1, 16),
+    "Connections at most; as many as the path needs are used (default 4)",
+  ),
+  cc: one(
+    "cc",
+    choice(["auto", "cubic", "bbr"], { metavar: "NAME" }),
+    "How to meet loss: auto, cubic or bbr (default auto)",
+  ),
   chunkSize: one(
     "chunk-size",
     CHUNK_SIZE,

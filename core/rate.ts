@@ -55,6 +55,40 @@ export function createRateLimiter(
   };
 }
 
+/** A limiter whose rate follows what it is told. */
+export interface Pacer extends RateLimiter {
+  /** Sets the rate, bytes a second; `Infinity` holds nothing back. */
+  setRate(bytesPerSecond: number): void;
+}
+
+/** Creates a pacer that holds nothing back until it is told to. */
+export function createPacer(clock: Clock): Pacer {
+  let rate = Infinity;
+  let limiter = createRateLimiter(rate, clock);
+  return {
+    take: (bytes, signal) => limiter.take(bytes, signal),
+    setRate(bytesPerSecond) {
+      if (bytesPerSecond === rate) return;
+      rate = bytesPerSecond;
+      limiter = createRateLimiter(rate, clock);
+    },
+  };
+}
+
+/** A limiter that holds back what either does. */
+export function bothLimit(
+  first: RateLimiter | undefined,
+  second: RateLimiter,
+): RateLimiter {
+  if (first === undefined) return second;
+  return {
+    async take(bytes, signal) {
+      await first.take(bytes, signal);
+      await second.take(bytes, signal);
+    },
+  };
+}
+
 /** Measures how fast bytes go. */
 export interface Meter {
   /** Counts `bytes` now. */
