@@ -9,7 +9,12 @@ import type { Digest } from "../crypto/digest.ts";
 import { MAX_CHUNK_BYTES, MIN_CHUNK_BYTES } from "../protocol/entry.ts";
 import { parseAddress } from "../protocol/address.ts";
 import { absolute, fileIn } from "../store/own_path.ts";
-import { namedRoots, type SourceRoot, walk } from "../store/source.ts";
+import {
+  namedRoots,
+  openSourceDisk,
+  type SourceRoot,
+  walk,
+} from "../store/source.ts";
 import {
   type Congestion,
   type EndpointPool,
@@ -107,6 +112,7 @@ export async function sendInside(
       congestion,
       ...quic,
     });
+  const disk = openSourceDisk();
   try {
     const { roots } = source;
     const session = sessionId(digest, id, to.fingerprint, roots);
@@ -127,7 +133,8 @@ export async function sendInside(
         totalBytes: undefined,
         label: labelOf(roots),
       },
-      walk: () => walk(roots, { ...settings, leaveOut: [absolute(resumeDir)] }),
+      walk: () =>
+        walk(roots, { ...settings, disk, leaveOut: [absolute(resumeDir)] }),
       digest,
       pool,
       limiter: options.limitRate === undefined
@@ -154,6 +161,7 @@ export async function sendInside(
     pool.close();
     endpoints.close();
     await source.close();
+    disk.close();
   }
 }
 

@@ -16,8 +16,9 @@ import {
   rangeSet,
   type ReadonlyRangeSet,
 } from "../protocol/ranges.ts";
+import { errorCode } from "./io_error.ts";
 import { numberedPath, quoted, type SafePath } from "./paths.ts";
-import type { PartFile, ReadFile } from "./root.ts";
+import type { PartFile, PartialDir, ReadFile } from "./root.ts";
 import type { VaultDeps } from "./vault.ts";
 
 /** Where a file ended up. */
@@ -121,8 +122,7 @@ export function incoming(
     return part ??= (async () => {
       const isOurs = options.isKept || written.count > 0;
       const there = isOurs ? await partial.open(slot) : undefined;
-      if (there === undefined) await partial.remove(slot);
-      return there ?? await partial.create(slot);
+      return there ?? await makePart(partial, slot);
     })();
   };
   const closePart = (): void => {
@@ -319,6 +319,18 @@ export function incoming(
     },
   };
   return file;
+}
+
+/** Makes an empty part; one that is there is nobody's. */
+async function makePart(partial: PartialDir, slot: number): Promise<PartFile> {
+  try {
+    return await partial.create(slot);
+  } catch (error) {
+    const cause = error instanceof SftpxError ? error.cause : undefined;
+    if (errorCode(cause) !== "EEXIST") throw error;
+    await partial.remove(slot);
+    return await partial.create(slot);
+  }
 }
 
 /** Leaves in place what is the same; its owner may want the new time and mode. */

@@ -7,11 +7,16 @@
  *   for 40 to 300 ms. `pwrite` here runs on another thread.
  * - `rename` always replaces; `syncfs` is not there.
  *
+ * - An open that follows no link anywhere on the way, and a read that does not
+ *   wait for the disk, are not there either.
+ *
  * All of it is optional: without the library, or without the permission to call
  * it, `openNative()` gives `undefined`, and callers do the next best.
  *
  * @module
  */
+
+import { constants } from "node:fs";
 
 /** What a file is, as far as `statx` tells. */
 export interface NativeStat {
@@ -24,12 +29,26 @@ export interface NativeStat {
 }
 
 /**
- * The calls. None tells why it failed: the error number of a thread may be
- * anything by the time we could read it, so callers ask `node:fs` once more.
+ * The calls. They do not tell why they failed, but that a name is missing: to
+ * learn more, callers ask `node:fs` once more, which throws what it finds.
  */
 export interface Native {
   /** Looks at a name without following a link; `undefined` when it failed. */
-  stat(path: string): NativeStat | undefined;
+  stat(path: string): NativeStat | "missing" | undefined;
+  /** Looks at an open file; `undefined` when it failed. */
+  statOpen(fd: number): NativeStat | undefined;
+  /**
+   * Opens for reading what is at a place, if no link is on the way to it.
+   *
+   * @returns Its descriptor, for calls of this interface only, or -1.
+   */
+  openPlain(path: string): number;
+  /** Closes what `openPlain()` opened. */
+  closePlain(fd: number): void;
+  /** Reads, at once, what is in memory; returns how many bytes that were, or -1. */
+  readCached(fd: number, into: Uint8Array, position: number): number;
+  /** Reads on another thread; returns how many bytes there were, or -1. */
+  read(fd: number, into: Uint8Array, position: number): Promise<number>;
   /** Sets the time of change of a name, links not followed. */
   setTime(path: string, mtimeNs: bigint): boolean;
   /** Sets the time of change of an open file. */
@@ -68,8 +87,14 @@ export function openNative(): Native | undefined {
   const facts = new BigInt64Array(32); // struct statx is 256 bytes
   const view = new DataView(facts.buffer);
   const times = new BigInt64Array(4); // two of struct timespec
+  const how = new BigUint64Array([OPEN_FLAGS, 0n, RESOLVE_NO_LINKS]);
+  const vector = new BigUint64Array(2); // one struct iovec
+  // Each thread has an error number of its own, at a place that never changes.
+  const number = errorNumber(symbols.__errno_location());
   return {
     stat(path) {
+      // Only this very call can have said that the name is missing.
+      number[0] = 0;
       const failed = symbols.statx(
         AT_FDCWD,
         cString(path),
@@ -77,7 +102,42 @@ export function openNative(): Native | undefined {
         STATX_BASIC_STATS,
         facts,
       );
+      if (failed !== 0) return number[0] === ENOENT ? "missing" : undefined;
+      return parseStat(view);
+    },
+    statOpen(fd) {
+      const failed = symbols.statx(
+        fd,
+        NO_NAME,
+        AT_EMPTY_PATH,
+        STATX_BASIC_STATS,
+        facts,
+      );
       return failed === 0 ? parseStat(view) : undefined;
+    },
+    openPlain: (path) =>
+      Number(symbols.openat2(OPENAT2, AT_FDCWD, cString(path), how, HOW_BYTES)),
+    closePlain(fd) {
+      symbols.close(fd);
+    },
+    readCached(fd, into, position) {
+      const bytes = into as Uint8Array<ArrayBuffer>;
+      vector[0] = BigInt(
+        Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes)),
+      );
+      vector[1] = BigInt(bytes.length);
+      const count = symbols
+        .preadv2(fd, vector, 1, BigInt(position), 0n, RWF_NOWAIT);
+      return Number(count);
+    },
+    async read(fd, into, position) {
+      const count = await symbols.pread(
+        fd,
+        into as Uint8Array<ArrayBuffer>,
+        BigInt(into.length),
+        BigInt(position),
+      );
+      return Number(count);
     },
     setTime(path, mtimeNs) {
       fillTimes(times, mtimeNs);
@@ -115,7 +175,7 @@ export function openNative(): Native | undefined {
       view.setBigUint64(DIO_ALIGN_AT, 0n); // older kernels leave it as it is
       const failed = symbols.statx(
         fd,
-        cString(""),
+        NO_NAME,
         AT_EMPTY_PATH,
         STATX_DIOALIGN,
         facts,
@@ -140,11 +200,38 @@ const STATX_BASIC_STATS = 0x7ff;
 const STATX_DIOALIGN = 0x2000;
 const DIO_ALIGN_AT = 152;
 const RENAME_NOREPLACE = 1;
+const ENOENT = 2;
+const OPENAT2 = 437n; // on every processor
+const HOW_BYTES = 24n; // struct open_how: flags, mode, resolve
+const RESOLVE_NO_LINKS = 0x04n | 0x02n; // no symbolic ones, nor those of /proc
+const RWF_NOWAIT = 8;
+
+/** Not to wait for a writer when a pipe has taken the file's place. */
+const OPEN_FLAGS = BigInt(
+  constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW | 0o2000000,
+); // the last is O_CLOEXEC
 
 const SYMBOLS = {
   statx: {
     parameters: ["i32", "buffer", "i32", "u32", "buffer"],
     result: "i32",
+  },
+  __errno_location: { parameters: [], result: "pointer" },
+  // The C library has no function for this call of the kernel.
+  openat2: {
+    name: "syscall",
+    parameters: ["i64", "i32", "buffer", "buffer", "usize"],
+    result: "i64",
+  },
+  close: { parameters: ["i32"], result: "i32" },
+  preadv2: {
+    parameters: ["i32", "buffer", "i32", "i64", "i64", "i32"],
+    result: "isize",
+  },
+  pread: {
+    parameters: ["i32", "buffer", "usize", "i64"],
+    result: "isize",
+    nonblocking: true,
   },
   utimensat: { parameters: ["i32", "buffer", "buffer", "i32"], result: "i32" },
   futimens: { parameters: ["i32", "buffer"], result: "i32" },
@@ -163,6 +250,12 @@ const SYMBOLS = {
 const NS = 1_000_000_000n;
 
 const encoder = new TextEncoder();
+const NO_NAME = cString("");
+
+function errorNumber(place: Deno.PointerValue): Int32Array {
+  if (place === null) throw new TypeError("Cannot find the error number");
+  return new Int32Array(Deno.UnsafePointerView.getArrayBuffer(place, 4));
+}
 
 function cString(text: string): Uint8Array<ArrayBuffer> {
   return encoder.encode(`${text}\0`);

@@ -60,6 +60,7 @@ export function stampAt(
   place: string,
 ): LocalStamp | undefined {
   const quick = native?.stat(place);
+  if (quick === "missing") return undefined;
   if (quick !== undefined) {
     const { mode, size, ...rest } = quick;
     return { ...rest, ...modeParts(mode), size: Number(size) };

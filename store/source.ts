@@ -16,8 +16,9 @@
  *
  * @module
  */
-import { lstat, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { type IgnoreScope, rootScope } from "./ignore.ts";
+import { PLAIN_DISK, type SourceDisk } from "./source_disk.ts";
 import {
   localChild,
   type SourceDirEntry,
@@ -42,6 +43,7 @@ export type {
   SourceLinkEntry,
   SourceRoot,
 } from "./source_entry.ts";
+export { openSourceDisk, type SourceDisk } from "./source_disk.ts";
 export { openSource, refreshed, type SourceFile } from "./source_file.ts";
 export { namedRoots } from "./source_roots.ts";
 
@@ -55,6 +57,8 @@ export interface WalkOptions {
   readonly ignoreFile?: string;
   /** Files and folders that stay here: our own state. @default {[]} */
   readonly leaveOut?: readonly string[];
+  /** @default {PLAIN_DISK} */
+  readonly disk?: SourceDisk;
   readonly signal?: AbortSignal;
 }
 
@@ -67,6 +71,7 @@ export async function* walk(
   const walker = {
     follow: options.follow ?? false,
     leftOut: await identities(options.leaveOut ?? []),
+    disk: options.disk ?? PLAIN_DISK,
   };
   const stack: Folder[] = [{
     end: undefined,
@@ -162,7 +167,7 @@ async function openFolder(
     const name = entry.path.slice(entry.path.lastIndexOf("/") + 1);
     const inside = await scope.enter(name, entry.local);
     // The names are only told if they are those of the folder that was found.
-    const now = await (entry.followed ? stat : lstat)(entry.local, BIGINT);
+    const now = await entry.disk.look(entry.local, entry.followed);
     const isSame = now.isDirectory() && now.ino === entry.ino &&
       now.dev === entry.dev;
     if (!isSame) {

@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { SourceDisk } from "./source_disk.ts";
+
 /** A file or folder to send, and the name that it arrives under. */
 export interface SourceRoot {
   /** One path segment: what the receiver calls it. */
@@ -20,14 +22,16 @@ interface SourceItem {
   readonly local: string;
   /** Permission bits, 0 to 0o7777. */
   readonly mode: number;
-  /** Time of the last change of content. Deno gives whole milliseconds of it. */
+  /** Time of the last change of content. `node:fs` gives whole milliseconds of it. */
   readonly mtimeNs: bigint;
-  /** Time of the last change of anything. Deno gives whole seconds of it. */
+  /** Time of the last change of anything. `node:fs` gives whole seconds of it. */
   readonly ctimeNs: bigint;
   readonly ino: bigint;
   readonly dev: bigint;
   /** True when a link on the way was followed, as asked. */
   readonly followed: boolean;
+  /** Who found it, and is to look at it again. */
+  readonly disk: SourceDisk;
 }
 
 /** A regular file. */

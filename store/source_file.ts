@@ -7,12 +7,10 @@
  *
  * @module
  */
-import { constants } from "node:fs";
-import { type FileHandle, lstat, open, stat } from "node:fs/promises";
-import type { BigIntStats } from "node:fs";
 import { SftpxError } from "../core/errors.ts";
-import { errorCode, ioError } from "./io_error.ts";
+import { ioError } from "./io_error.ts";
 import { quoted } from "./paths.ts";
+import type { DiskFile, Facts } from "./source_disk.ts";
 import type { SourceFileEntry } from "./source_entry.ts";
 
 /** A file open for reading. */
@@ -45,19 +43,22 @@ export interface SourceFile {
  */
 export async function openSource(entry: SourceFileEntry): Promise<SourceFile> {
   const what = `read ${quoted(entry.path)}`;
-  let handle: FileHandle;
+  let file: DiskFile;
   try {
-    handle = await open(entry.local, entry.followed ? FOLLOW : NO_FOLLOW);
+    file = await entry.disk.open(entry.local, entry.followed);
   } catch (error) {
     throw ioError(what, error);
   }
   try {
-    const facts = await handle.stat(BIGINT);
-    if (!isSame(facts, entry) || !await isInPlace(handle, entry)) {
+    const facts = await file.stat();
+    if (
+      !isSame(facts, entry) ||
+      !entry.followed && !await file.isAt(entry.local)
+    ) {
       throw new SftpxError("local-io", `Cannot ${what}: it was replaced`);
     }
   } catch (error) {
-    await handle.close().catch(() => {});
+    await file.close().catch(() => {});
     throw ioError(what, error);
   }
   let isOpen = true;
@@ -66,16 +67,12 @@ export async function openSource(entry: SourceFileEntry): Promise<SourceFile> {
       let read = 0;
       try {
         while (read < into.length) {
-          const { bytesRead } = await handle.read(
-            into,
-            read,
-            into.length - read,
-            position + read,
-          );
-          if (bytesRead === 0) {
+          const rest = read === 0 ? into : into.subarray(read);
+          const count = await file.read(rest, position + read);
+          if (count === 0) {
             break;
           }
-          read += bytesRead;
+          read += count;
         }
       } catch (error) {
         throw ioError(what, error);
@@ -85,7 +82,7 @@ export async function openSource(entry: SourceFileEntry): Promise<SourceFile> {
     async changed() {
       try {
         const [opened, named] = await Promise.all([
-          handle.stat(BIGINT),
+          file.stat(),
           look(entry),
         ]);
         const other = [named, opened].find((facts) => !isLike(facts, entry));
@@ -97,7 +94,7 @@ export async function openSource(entry: SourceFileEntry): Promise<SourceFile> {
     async close() {
       if (isOpen) {
         isOpen = false;
-        await handle.close();
+        await file.close();
       }
     },
   };
@@ -112,7 +109,7 @@ export async function refreshed(
   entry: SourceFileEntry,
 ): Promise<SourceFileEntry> {
   const what = `read ${quoted(entry.path)}`;
-  let facts: BigIntStats;
+  let facts: Facts;
   try {
     facts = await look(entry);
   } catch (error) {
@@ -127,43 +124,15 @@ export async function refreshed(
   return { ...entry, size, mode, mtimeNs, ctimeNs, ino, dev };
 }
 
-/** Not to wait for a writer when a pipe has taken the file's place. */
-const FOLLOW = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
-const NO_FOLLOW = FOLLOW | (constants.O_NOFOLLOW ?? 0);
-const BIGINT = { bigint: true } as const;
-
-function look(entry: SourceFileEntry): Promise<BigIntStats> {
-  return (entry.followed ? stat : lstat)(entry.local, BIGINT);
+function look(entry: SourceFileEntry): Promise<Facts> {
+  return entry.disk.look(entry.local, entry.followed);
 }
 
-function isSame(facts: BigIntStats, entry: SourceFileEntry): boolean {
+function isSame(facts: Facts, entry: SourceFileEntry): boolean {
   return facts.isFile() && facts.ino === entry.ino && facts.dev === entry.dev;
 }
 
-function isLike(facts: BigIntStats, entry: SourceFileEntry): boolean {
+function isLike(facts: Facts, entry: SourceFileEntry): boolean {
   return isSame(facts, entry) && Number(facts.size) === entry.size &&
     facts.mtimeNs === entry.mtimeNs && facts.ctimeNs === entry.ctimeNs;
-}
-
-/**
- * Makes sure that no link led to what is open. Linux knows the path of an open
- * file; elsewhere we ask for the path again, which leaves a small gap.
- */
-async function isInPlace(
-  handle: FileHandle,
-  entry: SourceFileEntry,
-): Promise<boolean> {
-  if (entry.followed) {
-    return true;
-  }
-  if (Deno.build.os === "linux") {
-    try {
-      return await Deno.readLink(`/proc/self/fd/${handle.fd}`) === entry.local;
-    } catch (error) {
-      if (errorCode(error) !== "ENOENT") {
-        throw error;
-      }
-    }
-  }
-  return await Deno.realPath(entry.local) === entry.local;
 }

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { lstat, readlink, stat } from "node:fs/promises";
-import type { BigIntStats } from "node:fs";
+import { readlink } from "node:fs/promises";
 import type { IgnoreScope } from "./ignore.ts";
 import { MAX_PATH_BYTES, PARTIAL_FOLDER, quoted, safePath } from "./paths.ts";
+import type { Facts, SourceDisk } from "./source_disk.ts";
 import type { SourceEntry } from "./source_entry.ts";
 import { reasonOf } from "./source_error.ts";
 
@@ -17,6 +17,7 @@ export type StandingEntry = Exclude<SourceEntry, { readonly kind: "dir-end" }>;
 export interface Walker {
   readonly follow: boolean;
   readonly leftOut: ReadonlySet<string>;
+  readonly disk: SourceDisk;
 }
 
 /** A name to look up. */
@@ -43,12 +44,13 @@ export async function lookUp(
     return error("its name is not valid UTF-8");
   }
   try {
-    const own = await lstat(local, BIGINT);
+    const own = await walker.disk.look(local, false);
     const follow = walker.follow && own.isSymbolicLink();
     if (follow && scope.ignores(name, false)) {
       return undefined;
     }
-    const facts = follow ? await stat(local, BIGINT) : own;
+    const followed = wanted.followed || follow;
+    const facts = followed ? await walker.disk.look(local, true) : own;
     if (
       scope.ignores(name, facts.isDirectory()) ||
       walker.leftOut.has(identity(facts))
@@ -60,7 +62,8 @@ export async function lookUp(
       return error(refused);
     }
     return await described(
-      { ...wanted, followed: wanted.followed || follow },
+      { ...wanted, followed },
+      walker.disk,
       facts,
     );
   } catch (cause) {
@@ -73,14 +76,13 @@ export async function lookUp(
 }
 
 /** What makes a file the same under another name. */
-export function identity({ dev, ino }: BigIntStats): string {
+export function identity({ dev, ino }: Facts): string {
   return `${dev}:${ino}`;
 }
 
 /** What a name that is not UTF-8 is decoded to, in part. */
 const REPLACEMENT = "\ufffd";
 
-const BIGINT = { bigint: true } as const;
 const UTF8 = new TextEncoder();
 
 /** No receiver takes such a name, so it is not offered. */
@@ -96,13 +98,15 @@ function whyRefused(path: string): string | undefined {
 
 async function described(
   { path, local, followed }: Wanted,
-  facts: BigIntStats,
+  disk: SourceDisk,
+  facts: Facts,
 ): Promise<
   StandingEntry
 > {
   const { mtimeNs, ctimeNs, ino, dev } = facts;
   const mode = Number(facts.mode & 0o7777n);
-  const item = { path, local, mode, mtimeNs, ctimeNs, ino, dev, followed };
+  const times = { mtimeNs, ctimeNs };
+  const item = { path, local, mode, ...times, ino, dev, followed, disk };
   if (facts.isFile()) {
     return { kind: "file", ...item, size: Number(facts.size) };
   }
@@ -122,7 +126,7 @@ async function described(
   return { kind: "link", ...item, target };
 }
 
-function special(facts: BigIntStats): string {
+function special(facts: Facts): string {
   if (facts.isFIFO()) {
     return "a pipe";
   }

@@ -1,9 +1,12 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { SftpxError } from "../core/errors.ts";
+import { PLAIN_DISK } from "./source_disk.ts";
 import {
   namedRoots,
   openSource,
+  openSourceDisk,
   refreshed,
+  type SourceDisk,
   type SourceEntry,
   type SourceFileEntry,
   walk,
@@ -37,7 +40,9 @@ async function found(
   paths: string[],
   options?: WalkOptions,
 ): Promise<SourceEntry[]> {
-  return await Array.fromAsync(walk(await namedRoots(paths), options));
+  return await Array.fromAsync(
+    walk(await namedRoots(paths), { disk, ...options }),
+  );
 }
 
 /** Entries as a person would list them. */
@@ -74,7 +79,24 @@ async function run(command: string, ...args: string[]): Promise<void> {
 
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 
-Deno.test("walk() tells folders before and after their content", async () => {
+/** The disk that the tests look at, in one way and then in the other. */
+let disk: SourceDisk = PLAIN_DISK;
+
+function test(name: string, work: () => Promise<void>): void {
+  Deno.test(name, work);
+  Deno.test(`${name} (quick disk)`, async () => {
+    const quick = openSourceDisk();
+    disk = quick;
+    try {
+      await work();
+    } finally {
+      disk = PLAIN_DISK;
+      quick.close();
+    }
+  });
+}
+
+test("walk() tells folders before and after their content", async () => {
   await using dir = await folder();
   await fill(dir.at, "top/b", "top/a/x", "top/a!", "top/empty/", "top/l -> b");
   assertEquals(await listed([`${dir.at}/top`]), [
@@ -91,7 +113,7 @@ Deno.test("walk() tells folders before and after their content", async () => {
   ]);
 });
 
-Deno.test("walk() tells what a file is", async () => {
+test("walk() tells what a file is", async () => {
   await using dir = await folder();
   await fill(dir.at, "f");
   await Deno.chmod(`${dir.at}/f`, 0o640);
@@ -103,7 +125,7 @@ Deno.test("walk() tells what a file is", async () => {
   assertEquals(entry.local, `${dir.at}/f`);
 });
 
-Deno.test("walk() keeps to the order of UTF-8 bytes, as its docs have it", async () => {
+test("walk() keeps to the order of UTF-8 bytes, as its docs have it", async () => {
   await using dir = await folder();
   // A BMP character above the surrogates, and one that UTF-16 writes with them.
   const names = ["a", "a!", "a0", "aa", "A", "é", "z", "\uffee", "😀", "b c"];
@@ -125,17 +147,17 @@ Deno.test("walk() keeps to the order of UTF-8 bytes, as its docs have it", async
   assertEquals(new Set(keys).size, keys.length);
 });
 
-Deno.test("walk() takes roots in the order of their names", async () => {
+test("walk() takes roots in the order of their names", async () => {
   await using dir = await folder();
   await fill(dir.at, "x/b", "y/a");
   assertEquals(await listed([`${dir.at}/x/b`, `${dir.at}/y/a`]), ["a", "b"]);
 });
 
-Deno.test("walk() goes through many files and looks up few ahead", async () => {
+test("walk() goes through many files and looks up few ahead", async () => {
   await using dir = await folder();
   const names = Array.from({ length: 500 }, (_, n) => `many/${n + 1000}`);
   await fill(dir.at, ...names);
-  const steps = walk(await namedRoots([`${dir.at}/many`]));
+  const steps = walk(await namedRoots([`${dir.at}/many`]), { disk });
   await steps.next();
   await steps.next();
   await Deno.remove(`${dir.at}/many/1499`);
@@ -148,7 +170,7 @@ Deno.test("walk() goes through many files and looks up few ahead", async () => {
   });
 });
 
-Deno.test("walk() says what it cannot send, and goes on", async () => {
+test("walk() says what it cannot send, and goes on", async () => {
   await using dir = await folder();
   await fill(dir.at, "d/a", "d/z");
   await run("mkfifo", `${dir.at}/d/pipe`);
@@ -169,7 +191,7 @@ Deno.test("walk() says what it cannot send, and goes on", async () => {
   }
 });
 
-Deno.test("walk() tells a name that is not UTF-8 from its look-alike", async () => {
+test("walk() tells a name that is not UTF-8 from its look-alike", async () => {
   await using dir = await folder();
   await fill(dir.at, "d/b\ufffd");
   await run("bash", "-c", `touch "$0"/d/b$'\\xff'`, dir.at);
@@ -181,14 +203,14 @@ Deno.test("walk() tells a name that is not UTF-8 from its look-alike", async () 
   ]);
 });
 
-Deno.test("walk() says that a device is one", async () => {
+test("walk() says that a device is one", async () => {
   assertEquals(await listed(["/dev/null"]), ["null: it is a device"]);
 });
 
-Deno.test("walk() says that a folder cannot be listed", async () => {
+test("walk() says that a folder cannot be listed", async () => {
   await using dir = await folder();
   await fill(dir.at, "d/gone/x", "d/z");
-  const steps = walk(await namedRoots([`${dir.at}/d`]));
+  const steps = walk(await namedRoots([`${dir.at}/d`]), { disk });
   await steps.next();
   await Deno.remove(`${dir.at}/d/gone`, { recursive: true });
   assertEquals((await steps.next()).value, {
@@ -200,10 +222,10 @@ Deno.test("walk() says that a folder cannot be listed", async () => {
   await steps.return();
 });
 
-Deno.test("walk() does not read a folder that was swapped for a link", async () => {
+test("walk() does not read a folder that was swapped for a link", async () => {
   await using dir = await folder();
   await fill(dir.at, "d/a/x", "d/b/x", "secret/key");
-  const steps = walk(await namedRoots([`${dir.at}/d`]));
+  const steps = walk(await namedRoots([`${dir.at}/d`]), { disk });
   await steps.next(); // d
   await steps.next(); // a; b is looked up as well
   await Deno.remove(`${dir.at}/d/b`, { recursive: true });
@@ -217,7 +239,7 @@ Deno.test("walk() does not read a folder that was swapped for a link", async () 
   ]);
 });
 
-Deno.test("walk() with `follow` sends what links point to, but not in circles", async () => {
+test("walk() with `follow` sends what links point to, but not in circles", async () => {
   await using dir = await folder();
   await fill(
     dir.at,
@@ -245,7 +267,7 @@ Deno.test("walk() with `follow` sends what links point to, but not in circles", 
   await (await openSource(file)).close();
 });
 
-Deno.test("walk() leaves out what .gitignore rules say", async () => {
+test("walk() leaves out what .gitignore rules say", async () => {
   await using dir = await folder();
   await fill(
     dir.at,
@@ -271,7 +293,7 @@ Deno.test("walk() leaves out what .gitignore rules say", async () => {
   ]);
 });
 
-Deno.test("walk() leaves out a root by a pattern without a slash only", async () => {
+test("walk() leaves out a root by a pattern without a slash only", async () => {
   await using dir = await folder();
   await fill(dir.at, "a.txt", "b.txt", "build/x");
   const roots = ["a.txt", "b.txt", "build"].map((name) => `${dir.at}/${name}`);
@@ -284,7 +306,7 @@ Deno.test("walk() leaves out a root by a pattern without a slash only", async ()
   ]);
 });
 
-Deno.test("walk() reads ignore files, and the deepest one decides", async () => {
+test("walk() reads ignore files, and the deepest one decides", async () => {
   await using dir = await folder();
   await fill(dir.at, "p/a.o", "p/sub/a.o", "p/sub/b.o", "p/sub/c.tmp", "p/out");
   await Deno.writeTextFile(`${dir.at}/p/.ignore`, "*.o\n/out\n");
@@ -301,7 +323,7 @@ Deno.test("walk() reads ignore files, and the deepest one decides", async () => 
   ]);
 });
 
-Deno.test("walk() sends nothing of a folder whose ignore file cannot be read", async () => {
+test("walk() sends nothing of a folder whose ignore file cannot be read", async () => {
   await using dir = await folder();
   await fill(dir.at, "p/secret", "p/.ignore/");
   assertEquals(await listed([`${dir.at}/p`], { ignoreFile: ".ignore" }), [
@@ -309,7 +331,7 @@ Deno.test("walk() sends nothing of a folder whose ignore file cannot be read", a
   ]);
 });
 
-Deno.test("walk() does not tell of unfinished files and of what is left out", async () => {
+test("walk() does not tell of unfinished files and of what is left out", async () => {
   await using dir = await folder();
   await fill(dir.at, "d/.sftpx-partial/x", "d/sftpx_resume/x", "d/f");
   const leaveOut = [`${dir.at}/d/sftpx_resume`, `${dir.at}/not-there`];
@@ -325,17 +347,17 @@ Deno.test("walk() does not tell of unfinished files and of what is left out", as
   );
 });
 
-Deno.test("walk() stops when it is aborted", async () => {
+test("walk() stops when it is aborted", async () => {
   await using dir = await folder();
   await fill(dir.at, "d/a", "d/b");
   const stop = new AbortController();
-  const steps = walk(await namedRoots([dir.at]), { signal: stop.signal });
+  const steps = walk(await namedRoots([dir.at]), { disk, signal: stop.signal });
   await steps.next();
   stop.abort(new SftpxError("cancelled", "Cannot go on: interrupted"));
   await assertRejects(() => steps.next(), SftpxError, "interrupted");
 });
 
-Deno.test("namedRoots() gives things the name that they really have", async () => {
+test("namedRoots() gives things the name that they really have", async () => {
   await using dir = await folder();
   await fill(dir.at, "a/src/", "a/link -> src");
   const names = async (path: string) =>
@@ -350,7 +372,7 @@ Deno.test("namedRoots() gives things the name that they really have", async () =
   assertEquals(own?.local, await Deno.realPath("."));
 });
 
-Deno.test("namedRoots() refuses what has no name, is not there, or has a namesake", async () => {
+test("namedRoots() refuses what has no name, is not there, or has a namesake", async () => {
   await using dir = await folder();
   await fill(dir.at, "a/f", "b/f");
   const error = (paths: string[], message: string) =>
@@ -363,7 +385,7 @@ Deno.test("namedRoots() refuses what has no name, is not there, or has a namesak
   assertEquals((await error(twins, 'both would arrive as "f"')).code, "usage");
 });
 
-Deno.test("openSource() reads at a position and says how much there was", async () => {
+test("openSource() reads at a position and says how much there was", async () => {
   await using dir = await folder();
   await Deno.writeTextFile(`${dir.at}/f`, "hello world");
   const file = await openSource(await only(`${dir.at}/f`));
@@ -380,7 +402,7 @@ Deno.test("openSource() reads at a position and says how much there was", async 
   await assertRejects(() => file.read(into, 0), SftpxError, 'read "f"');
 });
 
-Deno.test("openSource() does not follow a link that took the file's place", async () => {
+test("openSource() does not follow a link that took the file's place", async () => {
   await using dir = await folder();
   await fill(dir.at, "f", "secret");
   const entry = await only(`${dir.at}/f`);
@@ -390,7 +412,7 @@ Deno.test("openSource() does not follow a link that took the file's place", asyn
   assertEquals(error.code, "local-io");
 });
 
-Deno.test("openSource() does not read another file that took its place", async () => {
+test("openSource() does not read another file that took its place", async () => {
   await using dir = await folder();
   await fill(dir.at, "f", "secret");
   const entry = await only(`${dir.at}/f`);
@@ -398,7 +420,7 @@ Deno.test("openSource() does not read another file that took its place", async (
   await assertRejects(() => openSource(entry), SftpxError, "it was replaced");
 });
 
-Deno.test("openSource() does not read the right file by way of a link above it", async () => {
+test("openSource() does not read the right file by way of a link above it", async () => {
   await using dir = await folder();
   await fill(dir.at, "d/sub/f");
   const [, , entry] = await found([`${dir.at}/d`]);
@@ -408,7 +430,7 @@ Deno.test("openSource() does not read the right file by way of a link above it",
   await assertRejects(() => openSource(entry), SftpxError, "it was replaced");
 });
 
-Deno.test("openSource() does not wait for a pipe that took the file's place", async () => {
+test("openSource() does not wait for a pipe that took the file's place", async () => {
   await using dir = await folder();
   await fill(dir.at, "f");
   const entry = await only(`${dir.at}/f`);
@@ -417,7 +439,7 @@ Deno.test("openSource() does not wait for a pipe that took the file's place", as
   await assertRejects(() => openSource(entry), SftpxError, "it was replaced");
 });
 
-Deno.test("changed() notices what was written, replaced and removed", async () => {
+test("changed() notices what was written, replaced and removed", async () => {
   await using dir = await folder();
   const path = `${dir.at}/f`;
   await fill(dir.at, "f", "g");
@@ -431,7 +453,7 @@ Deno.test("changed() notices what was written, replaced and removed", async () =
   await file.close();
 });
 
-Deno.test("changed() compares with what the walk found, not with the opening", async () => {
+test("changed() compares with what the walk found, not with the opening", async () => {
   await using dir = await folder();
   await fill(dir.at, "f");
   const entry = await only(`${dir.at}/f`);
@@ -444,7 +466,7 @@ Deno.test("changed() compares with what the walk found, not with the opening", a
   await again.close();
 });
 
-Deno.test("refreshed() says that there is no file any more", async () => {
+test("refreshed() says that there is no file any more", async () => {
   await using dir = await folder();
   await fill(dir.at, "f");
   const entry = await only(`${dir.at}/f`);
@@ -453,7 +475,7 @@ Deno.test("refreshed() says that there is no file any more", async () => {
   await assertRejects(() => refreshed(entry), SftpxError, "no file any more");
 });
 
-Deno.test("walk() does not offer a name that no receiver takes", async () => {
+test("walk() does not offer a name that no receiver takes", async () => {
   await using dir = await folder();
   await fill(dir.at, "d/a\\b", "d/c");
   assertEquals(await listed([`${dir.at}/d`]), [
