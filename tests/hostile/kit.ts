@@ -153,7 +153,8 @@ export async function sendAll(
   for (const [index, { kind }] of entries.entries()) {
     if (kind !== "file") continue;
     const frame = await sender.status(verdictOn(index));
-    if (frame.type !== "verdict" || frame.verdict.kind !== "want") continue;
+    const verdict = frame.type === "verdict" ? frame.verdict.kind : undefined;
+    if (verdict !== "want" && verdict !== "compare") continue;
     await lane.write(textChunk(index, text));
   }
   await sender.status(retired(entries.length));
