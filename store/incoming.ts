@@ -277,9 +277,13 @@ export function incoming(
       }
     },
     async sync() {
-      if (isIdentical()) return;
-      const target = await openPart();
-      await target.sync();
+      if (isEnded || isIdentical()) return;
+      try {
+        const target = await openPart();
+        await target.sync();
+      } catch (error) {
+        if (!isEnded) throw error; // it was given up meanwhile: nobody waits
+      }
       if (chunks <= 1) closePart();
     },
     async place(digest) {

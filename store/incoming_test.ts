@@ -1,0 +1,154 @@
+import { createHash } from "node:crypto";
+import { assert, assertEquals } from "@std/assert";
+import { tempDir } from "../tests/testutil/temp.ts";
+import type { FileEntry } from "../protocol/entry.ts";
+import type { Incoming } from "./incoming.ts";
+import { openJournal } from "./journal.ts";
+import { safePath } from "./paths.ts";
+import { openRoot } from "./root.ts";
+import { createVault, type VaultDeps } from "./vault.ts";
+
+const CHUNK = 1 << 16;
+
+function file(chunks: number, mtimeNs = 0n): FileEntry {
+  return {
+    kind: "file",
+    path: "f",
+    mode: 0o644,
+    mtimeNs,
+    size: chunks * CHUNK,
+    chunkSize: CHUNK,
+  };
+}
+
+/** Not BLAKE3, but as good for what these tests look at. */
+function digest(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(createHash("sha256").update(bytes).digest());
+}
+
+function chunkOf(value: number): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(CHUNK).fill(value);
+}
+
+/** Runs `body` with a vault over a real folder, and what it has reserved. */
+async function withVault(
+  body: (
+    admit: (entry: FileEntry, prior?: Incoming) => Promise<Incoming>,
+    reserved: () => number,
+  ) => Promise<void>,
+  options: Partial<VaultDeps> = {},
+): Promise<void> {
+  await using dir = await tempDir();
+  const root = await openRoot(dir.join("up"));
+  const { journal } = await openJournal({
+    file: dir.join("session.bitmap"),
+    session: new Uint8Array(32),
+    root: root.dir,
+    digest,
+    fresh: false,
+  });
+  const partial = await root.partial("ab".repeat(32));
+  let reserved = 0;
+  const vault = createVault({
+    root,
+    partial,
+    journal,
+    digest: (bytes) => Promise.resolve({ digest: digest(bytes), bytes }),
+    onConflict: "rename",
+    checksum: false,
+    reserve(bytes) {
+      reserved += bytes;
+      return Promise.resolve();
+    },
+    release(bytes) {
+      reserved -= bytes;
+    },
+    ...options,
+  });
+  const admit = async (
+    entry: FileEntry,
+    prior?: Incoming,
+  ): Promise<Incoming> => {
+    const admission = await vault.admit(entry, safePath("f"), prior);
+    assert(admission.kind !== "have");
+    return admission.file;
+  };
+  try {
+    await body(admit, () => reserved);
+  } finally {
+    partial.close();
+    await journal.close();
+    root.close();
+  }
+}
+
+Deno.test("incoming: a file that is given up while it is made durable fails nobody", async () => {
+  await withVault(async (admit) => {
+    const coming = await admit(file(2));
+    await coming.write(0, chunkOf(1));
+    const syncing = coming.sync();
+    coming.close();
+    await syncing;
+    await coming.sync(); // a checkpoint that comes to it only now
+  });
+});
+
+Deno.test("incoming: what is reserved for a file is given back as it is written, and when it is closed", async () => {
+  await withVault(async (admit, reserved) => {
+    const coming = await admit(file(3));
+    assertEquals(reserved(), 3 * CHUNK);
+    await coming.write(0, chunkOf(1));
+    assertEquals(reserved(), 2 * CHUNK);
+    coming.close();
+    assertEquals(reserved(), 0);
+  });
+});
+
+Deno.test("incoming: a chunk that two lanes bring at once is written once", async () => {
+  await withVault(async (admit, reserved) => {
+    const coming = await admit(file(2));
+    await Promise.all([
+      coming.write(0, chunkOf(1)),
+      coming.write(0, chunkOf(1)),
+    ]);
+    assertEquals(reserved(), CHUNK);
+    assertEquals(coming.written.count, 1);
+    coming.close();
+  });
+});
+
+Deno.test("incoming: a file that was announced anew offers what is there of its former self", async () => {
+  await withVault(async (admit) => {
+    const first = await admit(file(3));
+    await first.write(0, chunkOf(1));
+    await first.write(2, chunkOf(3));
+    const second = await admit(file(3, 5n), first);
+    const offered = [];
+    for await (const found of second.candidates(new AbortController().signal)) {
+      offered.push(found.chunk);
+    }
+    assertEquals(offered, [0, 2]);
+    assert(!second.confirm(0, digest(chunkOf(9))));
+    assert(!second.confirm(1, digest(chunkOf(1)))); // never offered
+    assert(second.confirm(0, digest(chunkOf(1))));
+    second.close();
+  });
+});
+
+Deno.test("incoming: after a rewind nothing that was there counts any more", async () => {
+  await withVault(async (admit) => {
+    const coming = await admit(file(2));
+    await coming.write(0, chunkOf(1));
+    coming.rewind();
+    assertEquals(coming.written.count, 0);
+    assert(!coming.confirm(0, digest(chunkOf(1))));
+    await coming.write(0, chunkOf(2));
+    await coming.write(1, chunkOf(3));
+    await coming.assemble();
+    await coming.sync();
+    const parts: number[] = [];
+    for await (const bytes of coming.content()) parts.push(bytes[0] ?? -1);
+    assertEquals(parts, [2, 3]);
+    coming.close();
+  });
+});
