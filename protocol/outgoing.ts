@@ -97,6 +97,18 @@ export function outgoing<S>(deps: OutgoingDeps): Outgoing<S> {
     }
     item.durable.add(first, first + count);
   };
+  /** What was durable was wrong: it must come again. */
+  const takeBack = (item: Live<S>, first: number, end: number): void => {
+    const before = item.durableBytes;
+    const kept = item.durable.clone();
+    kept.remove(first, end);
+    item.durable = rangeSet();
+    item.durableBytes = 0;
+    totals.durable -= before;
+    for (const { start, end } of kept.ranges()) {
+      addDurable(item, start, end - start);
+    }
+  };
   const inside = (item: Live<S>, first: number, count: number): void => {
     if (first + count > chunkCount(item.entry)) {
       throw new SftpxError(
@@ -283,6 +295,7 @@ export function outgoing<S>(deps: OutgoingDeps): Outgoing<S> {
           for (let n = 0; n < frame.count; n++) {
             item.candidates?.clear(frame.first + n);
           }
+          takeBack(item, frame.first, frame.first + frame.count);
           return missing(item, frame.first, frame.first + frame.count);
         }
         case "retired":
