@@ -287,8 +287,12 @@ export function createDesk(deps: DeskDeps): Desk {
     },
     rewind(index, gen) {
       const item = current(index, gen);
-      item?.file?.rewind();
-      if (item !== undefined) item.fresh = [];
+      if (item === undefined) return;
+      item.file?.rewind();
+      item.fresh = [];
+      item.offered = [];
+      item.durable.clear();
+      item.rewinds++;
     },
     gone(index, gen) {
       const item = current(index, gen);

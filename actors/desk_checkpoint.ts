@@ -28,6 +28,13 @@ export interface CheckpointDeps {
   readonly orRefuse: (item: Item, work: () => Promise<void>) => Promise<void>;
 }
 
+/** What a checkpoint makes durable of one entry. */
+interface Fresh {
+  readonly item: Item;
+  readonly chunks: readonly CheckedChunk[];
+  readonly rewinds: number;
+}
+
 /** From this many files on, the whole file system is synced at once. */
 const SYNC_ALL_FILES = 8;
 
@@ -46,11 +53,13 @@ export async function saveBatch(
   const { root, partial, journal } = deps;
   const whole = batch.filter(({ phase }) => phase === "whole");
   // What comes from here on is not synced by this checkpoint.
-  const fresh = batch.map((item): [Item, CheckedChunk[]] => {
-    const chunks = item.fresh;
+  const fresh = batch.map((item): Fresh => {
+    const { fresh: chunks, rewinds } = item;
     item.fresh = [];
-    return [item, chunks];
+    return { item, chunks, rewinds };
   });
+  const isStill = ({ item, rewinds }: Fresh): boolean =>
+    item.phase === "open" && item.rewinds === rewinds;
   for (const item of whole) {
     await deps.orRefuse(item, () => assemble(item, deps.digest));
   }
@@ -65,12 +74,12 @@ export async function saveBatch(
     });
   }
   await root.syncDirs();
-  for (const [item, chunks] of fresh) {
-    if (item.phase === "open") journalChunks(item, chunks, journal);
+  for (const { item, chunks } of fresh.filter(isStill)) {
+    journalChunks(item, chunks, journal);
   }
   await journal.flush();
-  for (const [item, chunks] of fresh) {
-    if (item.phase === "open") sayDurable(item, chunks, deps);
+  for (const { item, chunks } of fresh.filter(isStill)) {
+    sayDurable(item, chunks, deps);
   }
   for (const [item, final] of placed) deps.finish(item, final);
   await endFolders(open, deps);

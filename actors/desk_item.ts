@@ -37,6 +37,8 @@ export interface Item extends Announced {
   offered: CandidateRun[];
   /** Verified, and not yet in the journal. */
   fresh: CheckedChunk[];
+  /** How often all of it had to come again: a checkpoint says nothing of what came before. */
+  rewinds: number;
   digest: Uint8Array | undefined;
   b3sum: Uint8Array | undefined;
 }
@@ -53,6 +55,7 @@ export function newItem(announced: Announced): Item {
     durable: rangeSet(),
     offered: [],
     fresh: [],
+    rewinds: 0,
     digest: undefined,
     b3sum: undefined,
   };

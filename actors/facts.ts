@@ -46,7 +46,7 @@ export function mergeFacts(old: Fact | undefined, add: Fact): Fact {
   if (old.gen !== add.gen) return old.gen < add.gen ? add : old;
   const candidates = [...old.candidates ?? [], ...add.candidates ?? []];
   const corrupt = union(old.corrupt, add.corrupt);
-  const durable = union(old.durable, add.durable);
+  const durable = union(without(old.durable, add.corrupt), add.durable);
   const verdict = add.verdict ?? old.verdict;
   const final = add.final ?? old.final;
   return {
@@ -63,6 +63,17 @@ export function mergeFacts(old: Fact | undefined, add: Fact): Fact {
 /** A set of the chunks from `first` on. */
 export function chunkRun(first: number, count: number): RangeSet {
   return rangeSet([{ start: first, end: first + count }]);
+}
+
+/** What of `set` still holds once `gone` is known to be wrong. */
+function without(
+  set: RangeSet | undefined,
+  gone: RangeSet | undefined,
+): RangeSet | undefined {
+  if (set === undefined || gone === undefined) return set;
+  const left = set.clone();
+  for (const { start, end } of gone.ranges()) left.remove(start, end);
+  return left.isEmpty() ? undefined : left;
 }
 
 function union(
