@@ -104,6 +104,7 @@ export function startReceiveSession(
   let outcome: ReceiveOutcome | undefined;
   let ending: Ending | undefined;
   let isHeld = false;
+  let isOver = false;
 
   /** Waits for the sender, as long as it may be away. */
   const link = async (signal: AbortSignal): Promise<ReceiveLink> => {
@@ -231,6 +232,7 @@ export function startReceiveSession(
     } catch (error) {
       failure = error;
     } finally {
+      isOver = true;
       waiting?.conn.close();
       waiting = undefined;
     }
@@ -263,7 +265,7 @@ export function startReceiveSession(
       // Words of an earlier dial may come later than those of a later one.
       const isOld = hello.life.toHex() === newest.life &&
         hello.attempt <= newest.attempt;
-      if (isOld) return next.conn.close();
+      if (isOld || isOver) return next.conn.close();
       newest = { life: hello.life.toHex(), attempt: hello.attempt };
       waiting?.conn.close();
       waiting = next;

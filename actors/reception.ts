@@ -58,6 +58,7 @@ const REFUSAL_MS = 1000;
 /** Creates one life of a reception. */
 export function reception(deps: ReceptionDeps): Behavior<ReceptionMessage> {
   const sessions = new Map<string, ReceiveSession>();
+  const leaving = new Set<ReceiveSession>(); // they still have their disk
   const greetings = new Set<AbortController>(); // the oldest first
 
   const greet = async (
@@ -112,13 +113,13 @@ export function reception(deps: ReceptionDeps): Behavior<ReceptionMessage> {
 
   /** Makes room for one more session, if there is any to be had. */
   const makeRoom = (): boolean => {
-    if (sessions.size < deps.maxSessions) return true;
+    if (sessions.size - leaving.size < deps.maxSessions) return true;
     const away = [...sessions.values()]
-      .filter(({ awaySince }) => awaySince !== undefined)
+      .filter((one) => one.awaySince !== undefined && !leaving.has(one))
       .toSorted((a, b) => (a.awaySince ?? 0) - (b.awaySince ?? 0));
     const oldest = away[0];
     if (oldest === undefined) return false;
-    sessions.delete(oldest.hex);
+    leaving.add(oldest);
     oldest.leave();
     return true;
   };
@@ -149,6 +150,13 @@ export function reception(deps: ReceptionDeps): Behavior<ReceptionMessage> {
       return link.conn.close("peer-busy", "Cannot join: nothing is under way");
     }
     if (session === undefined) return open(link, cx);
+    if (leaving.has(session)) {
+      cx.spawn(async (signal) => {
+        await session.ended.catch(() => {});
+        await cx.self.send({ type: "arrived", link }, signal);
+      });
+      return;
+    }
     const isSame = session.life === link.hello.life.toHex();
     if (isSame || session.awaySince !== undefined) return session.take(link);
     // Another process says it is the same send. The one we have may be dead.
@@ -190,9 +198,8 @@ export function reception(deps: ReceptionDeps): Behavior<ReceptionMessage> {
         }
         case "ended": {
           const { session } = message;
-          if (sessions.get(session.hex) === session) {
-            sessions.delete(session.hex);
-          }
+          sessions.delete(session.hex);
+          leaving.delete(session);
           return;
         }
         default:
