@@ -11,8 +11,8 @@ export interface Arrivals<T> {
   put(thing: T): void;
   /** The next one; `undefined` once closed. */
   take(): Promise<T | undefined>;
-  /** Forgets what waits, and lets all go who wait for more. */
-  close(): void;
+  /** Lets all go who wait for more, and gives back what nobody took. */
+  close(): readonly T[];
 }
 
 /** Makes an empty queue of arrivals. */
@@ -38,8 +38,8 @@ export function arrivals<T>(): Arrivals<T> {
     },
     close() {
       open = false;
-      waiting.length = 0;
       for (const taker of takers.splice(0)) taker(undefined);
+      return waiting.splice(0);
     },
   };
 }

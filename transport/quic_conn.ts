@@ -59,6 +59,7 @@ export function quicConn(
   const bidi = acceptor(() => conn.incomingBidirectionalStreams, closed);
 
   return {
+    carrier: "quic",
     get remote() {
       return ended === undefined ? readRemote() : remote;
     },
@@ -66,6 +67,7 @@ export function quicConn(
     async openBidi() {
       try {
         const { readable, writable } = await conn.createBidirectionalStream({
+          sendOrder: CONTROL_ORDER,
           waitUntilAvailable: true,
         });
         return {
@@ -126,3 +128,6 @@ function acceptor<T>(
     return undefined;
   };
 }
+
+/** Conversations go before all that only goes one way. */
+const CONTROL_ORDER = 1000;

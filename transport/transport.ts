@@ -61,8 +61,13 @@ export interface CloseInfo {
   readonly remote: boolean;
 }
 
+/** How a connection crosses the network. */
+export type Carrier = "quic" | "tcp";
+
 /** An open connection to one peer. */
 export interface Conn {
+  /** How it crosses the network; `undefined` within one process. */
+  readonly carrier?: Carrier;
   /** The peer's address as it is now, `host:port`: it changes when the peer moves. */
   readonly remote: string;
   readonly closed: Promise<CloseInfo>;
