@@ -14,6 +14,9 @@ import type { World } from "./send_session.ts";
 /** What every part of a transfer speaks. */
 export const ALPN = "sftpx/1";
 
+/** Addresses that lead to no other network: no transfer depends on them. */
+const NOWHERE = /^(127\.|169\.254\.|::1$|fe80:)/i;
+
 /** Hash workers at most: a network thread cannot feed more. */
 const MAX_WORKERS = 4;
 
@@ -25,7 +28,8 @@ export function systemWorld(): World {
     random: systemRandom,
     randomBytes: systemRandomBytes,
     localAddresses: () =>
-      Deno.networkInterfaces().map(({ address }) => address),
+      Deno.networkInterfaces().map(({ address }) => address)
+        .filter((address) => !NOWHERE.test(address)),
   };
 }
 

@@ -23,6 +23,8 @@ export interface CliOptions {
   readonly deadlineMs?: number;
   /** The script to run. @default {cmd/sftpx.ts} */
   readonly entry?: string;
+  /** A command that runs what follows it, such as `ip netns exec NAME`. @default {none} */
+  readonly prefix?: readonly string[];
 }
 
 /** A running program. Dispose of it (`await using`) and nothing is left of it. */
@@ -56,10 +58,15 @@ export interface WaitEventOptions {
 
 /** Starts the program. */
 export function startCli(args: readonly string[], options: CliOptions): Cli {
-  const { deadlineMs = 60_000, entry = ENTRY, stdin = "" } = options;
+  const { deadlineMs = 60_000, entry = ENTRY, stdin = "", prefix = [] } =
+    options;
   const what = `"sftpx ${args.join(" ")}"`;
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--quiet", "--config", CONFIG, entry, ...args],
+  const [command = "", ...first] = [...prefix, Deno.execPath()];
+  const child = new Deno.Command(command, {
+    args: [
+      ...first,
+      ...["run", "-A", "--quiet", "--config", CONFIG, entry, ...args],
+    ],
     cwd: options.cwd,
     clearEnv: true,
     env: { ...environment(options.cwd), ...options.env },
