@@ -124,6 +124,10 @@ export class Supervisor {
       this.#startReady(); // one that was added may have waited for this one
       return;
     }
+    const { name } = child;
+    const verdict = this.#budget.charge(exit);
+    // First: those that are stopped now may have to say so to others.
+    if ("giveUp" in verdict) this.#env.onGiveUp?.(exit.error);
     const group = this.#from(child);
     const finished = await this.#stop(group);
     for (const other of group) {
@@ -132,10 +136,7 @@ export class Supervisor {
       }
     }
     if (signal.aborted) return;
-    const { name } = child;
-    const verdict = this.#budget.charge(exit);
     if ("giveUp" in verdict) {
-      this.#env.onGiveUp?.(exit.error);
       throw new SupervisorError(name, verdict.giveUp, exit.error);
     }
     const { waitMs } = verdict;

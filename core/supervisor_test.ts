@@ -2,7 +2,7 @@ import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { FakeClock, settle } from "../tests/testutil/fake_clock.ts";
 import type { Behavior } from "./actor.ts";
 import { codeOf, type ErrorCode, SftpxError } from "./errors.ts";
-import type { Log } from "./log.ts";
+import { type Log, nullLog } from "./log.ts";
 import { MailboxClosedError } from "./mailbox.ts";
 import type { Reply } from "./reply.ts";
 import {
@@ -470,6 +470,35 @@ Deno.test("Supervisor that is aborted while it stops a group does not give up an
   gate.resolve();
   await run;
   assertEquals(clock.pending, 0);
+});
+
+Deno.test("Supervisor that gives up says why before it stops those that depend on the one that failed", async () => {
+  const said: string[] = [];
+  const clock = new FakeClock();
+  const supervisor = new Supervisor("test", { ...POLICY, maxCrashes: 0 }, {
+    clock,
+    log: nullLog,
+    random: () => 1,
+    onGiveUp: (error) => said.push(String(error)),
+  });
+  const a = supervisor.add<Order>({
+    name: "a",
+    capacity: 4,
+    restart: "permanent",
+    create: () => ({ receive: obey }),
+  });
+  supervisor.add<Order>({
+    name: "b",
+    capacity: 4,
+    restart: "permanent",
+    create: () => ({ receive: obey, stop: () => void said.push("b stops") }),
+  });
+  a.offer("crash");
+  await assertRejects(
+    () => supervisor.run(new AbortController().signal),
+    SupervisorError,
+  );
+  assertEquals(said, ["Error: crashed", "b stops"]);
 });
 
 Deno.test("Supervisor loses no exit, however many come at once", async () => {
