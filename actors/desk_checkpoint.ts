@@ -63,8 +63,7 @@ export async function saveBatch(
   for (const item of whole) {
     await deps.orRefuse(item, () => assemble(item, deps.digest));
   }
-  await syncFiles(batch, root);
-  await partial.sync();
+  if (!await syncFiles(batch, root)) await partial.sync();
   const placed: [Item, FinalFact][] = [];
   for (const item of whole) {
     if (item.phase !== "whole") continue;
@@ -100,13 +99,20 @@ async function assemble(item: Item, digest: Digest): Promise<void> {
   );
 }
 
-async function syncFiles(batch: readonly Item[], root: Root): Promise<void> {
+/** Syncs what was written; true when all else was synced with it. */
+async function syncFiles(
+  batch: readonly Item[],
+  root: Root,
+): Promise<boolean> {
   const files: Incoming[] = [];
   for (const { file, phase } of batch) {
     if (file !== undefined && phase !== "final") files.push(file);
   }
-  if (files.length >= SYNC_ALL_FILES && await root.syncFileSystem()) return;
+  if (files.length >= SYNC_ALL_FILES && await root.syncFileSystem()) {
+    return true;
+  }
   for (const file of files) await file.sync();
+  return false;
 }
 
 /** Gives a whole entry its name; `undefined` when its turn comes later. */

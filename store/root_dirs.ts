@@ -50,10 +50,12 @@ export interface Dirs {
   /**
    * Syncs every folder touched since the last call.
    *
+   * @param whole Syncs the whole file system that the upload folder is on, if
+   * it can: from some folders on that takes less time.
    * @throws {SftpxError} `local-io` if the disk fails, or a folder has gone or
    * is another by now. Folders that are not synced yet stay to be synced.
    */
-  sync(): Promise<void>;
+  sync(whole?: () => Promise<boolean>): Promise<void>;
   /** Closes all of them; again does nothing. */
   close(): void;
 }
@@ -165,16 +167,24 @@ export function openDirs(root: string, options: DirsOptions): Dirs {
     }
   }
 
+  function checkSame(
+    path: SafePath | "",
+    dir: OpenDir,
+    identity: string | undefined,
+  ): void {
+    if (identity !== undefined && identity !== identityOf(dir)) {
+      const text = `Cannot keep ${quoted(path)}: it was moved while in use`;
+      throw new SftpxError("local-io", text);
+    }
+  }
+
   async function syncOne(
     path: SafePath | "",
     identity: string | undefined,
   ): Promise<void> {
     const dir = openFresh(path);
     try {
-      if (identity !== undefined && identity !== identityOf(dir)) {
-        const text = `Cannot keep ${quoted(path)}: it was moved while in use`;
-        throw new SftpxError("local-io", text);
-      }
+      checkSame(path, dir, identity);
       await syncDir(dir).catch((error) => {
         touched.set(path, identity); // for whoever tries again
         throw error;
@@ -184,7 +194,39 @@ export function openDirs(root: string, options: DirsOptions): Dirs {
     }
   }
 
-  async function syncAll(): Promise<void> {
+  /** Whether all folders are where they were, and on one file system. */
+  function areTogether(list: readonly Touched[]): boolean {
+    const device = identityOf(top)?.split(":", 1)[0];
+    return device !== undefined && list.every(([path, identity]) => {
+      const dir = openFresh(path);
+      try {
+        checkSame(path, dir, identity);
+        return identityOf(dir)?.startsWith(`${device}:`) === true;
+      } finally {
+        release(dir);
+      }
+    });
+  }
+
+  /** Syncs them with all else; false when they must be synced one by one. */
+  async function syncTogether(
+    whole: () => Promise<boolean>,
+  ): Promise<boolean> {
+    const list = [...touched];
+    if (list.length < TOGETHER_FOLDERS) return false;
+    try {
+      if (!areTogether(list)) return false;
+    } catch {
+      return false; // one by one it shows which, and the others are synced
+    }
+    list.forEach(([path]) => touched.delete(path)); // now: see below
+    if (await whole()) return true;
+    list.forEach(([path, identity]) => touched.set(path, identity));
+    return false;
+  }
+
+  async function syncAll(whole?: () => Promise<boolean>): Promise<void> {
+    if (whole !== undefined && await syncTogether(whole)) return;
     for (const [path, identity] of [...touched]) {
       touched.delete(path); // now: what is touched meanwhile is for the next call
       try {
@@ -217,8 +259,8 @@ export function openDirs(root: string, options: DirsOptions): Dirs {
     touch(path) {
       touch(path, path === "" ? top : opened.get(path));
     },
-    sync() {
-      const next = syncing.then(syncAll); // a second caller waits for the first
+    sync(whole) {
+      const next = syncing.then(() => syncAll(whole)); // a second caller waits for the first
       syncing = next.catch(() => {});
       return next;
     },
@@ -231,6 +273,12 @@ export function openDirs(root: string, options: DirsOptions): Dirs {
     },
   };
 }
+
+/** From so many folders on, one sync of everything takes less time. */
+const TOGETHER_FOLDERS = 6;
+
+/** A folder whose entries have changed, and which it was. */
+type Touched = readonly [path: SafePath | "", identity: string | undefined];
 
 /** A folder of that name, or none; anything else there is an error. */
 function openOrMissing(

@@ -87,3 +87,44 @@ Deno.test("folders that were open are closed, by age and in the end", async () =
   );
   await Deno.remove(dir, { recursive: true });
 });
+
+Deno.test("many folders are synced with the whole file system, few by themselves", async () => {
+  const dir = await Deno.makeTempDir();
+  const dirs = openDirs(await Deno.realPath(dir), {
+    capacity: 3,
+    byDescriptor: true,
+  });
+  let calls = 0;
+  let can = true;
+  const whole = () => {
+    calls++;
+    return Promise.resolve(can);
+  };
+  const touch = (count: number) => {
+    for (let at = 0; at < count; at++) {
+      const path = safePath(`d${at}`);
+      dirs.inside(path, 0o777, () => true);
+      dirs.touch(path);
+    }
+  };
+  touch(3);
+  await dirs.sync(whole);
+  assertEquals(calls, 0);
+  touch(20);
+  await dirs.sync(whole);
+  assertEquals(calls, 1);
+  await dirs.sync(whole);
+  assertEquals(calls, 1); // nothing was left
+  touch(20);
+  can = false; // one by one then
+  await dirs.sync(whole);
+  assertEquals(calls, 2);
+  touch(20);
+  can = true;
+  await Deno.rename(`${dir}/d7`, `${dir}/gone`);
+  await Deno.mkdir(`${dir}/d7`);
+  await failsWith("it was moved while in use", () => dirs.sync(whole));
+  assertEquals(calls, 2);
+  dirs.close();
+  await Deno.remove(dir, { recursive: true });
+});

@@ -120,6 +120,10 @@ export function rootOf({ dir, dirs, portable, native }: RootParts): Root {
     }
   }
 
+  async function syncFileSystem(): Promise<boolean> {
+    return await native?.syncFileSystem(opened().top.fd) ?? false;
+  }
+
   return {
     dir,
     portable,
@@ -186,10 +190,8 @@ export function rootOf({ dir, dirs, portable, native }: RootParts): Root {
         () => "set mode and time of a file",
         () => setOpenMeta(native, fd, meta),
       ),
-    syncDirs: () => dirs.sync(),
-    async syncFileSystem() {
-      return await native?.syncFileSystem(opened().top.fd) ?? false;
-    },
+    syncDirs: () => dirs.sync(syncFileSystem),
+    syncFileSystem,
     free() {
       return new Promise((resolve, reject) => {
         statfs(dir, { bigint: true }, (error, facts) => {
