@@ -9,13 +9,19 @@ import { encodePreamble } from "../protocol/lane.ts";
 import type { Outgoing, Work } from "../protocol/outgoing.ts";
 import type { Conn } from "../transport/transport.ts";
 import type { HashPool } from "../workers/hash_pool.ts";
-import { type LeaseReport, type Readable, sendLane } from "./lane_send.ts";
+import {
+  type LeaseReport,
+  type Payload,
+  type Readable,
+  sendLane,
+} from "./lane_send.ts";
 
 /** What lanes need, whatever they go over. */
 export interface LanesDeps {
   readonly ledger: Outgoing<Readable>;
   readonly pool: HashPool;
   readonly limiter: RateLimiter | undefined;
+  readonly wrote: (payload: Payload) => void;
 }
 
 /** Which connection, and who runs the lanes. */

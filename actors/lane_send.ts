@@ -37,14 +37,19 @@ export interface SendLaneDeps {
   >;
   readonly pool: HashPool;
   readonly limiter: RateLimiter | undefined;
+  /** Told of every frame that was handed to the stream, also where the lane is lost later. */
+  readonly wrote: (payload: Payload) => void;
+}
+
+/** What a frame carries, bytes. */
+export interface Payload {
+  readonly sent: number;
+  /** What the receiver held already. */
+  readonly same: number;
 }
 
 /** What became of a lease. */
 export interface LeaseReport {
-  /** Payload bytes that were written to the stream. */
-  readonly sent: number;
-  /** Bytes that the receiver held already. */
-  readonly same: number;
   /** Files of which every chunk has now been read, and that had not changed. */
   readonly read: readonly { readonly index: number; readonly gen: number }[];
   /** Files that are not what was announced. */
@@ -80,6 +85,7 @@ export function sendLane(deps: SendLaneDeps): SendLane {
   );
   let at = LANE_HEADER_BYTES;
   let records = 0;
+  let [sent, same] = [0, 0]; // in the frame that is being filled
   let open: { index: number; gen: number; file: SourceFile } | undefined;
 
   const closeFile = async (): Promise<void> => {
@@ -102,8 +108,9 @@ export function sendLane(deps: SendLaneDeps): SendLane {
       count: records,
     });
     await deps.stream.write(buffer.subarray(0, at));
+    deps.wrote({ sent, same });
     at = LANE_HEADER_BYTES;
-    records = 0;
+    records = sent = same = 0;
   };
   /** Makes room for one record of `length` bytes behind what is there. */
   const room = async (length: number, signal: AbortSignal): Promise<void> => {
@@ -117,8 +124,6 @@ export function sendLane(deps: SendLaneDeps): SendLane {
   return {
     async send(items, signal) {
       const report = {
-        sent: 0,
-        same: 0,
         read: [] as { index: number; gen: number }[],
         changed: [] as { index: number; gen: number }[],
         failed: [] as { index: number; gen: number; reason: string }[],
@@ -167,8 +172,8 @@ export function sendLane(deps: SendLaneDeps): SendLane {
         });
         at = use === "data" ? from + length : from;
         records++;
-        if (use === "data") report.sent += length;
-        else report.same += length;
+        if (use === "data") sent += length;
+        else same += length;
         return true;
       };
 

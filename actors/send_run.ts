@@ -25,7 +25,7 @@ import {
   type SourceFileEntry,
 } from "../store/source.ts";
 import { type Credit, wireEntry } from "./chunker.ts";
-import type { LeaseReport, Readable } from "./lane_send.ts";
+import type { LeaseReport, Payload, Readable } from "./lane_send.ts";
 
 /** Something that was not sent, and why. */
 export interface Failure {
@@ -68,6 +68,8 @@ export interface SendRun {
   heard(frames: readonly StatusFrame[]): void;
   /** What was sent over a connection that is gone: what is not durable goes again. */
   again(work: Work): void;
+  /** Books what a lane wrote. */
+  wrote(payload: Payload): void;
   /** Takes the report of a lane; returns what to announce. */
   report(report: LeaseReport): Uint8Array[];
   /** Files that were read and wait for the digest of the whole, since the last call. */
@@ -241,9 +243,11 @@ export function sendRun(deps: SendRunDeps): SendRun {
         plan.addRange(index, gen, first, count);
       }
     },
+    wrote(payload) {
+      sent += payload.sent;
+      same += payload.same;
+    },
     report(report) {
-      sent += report.sent;
-      same += report.same;
       const frames: Uint8Array[] = [];
       for (const { index, gen } of report.read) {
         const item = ledger.get(index);

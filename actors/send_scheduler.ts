@@ -142,8 +142,8 @@ export function sendScheduler(
     receipt = undefined;
     const pacer = createPacer(cx.clock);
     const limiter = bothLimit(deps.limiter, pacer);
-    const { ledger } = current;
-    wire = openWire(cx, ++epochs, link, { ...deps, ledger, limiter });
+    const { ledger, wrote } = current;
+    wire = openWire(cx, ++epochs, link, { ...deps, ledger, limiter, wrote });
     fleet = createFleet(wire, {
       connections: deps.connections,
       // A rate that was asked for looks like a path that carries no more.

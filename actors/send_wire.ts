@@ -161,13 +161,14 @@ export function openWire(
     conn: Conn,
     lost?: () => void,
   ): void => {
-    const { ledger, pool, limiter } = deps;
+    const { ledger, pool, limiter, wrote } = deps;
     groups.set(
       connection,
       laneGroup({
         ledger,
         pool,
         limiter,
+        wrote,
         connection,
         conn,
         lanes,

@@ -128,6 +128,7 @@ lab(
       await ip("link", "set", "link1", "up");
       await ip("route", "replace", "default", "via", "10.77.1.254");
     });
+    assert(moved.some(([side]) => side === "peer"));
     assert(moved.some(([side]) => side === "local"));
   },
 );
