@@ -64,6 +64,8 @@ export type PersistenceMessage =
     readonly run: number;
     readonly reply: Reply<void>;
   }
+  /** All that was announced is final: parts that are left are of files that are gone. */
+  | { readonly type: "complete"; readonly run: number }
   | { readonly type: "checkpoint" }
   | { readonly type: "saved" };
 
@@ -135,6 +137,10 @@ export function persistence(
     message: Extract<PersistenceMessage, { type: "begin" }>,
     cx: Context<PersistenceMessage>,
   ): Promise<void> => {
+    if (!message.fresh) {
+      await saving;
+      await desk?.checkpoint(); // the new conversation may begin with all of it
+    }
     await closeDesk();
     if (message.fresh && root !== undefined) {
       await journal?.close();
@@ -199,6 +205,7 @@ export function persistence(
       journal = await open(root, false);
       partial = await root.partial(deps.session.toHex());
       if (isNew) await partial.removeAll();
+      else await removeStray(journal, partial);
     },
     async receive(message, cx) {
       if ("run" in message && message.run !== run && message.type !== "begin") {
@@ -229,6 +236,9 @@ export function persistence(
           desk?.repeat();
           message.reply.resolve();
           break;
+        case "complete":
+          if (journal && partial) await removeParts(journal, partial);
+          return;
         case "checkpoint":
           isTimed = false;
           save(cx);
@@ -242,6 +252,7 @@ export function persistence(
     },
     async stop() {
       try {
+        await saving?.catch(() => {}); // who began it heard why not
         await desk?.checkpoint();
       } finally {
         await closeDesk();
@@ -252,6 +263,25 @@ export function persistence(
       }
     },
   };
+}
+
+/** Removes all parts. */
+async function removeParts(
+  journal: Journal,
+  partial: PartialDir,
+): Promise<void> {
+  for (const { slot } of [...journal.parts()]) journal.drop(slot);
+  await partial.removeAll();
+}
+
+/** Removes parts that were on their way when a process was killed, and that nothing names. */
+async function removeStray(
+  journal: Journal,
+  partial: PartialDir,
+): Promise<void> {
+  for (const slot of await partial.list()) {
+    if (journal.part(slot) === undefined) await partial.remove(slot);
+  }
 }
 
 /** Has persistence say once more what is open, and waits until it has. */

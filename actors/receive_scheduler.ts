@@ -251,6 +251,7 @@ export function receiveScheduler(
       return;
     }
     receipted = true;
+    deps.persistence.offer({ type: "complete", run: run.number });
     const { entries, bytes, skipped, refused } = run.totals;
     tell({
       type: "receipt",

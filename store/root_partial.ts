@@ -234,6 +234,10 @@ function openExisting(place: string): number | undefined {
   try {
     fd = openSync(place, OPEN);
   } catch (error) {
+    if (errorCode(error) === "ELOOP") {
+      removeName(place); // a link, which we never make here, is nobody's part
+      return undefined;
+    }
     if (errorCode(error) === "ENOENT") {
       return undefined;
     }

@@ -12,6 +12,7 @@
  */
 import { renameSync } from "node:fs";
 import { chunkCount, type FileEntry } from "../protocol/entry.ts";
+import { type RangeSet, rangeSet } from "../protocol/ranges.ts";
 import { type Incoming, incoming, taken } from "./incoming.ts";
 import { attempt } from "./io_error.ts";
 import type { DoneRecord, Journal } from "./journal.ts";
@@ -73,11 +74,39 @@ export interface Vault {
 
 /** Slots from here on are of files that the journal does not know. */
 const TRANSIENT_SLOTS = 2 ** 40;
+/** Of what no checkpoint named, this much is read: more was never without one, bytes. */
+const UNSAVED_BYTES = 512 * 1024 * 1024;
 
 /** Creates a vault. */
 export function createVault(deps: VaultDeps): Vault {
   const { root, partial, journal } = deps;
   let transient = TRANSIENT_SLOTS;
+
+  /**
+   * What a part may hold: the chunks that are known of, and those that a killed
+   * process had written since its last checkpoint. None when the part is gone.
+   */
+  const heldBy = async (
+    slot: number,
+    known: Incoming["written"],
+    { size, chunkSize }: FileEntry,
+  ): Promise<RangeSet> => {
+    const part = await partial.open(slot);
+    if (part === undefined) return rangeSet();
+    try {
+      const end = Math.ceil(Math.min(await part.size(), size) / chunkSize);
+      const held = known.clone();
+      let left = Math.floor(UNSAVED_BYTES / chunkSize);
+      for (const { start, end: stop } of known.missing(end)) {
+        const count = Math.min(left, stop - start);
+        if (count > 0) held.add(start, start + count);
+        left -= count;
+      }
+      return held;
+    } finally {
+      part.close();
+    }
+  };
 
   /** The part of a file: its own, one under a new stamp, or a new one. */
   const partOf = async (
@@ -101,9 +130,10 @@ export function createVault(deps: VaultDeps): Vault {
       await partial.remove(old.slot);
       return { slot: journal.begin(stamp), claimed: undefined };
     }
-    const claimed = prior === undefined
-      ? old.chunks.clone()
+    const named = prior === undefined
+      ? old.chunks
       : prior.written.union(old.chunks);
+    const claimed = await heldBy(old.slot, named, entry);
     if (old.size === entry.size && old.mtimeNs === entry.mtimeNs) {
       return { slot: old.slot, claimed };
     }
