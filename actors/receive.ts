@@ -82,6 +82,7 @@ export async function receiveInside(
   const { hostname, port } = parseBind(settings.bind, DEFAULT_PORT);
   const { digest, pool } = await loadHashing();
   const first = await openRoot(uploadDir);
+  await first.removeEmptyPartials(); // of a receiver that was killed at the end
   const space = createSpace(() => first.free(), settings.keepFree, world.clock);
   const endpoint = createEndpoint({ hostname, port });
   const listener = quicListener({
