@@ -75,6 +75,7 @@ export type {
   Totals,
   TransferEvent,
 } from "./core/events.ts";
+export type { Field, Log } from "./core/log.ts";
 export { type Secret, secret } from "./core/secret.ts";
 export {
   type Certificate,

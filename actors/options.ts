@@ -4,6 +4,7 @@
  * @module
  */
 import type { EventSink, Totals } from "../core/events.ts";
+import type { Log } from "../core/log.ts";
 import type { Secret } from "../core/secret.ts";
 
 /** A receiver, and how we know that it is the right one. */
@@ -60,6 +61,8 @@ export interface SendOptions {
   readonly signal?: AbortSignal;
   /** Told of all that happens. @default {nobody} */
   readonly onEvent?: EventSink;
+  /** Told what the parts of the program do, for those who look for a fault. @default {nobody} */
+  readonly log?: Log;
 }
 
 /** What a finished transfer says of itself. */
@@ -117,6 +120,8 @@ export interface ReceiveOptions {
   readonly signal?: AbortSignal;
   /** Told of all that happens. @default {nobody} */
   readonly onEvent?: EventSink;
+  /** Told what the parts of the program do, for those who look for a fault. @default {nobody} */
+  readonly log?: Log;
 }
 
 /** A receiver at work. */

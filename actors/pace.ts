@@ -10,46 +10,50 @@
 import type { Clock } from "../core/clock.ts";
 import type { Pacer } from "../core/rate.ts";
 
-/** Until it has run for this long nothing is held back: what the path carries is not known. */
-const START_MS = 4000;
 /** What arrived is measured over pieces of at least this long, ms. */
-const PIECE_MS = 900;
+const PIECE_MS = 450;
 /** As many pieces are remembered; the best of them counts. */
-const PIECES = 4;
-/** Sent over received: most of the time, and in one piece of each cycle. */
+const PIECES = 6;
+/** At first, sent over received: what the path carries is not known. */
+const START = 2;
+/** The start is over when as many pieces in a row brought no such growth. */
+const GROWTH = 1.25;
+const FLAT_PIECES = 3;
+/** After that: most of the time, and in one piece of each cycle, to find out more. */
 const CRUISE = 1.02;
 const PROBE = 1.2;
-/** Pieces of a cycle. */
-const CYCLE = 4;
+const CYCLE = 8;
 /** Less than this is never asked for, bytes a second. */
-const LEAST = 256 * 1024;
+const LEAST = 1024 * 1024;
 
 /** Creates a function that is told how many bytes have arrived in all, some times a second. */
 export function createPace(
   pacer: Pacer,
   clock: Clock,
 ): (receivedBytes: number) => void {
-  let startedAt: number | undefined;
-  let lastAt = 0;
-  let lastBytes = 0;
-  let turn = 0;
+  let last: { readonly at: number; readonly bytes: number } | undefined;
   let rates: number[] = [];
+  let best = 0;
+  let flat = 0;
+  let turn = 0;
   return (receivedBytes) => {
     const now = clock.now();
-    if (startedAt === undefined || receivedBytes < lastBytes) {
-      startedAt = lastAt = now;
-      lastBytes = receivedBytes;
+    if (last === undefined || receivedBytes < last.bytes) {
+      last = { at: now, bytes: receivedBytes };
       rates = [];
-      pacer.setRate(Infinity);
+      best = flat = 0;
+      pacer.setRate(LEAST);
       return;
     }
-    if (now - lastAt < PIECE_MS) return;
-    rates.push((receivedBytes - lastBytes) / (now - lastAt) * 1000);
-    if (rates.length > PIECES) rates.shift();
-    lastAt = now;
-    lastBytes = receivedBytes;
-    if (now - startedAt < START_MS) return;
-    const gain = ++turn % CYCLE === 0 ? PROBE : CRUISE;
+    if (now - last.at < PIECE_MS) return;
+    const rate = (receivedBytes - last.bytes) / (now - last.at) * 1000;
+    last = { at: now, bytes: receivedBytes };
+    rates = [...rates, rate].slice(-PIECES);
+    flat = rate > best * GROWTH ? 0 : flat + 1;
+    best = Math.max(best, rate);
+    const isStarting = flat < FLAT_PIECES && turn === 0;
+    if (!isStarting) turn++;
+    const gain = isStarting ? START : turn % CYCLE === 0 ? PROBE : CRUISE;
     pacer.setRate(Math.max(LEAST, Math.max(...rates) * gain));
   };
 }

@@ -27,7 +27,7 @@ import { ALPN, loadHashing, systemWorld } from "./world.ts";
 /** Options of {@linkcode receive} where none are given. */
 export const DEFAULT_RECEIVE_OPTIONS: Readonly<
   Required<
-    Omit<ReceiveOptions, "certificate" | "token" | "signal" | "onEvent">
+    Omit<ReceiveOptions, "certificate" | "token" | "signal" | "onEvent" | "log">
   >
 > = Object.freeze({
   bind: "0.0.0.0:4443",
@@ -73,7 +73,7 @@ export async function receiveInside(
 ): Promise<Receiver> {
   const settings = { ...DEFAULT_RECEIVE_OPTIONS, ...options };
   const { uploadDir, resumeDir, certificate } = settings;
-  const world = systemWorld();
+  const world = systemWorld(options.log);
   const emit = settings.onEvent ?? (() => {});
   const { fingerprint } = readCertificate(
     certificate.cert,

@@ -93,7 +93,7 @@ export async function sendInside(
   const settings = { ...DEFAULT_SEND_OPTIONS, ...options };
   const { to, resumeDir, lanes, connections, giveUpAfterMs } = settings;
   checkNumbers(settings);
-  const world = systemWorld();
+  const world = systemWorld(options.log);
   const began = world.clock.now();
   const signal = options.signal ?? new AbortController().signal;
   signal.throwIfAborted();

@@ -134,18 +134,11 @@ export function createFleet(
         nowMs: clock.now(),
         receivedBytes,
         rttMs: trips.length === 0 ? undefined : Math.min(...trips),
-        usualRttMs: median(trips),
+        usualRttMs: quartile(trips),
         connections: wire.connections,
         pendingBytes: run.ledger.totals.found - run.ledger.totals.durable,
       });
       const { newest } = wire;
-      console.error(
-        Math.round(clock.now()),
-        receivedBytes,
-        trips.map(Math.round).join(","),
-        wire.connections,
-        verdict,
-      );
       switch (verdict) {
         case "add":
           return add(congestion);
@@ -172,7 +165,10 @@ export function createFleet(
   };
 }
 
-/** The middle of `values`; `undefined` when there are none. */
-function median(values: readonly number[]): number | undefined {
-  return values.toSorted((a, b) => a - b)[values.length >> 1];
+/**
+ * What a quarter of `values` is below; `undefined` when there are none. Loss
+ * makes many round trips long, a queue makes all of them so.
+ */
+function quartile(values: readonly number[]): number | undefined {
+  return values.toSorted((a, b) => a - b)[values.length >> 2];
 }

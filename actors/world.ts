@@ -4,7 +4,7 @@
  * @module
  */
 import { systemClock } from "../core/clock.ts";
-import { nullLog } from "../core/log.ts";
+import { type Log, nullLog } from "../core/log.ts";
 import { systemRandom, systemRandomBytes } from "../crypto/random.ts";
 import { loadDigest } from "../crypto/digest.ts";
 import { createHashPool, type HashPool } from "../workers/hash_pool.ts";
@@ -21,10 +21,10 @@ const NOWHERE = /^(127\.|169\.254\.|::1$|fe80:)/i;
 const MAX_WORKERS = 4;
 
 /** The real clock, real chance, this machine's addresses. */
-export function systemWorld(): World {
+export function systemWorld(log: Log = nullLog): World {
   return {
     clock: systemClock,
-    log: nullLog,
+    log,
     random: systemRandom,
     randomBytes: systemRandomBytes,
     localAddresses: () =>

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Log } from "../core/log.ts";
 import type { Io } from "./io.ts";
 import type { Output, Role, Style } from "./output.ts";
 
@@ -18,4 +19,15 @@ export async function createOutput(
   }
   const { textOutput } = await import("./render.ts");
   return textOutput(io, style, role);
+}
+
+/** Makes the log that `--verbose` asks for, on standard error. */
+export async function createLog(
+  io: Io,
+  style: Style,
+): Promise<Log | undefined> {
+  if (!style.verbose) return undefined;
+  const { jsonLog, textLog } = await import("../core/log.ts");
+  const write = (line: string): void => io.err(`${line}\n`);
+  return style.logFormat === "json" ? jsonLog(write) : textLog(write);
 }

@@ -18,7 +18,7 @@ import type { Surroundings } from "./sftpx.ts";
 /** Listens, says the ticket, and serves. */
 export async function recv(
   flags: Values<typeof RECV>,
-  { io, output, library, signal }: Surroundings,
+  { io, output, library, signal, log }: Surroundings,
 ): Promise<number> {
   const own = await ownToken(io, flags.tokenFile);
   if (flags.open && own !== undefined) {
@@ -44,6 +44,7 @@ export async function recv(
     certificate: { cert: identity.cert, key: identity.key },
     token: token ?? "open",
     signal,
+    ...(log && { log }),
     onEvent: output.event,
   });
   const ticket = ticketOf(

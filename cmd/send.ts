@@ -22,7 +22,7 @@ const DEFAULT_NAME = "stdin";
 export async function send(
   args: readonly string[],
   flags: Values<typeof SEND>,
-  { io, output, library, signal }: Surroundings,
+  { io, output, library, signal, log }: Surroundings,
 ): Promise<number> {
   const { paths, server, isGuessed } = await destination(args, flags.to);
   const sources = await sourcesOf(paths, flags.name, io.stdin);
@@ -45,6 +45,7 @@ export async function send(
       to: peer,
       signal,
       onEvent,
+      ...(log && { log }),
     });
   } catch (error) {
     throw withHint(error, signal, isGuessed ? server : undefined);

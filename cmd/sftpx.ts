@@ -11,7 +11,8 @@ import type {
 } from "../actors/options.ts";
 import { exitAfter, report } from "./exit.ts";
 import { type Io, processIo } from "./io.ts";
-import { createOutput } from "./create_output.ts";
+import type { Log } from "../core/log.ts";
+import { createLog, createOutput } from "./create_output.ts";
 import type { Output, Style } from "./output.ts";
 import { VERSION } from "./version.ts";
 
@@ -27,6 +28,8 @@ export interface Surroundings {
   readonly output: Output;
   readonly library: () => Promise<Library>;
   readonly signal: AbortSignal;
+  /** What the parts of the program do, where that was asked for. */
+  readonly log?: Log;
 }
 
 /**
@@ -60,7 +63,14 @@ export async function main(
     const style = settled(COMMON, asked.flags, given);
     const role = asked.command === "send" ? "send" : "recv";
     output = await createOutput(io, fullStyle(style), role);
-    const surroundings = { io, output, library, signal };
+    const log = await createLog(io, fullStyle(style));
+    const surroundings: Surroundings = {
+      io,
+      output,
+      library,
+      signal,
+      ...(log && { log }),
+    };
     switch (asked.command) {
       case "init": {
         const { init } = await import("./init.ts");
