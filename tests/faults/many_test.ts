@@ -22,11 +22,11 @@ Deno.test("of 50 senders 10 stop half-way: the others finish at full speed, and 
   const tree: Record<string, TreeSpec[string]> = {};
   for (let n = 0; n < good; n++) {
     for (const round of ["a", "b"]) {
-      tree[`${round}${n}/big`] = 2 * MIB + n;
+      tree[`${round}${n}/big`] = MIB + n;
       for (let i = 0; i < 5; i++) tree[`${round}${n}/small ${i}`] = 1000;
     }
   }
-  for (let n = 0; n < bad; n++) tree[`stops${n}/big`] = 8 * MIB;
+  for (let n = 0; n < bad; n++) tree[`stops${n}/big`] = 4 * MIB;
   await makeTree(dir.join("src"), tree);
   await using receiver = startCli([
     ...["recv", "--json", "--bind", "127.0.0.1:0"],
@@ -48,7 +48,7 @@ Deno.test("of 50 senders 10 stop half-way: the others finish at full speed, and 
   const alone = await warm.finished;
   const filesBefore = await openFiles(receiver.pid);
 
-  await using stopping = senders("stops", bad, 2 * MIB);
+  await using stopping = senders("stops", bad, MIB);
   await stopping.half;
   stopping.signal("SIGSTOP");
   const { port, fingerprint } = parseTicket(ticket);
@@ -60,7 +60,7 @@ Deno.test("of 50 senders 10 stop half-way: the others finish at full speed, and 
   await using others = senders("b", good);
   const beside = await others.finished;
   note(
-    `${good} senders of 2 MiB in ${Math.round(alone)} ms, beside ${
+    `${good} senders of 1 MiB in ${Math.round(alone)} ms, beside ${
       2 * bad
     } that stopped in ${Math.round(beside)} ms: ratio ${
       (beside / alone).toFixed(2)

@@ -43,7 +43,7 @@ const BAD: readonly [string, Partial<Faults>][] = [
 
 for (const [what, faults] of BAD) {
   Deno.test(`a tree arrives as it is over a line that ${what}`, async () => {
-    await using line = await openLine({ tree: treeOf(3) });
+    await using line = await openLine({ tree: treeOf(2) });
     await line.proxy.set("both", faults);
     const { bytes, sent, ms } = await line.arrived();
     assertUnbroken(line);
