@@ -26,6 +26,7 @@ import {
   repeatFacts,
 } from "./persistence.ts";
 import { type QuietLimits, quietWatch } from "./quiet.ts";
+import { createPings } from "./pings.ts";
 import { type ReceiveCounts, receiveCounts } from "./receive_counts.ts";
 import { passManifest } from "./receive_manifest.ts";
 import { type ReceiveRun, receiveRun } from "./receive_run.ts";
@@ -87,8 +88,6 @@ const FRAME_SLACK = 64 * 1024;
 const PACK_BYTES = 1024 * 1024;
 /** Time between two looks at the progress, ms. */
 const TICK_MS = 250;
-/** How long an answer to a ping may take, ms. */
-const PROBE_MS = 3000;
 /** How long facts take to be said once more, at most, ms. */
 const REPEAT_MS = 60_000;
 
@@ -107,10 +106,9 @@ export function receiveScheduler(
   let peerLife: string | undefined;
   let wire: ReceiveWire | undefined;
   let epochs = 0;
-  let pings = 0;
   let receipted = false;
   let counts: ReceiveCounts | undefined;
-  const probes = new Map<number, Reply<boolean>>();
+  const pings = createPings((id) => tell({ type: "ping", id }));
   const quiet = quietWatch(deps.limits, TICK_MS);
 
   const connected = (
@@ -277,8 +275,7 @@ export function receiveScheduler(
         tell({ type: "pong", id: frame.id });
         return;
       case "pong":
-        probes.get(frame.id)?.resolve(true);
-        probes.delete(frame.id);
+        pings.answered(frame.id);
         return;
       case "cancel":
         throw new SftpxError(frame.code, frame.reason);
@@ -299,7 +296,7 @@ export function receiveScheduler(
     if (wire === undefined) return;
     switch (quiet.look(isOpen())) {
       case "ask":
-        return tell({ type: "ping", id: ++pings });
+        return pings.send();
       case "give-up":
         return deps.silent(wire.link.conn);
     }
@@ -324,21 +321,6 @@ export function receiveScheduler(
       window: WINDOW,
       maxLanes: MAX_LANES,
     }).then(() => wire?.join(link), lost);
-  };
-
-  const probe = (
-    reply: Reply<boolean>,
-    cx: Context<ReceiveSchedulerMessage>,
-  ): void => {
-    if (wire === undefined) return reply.resolve(false);
-    const id = ++pings;
-    probes.set(id, reply);
-    tell({ type: "ping", id });
-    cx.spawn(async (signal) => {
-      await cx.clock.delay(PROBE_MS, signal).catch(() => {});
-      probes.get(id)?.resolve(false);
-      probes.delete(id);
-    });
   };
 
   return {
@@ -383,7 +365,8 @@ export function receiveScheduler(
           await joined(message.link);
           return;
         case "probe":
-          probe(message.reply, cx);
+          if (wire === undefined) message.reply.resolve(false);
+          else pings.ask(message.reply, cx);
           return;
         case "tick":
           if (run !== undefined) counts?.show(run, rules, false);
@@ -395,7 +378,7 @@ export function receiveScheduler(
       }
     },
     stop() {
-      for (const reply of probes.values()) reply.resolve(false);
+      pings.close();
       wire?.close();
     },
   };
