@@ -1,0 +1,204 @@
+import { assertEquals } from "@std/assert";
+import {
+  type LeaseReport,
+  type Readable,
+  sendLane,
+} from "../../actors/lane_send.ts";
+import { SftpxError } from "../../core/errors.ts";
+import type { FileEntry } from "../../protocol/entry.ts";
+import {
+  forEachRecord,
+  LANE_HEADER_BYTES,
+  readLaneHeader,
+} from "../../protocol/lane.ts";
+import { type Outgoing, outgoing, type Work } from "../../protocol/outgoing.ts";
+import { CHUNK, hashing } from "./pair.ts";
+
+const { digest, pool } = await hashing();
+
+/** A source that reads as the test says. */
+interface Content {
+  bytes: Uint8Array;
+  hasChanged?: boolean;
+  error?: SftpxError;
+}
+
+function readable(content: Content): Readable {
+  return {
+    open: () =>
+      content.error ? Promise.reject(content.error) : Promise.resolve({
+        read(into: Uint8Array, position: number) {
+          const piece = content.bytes.subarray(
+            position,
+            position + into.length,
+          );
+          into.set(piece);
+          return Promise.resolve(piece.length);
+        },
+        changed: () =>
+          Promise.resolve(
+            content.hasChanged ? { size: 1, mtimeNs: 1n } : undefined,
+          ),
+        close: () => Promise.resolve(),
+      }),
+  };
+}
+
+function file(size: number): FileEntry {
+  return {
+    kind: "file",
+    path: "f",
+    mode: 0o644,
+    mtimeNs: 0n,
+    size,
+    chunkSize: CHUNK,
+  };
+}
+
+interface Frame {
+  readonly records: {
+    kind: string;
+    index: number;
+    chunk: number;
+    bytes: number;
+  }[];
+}
+
+/** Sends all of these files over one lane; returns the frames and what became of it. */
+async function send(
+  contents: Content[],
+  sizes: number[],
+  before?: (ledger: Outgoing<Readable>) => void,
+  items?: Work[],
+): Promise<{ frames: Frame[]; report: LeaseReport }> {
+  const ledger = outgoing<Readable>({
+    digest: digest.digest,
+    fold() {},
+    final: () => undefined,
+  });
+  contents.forEach((content, n) =>
+    ledger.add(file(sizes[n] ?? 0), readable(content))
+  );
+  before?.(ledger);
+  const frames: Frame[] = [];
+  const lane = sendLane({
+    stream: {
+      write(bytes) {
+        frames.push(parse(bytes.slice()));
+        return Promise.resolve();
+      },
+      end: () => Promise.resolve(),
+    },
+    ledger,
+    pool,
+    limiter: undefined,
+    wrote() {},
+  });
+  const all = sizes.map((size, index) => ({
+    index,
+    gen: 0,
+    first: 0,
+    count: Math.ceil(size / CHUNK),
+  }));
+  const report = await lane.send(items ?? all, new AbortController().signal);
+  await lane.close();
+  return { frames, report };
+}
+
+function parse(bytes: Uint8Array<ArrayBuffer>): Frame {
+  const { length, count } = readLaneHeader(
+    bytes.subarray(0, LANE_HEADER_BYTES),
+  );
+  assertEquals(length, bytes.length - LANE_HEADER_BYTES);
+  const records: Frame["records"] = [];
+  forEachRecord(bytes.subarray(LANE_HEADER_BYTES), count, (record, payload) => {
+    const { kind, index, chunk } = record;
+    if (kind === "data") {
+      assertEquals(digest.digest(payload), record.digest.slice());
+    }
+    records.push({ kind, index, chunk, bytes: payload.length });
+  });
+  return { records };
+}
+
+function noise(length: number): Uint8Array {
+  return new Uint8Array(length).map((_, at) => at * 7 + (at >> 8));
+}
+
+const ONE = [{ index: 0, gen: 0 }];
+
+Deno.test("send lane: many small files go in one frame", async () => {
+  const sizes = Array.from({ length: 200 }, (_, n) => n + 1);
+  const { frames, report } = await send(
+    sizes.map((size) => ({ bytes: noise(size) })),
+    sizes,
+  );
+  assertEquals(frames.length, 1);
+  assertEquals(frames[0]?.records.map(({ bytes }) => bytes), sizes);
+  assertEquals(report.read.length, 200);
+});
+
+Deno.test("send lane: a chunk that the receiver holds goes as its digest", async () => {
+  const bytes = noise(CHUNK * 2);
+  const { frames } = await send([{ bytes }], [CHUNK * 2], (ledger) => {
+    ledger.heard({
+      type: "verdict",
+      index: 0,
+      gen: 0,
+      verdict: { kind: "compare", chunks: 2 },
+    });
+    const digests = new Uint8Array(64).fill(9);
+    digests.set(digest.digest(bytes.slice(CHUNK)), 32);
+    ledger.heard({ type: "candidates", index: 0, gen: 0, first: 0, digests });
+  });
+  const records = frames.flatMap(({ records }) => records);
+  assertEquals(records.map(({ kind }) => kind), ["data", "same"]);
+});
+
+Deno.test("send lane: a file that has become shorter is told as changed, and the rest of it is not sent", async () => {
+  const { frames, report } = await send(
+    [{ bytes: noise(CHUNK + 5) }],
+    [CHUNK * 3],
+  );
+  assertEquals(report.changed, ONE);
+  assertEquals(report.read, []);
+  const records = frames.flatMap(({ records }) => records);
+  assertEquals(records.map(({ chunk }) => chunk), [0]);
+});
+
+Deno.test("send lane: the last chunk of a file that has changed is not sent, so that no mixture is whole", async () => {
+  const { frames, report } = await send(
+    [{ bytes: noise(CHUNK * 2), hasChanged: true }],
+    [CHUNK * 2],
+  );
+  assertEquals(report.changed, ONE);
+  const records = frames.flatMap(({ records }) => records);
+  assertEquals(records.map(({ chunk }) => chunk), [0]);
+});
+
+Deno.test("send lane: a file that cannot be read is told, and the others go", async () => {
+  const error = new SftpxError("local-io", "Cannot read it");
+  const { frames, report } = await send(
+    [{ bytes: noise(1), error }, { bytes: noise(2) }],
+    [1, 2],
+  );
+  assertEquals(report.failed.map(({ index, reason }) => [index, reason]), [
+    [0, "Cannot read it"],
+  ]);
+  assertEquals(frames.flatMap(({ records }) => records).length, 1);
+});
+
+Deno.test("send lane: of what is gone, changed or not known nothing is read", async () => {
+  const { frames, report } = await send(
+    [{ bytes: noise(1) }],
+    [1],
+    (ledger) => ledger.giveUp(0, "local-io", "gone"),
+    [
+      { index: 0, gen: 0, first: 0, count: 1 },
+      { index: 0, gen: 7, first: 0, count: 1 },
+      { index: 5, gen: 0, first: 0, count: 1 },
+    ],
+  );
+  assertEquals(frames, []);
+  assertEquals([report.read, report.changed, report.failed], [[], [], []]);
+});
