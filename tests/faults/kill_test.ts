@@ -115,7 +115,7 @@ Deno.test({
     const deadlineMs = FULL ? 300_000 : 90_000;
     const points = Array.from(
       { length: KILLS },
-      () => random() * 0.9 * SIZE * MIB,
+      () => random() * 0.85 * SIZE * MIB,
     )
       .sort((a, b) => a - b);
     let receiver = await ends.recv({ deadlineMs });
@@ -141,13 +141,17 @@ Deno.test({
     if (told(receiver).some(({ type }) => type === "started")) {
       await receiver.waitEvent("done");
     }
-    const sent = await ends.given();
+    // What a sender gives to a dead receiver stays in its own buffers: only what
+    // came to a receiver was sent. What was given is told beside it.
+    const more = (sum: number): number => sum / (SIZE * MIB) - 1;
+    const twice = more(await ends.taken());
+    const given = more(await ends.given());
     await ends.check();
-    const twice = sent / (SIZE * MIB) - 1;
+    const percent = (part: number): string => `${(100 * part).toFixed(2)} %`;
     note(
-      `kills ${kills.join("")}, ${(ms / 1000).toFixed(1)} s, sent twice ${
-        (100 * twice).toFixed(2)
-      } %, SEED=${seed}`,
+      `killed ${kills.join("")} in ${(ms / 1000).toFixed(1)} s; ` +
+        `sent twice ${percent(twice)}, or buffered for it ${percent(given)}; ` +
+        `SEED=${seed}`,
     );
     assert(kills.length >= KILLS / 2, `only ${kills.length} were killed`);
     assert(twice < 0.1, `${twice} of it was sent twice, SEED=${seed}`);

@@ -40,6 +40,8 @@ export interface Ends extends AsyncDisposable {
   send(options?: RunOptions): Cli;
   /** Bytes that all senders so far gave to their streams, those that were killed too. */
   given(): Promise<number>;
+  /** Bytes that came to all receivers so far, those that were killed too. */
+  taken(): Promise<number>;
   /** Waits for a sender's end, and for the receiver's word that it has all. */
   finish(sender: Cli, receiver: Cli): Promise<Totals>;
   /** Makes sure that all arrived as it was, and that nothing else is there. */
@@ -76,7 +78,16 @@ export async function openEnds(
   const place = uploads.startsWith("/") ? uploads : dir.join(uploads);
   const resume = dir.join("resume-recv");
   const kept = made.move();
-  let senders = 0;
+  let [senders, receivers] = [0, 0];
+  const sumOf = async (name: string, files: number): Promise<number> => {
+    let sum = 0;
+    for (let n = 0; n < files; n++) {
+      const text = await Deno.readTextFile(dir.join(`${name}-${n}`))
+        .catch(() => "0"); // nothing was counted there
+      sum += Number(text);
+    }
+    return sum;
+  };
   const run = (args: readonly string[], options: RunOptions): Cli =>
     kept.use(startCli(args, { cwd: dir.path, ...options }));
   const ends: Ends = {
@@ -84,12 +95,14 @@ export async function openEnds(
     src: dir.join("src"),
     uploads: place,
     async recv(options = {}) {
+      const WIRE_COUNT = `${dir.path}/taken-${receivers++}`;
+      const env = { WIRE_COUNT, ...options.env };
       const cli = run([
         ...["recv", "--json", "--bind", `127.0.0.1:${port}`],
         ...["--resume-dir", resume, "--upload-dir", place],
         ...recvArgs,
         ...options.args ?? [],
-      ], options);
+      ], { entry: WIRE, ...options, env });
       await cli.waitEvent("listening");
       return cli;
     },
@@ -103,14 +116,8 @@ export async function openEnds(
         "src",
       ], { entry: WIRE, ...options, env });
     },
-    async given() {
-      let sum = 0;
-      for (let n = 0; n < senders; n++) {
-        const text = await Deno.readTextFile(`${dir.path}/given-${n}`);
-        sum += Number(text);
-      }
-      return sum;
-    },
+    given: () => sumOf("given", senders),
+    taken: () => sumOf("taken", receivers),
     async finish(sender, receiver) {
       const { code } = await sender.status;
       assertEquals(code, 0, sender.stderr + sender.stdout.slice(-2000));

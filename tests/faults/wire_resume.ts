@@ -1,7 +1,7 @@
 /**
- * The program, with a hand on what it gives to its streams: `WIRE_COUNT` is a
- * file that always holds how many bytes those were, whenever the process ends,
- * and `WIRE_FLIP` is `first:every:where` to change one byte of large writes, in
+ * The program, with a hand on what it gives to its streams and takes from them:
+ * `WIRE_COUNT` is a file that always holds how many bytes those were, whenever
+ * the process ends, and `WIRE_FLIP` is `first:every:where` to change one byte of large writes, in
  * the `head` of the frame or in its content.
  *
  * @module
@@ -43,6 +43,19 @@ function touched(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   other[at] = (other[at] ?? 0) ^ (1 << (n % 8));
   return other;
 }
+
+const { read } = ReadableStreamBYOBReader.prototype;
+const counting = async function (
+  this: ReadableStreamBYOBReader,
+  view: Uint8Array<ArrayBuffer>,
+  options?: ReadableStreamBYOBReaderReadOptions,
+): Promise<ReadableStreamBYOBReadResult<Uint8Array<ArrayBuffer>>> {
+  const result = await read.call(this, view, options);
+  count(result.value?.byteLength ?? 0);
+  return result as ReadableStreamBYOBReadResult<Uint8Array<ArrayBuffer>>;
+};
+ReadableStreamBYOBReader.prototype.read =
+  counting as typeof ReadableStreamBYOBReader.prototype.read;
 
 const { write } = WritableStreamDefaultWriter.prototype;
 WritableStreamDefaultWriter.prototype.write = function (bytes: unknown) {
