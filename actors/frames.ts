@@ -26,12 +26,20 @@ export const MANIFEST_BODY_BYTES = 64 * 1024;
 export const STATUS_BODY_BYTES = 1024 * 1024;
 /** Bytes asked for in one read. */
 const READ_BYTES = 64 * 1024;
+/** Control writes that may wait for a peer to read. */
+const MAX_UNWRITTEN = 1024;
+/** A queue that holds more than this is not eased, bytes. */
+const EASED_BYTES = 4 * 1024 * 1024;
 
 /** Control frames, both ways. One reader, any number of writers. */
 export interface ControlChannel {
   /** The next frame; `undefined` once the peer has ended the stream. Extensions are passed over. */
   read(): Promise<ControlFrame | undefined>;
-  /** Writes `frames` at once, after all that was written before. */
+  /**
+   * Writes `frames` at once, after all that was written before.
+   *
+   * @throws {SftpxError} `protocol` when the peer has long not read any.
+   */
   write(...frames: ControlFrame[]): Promise<void>;
 }
 
@@ -40,6 +48,7 @@ export function controlChannel(stream: BidiStream): ControlChannel {
   const batches = frameBatches(stream.receive, CONTROL_BODY_BYTES);
   const waiting: ControlFrame[] = [];
   const write = serialWriter(stream.send);
+  let unwritten = 0;
   return {
     async read() {
       for (;;) {
@@ -50,7 +59,20 @@ export function controlChannel(stream: BidiStream): ControlChannel {
         waiting.push(...frames.map(decodeControl).filter(isDefined));
       }
     },
-    write: (...list) => write(joinBytes(list.map(encodeControl))),
+    async write(...list) {
+      if (unwritten >= MAX_UNWRITTEN) {
+        throw new SftpxError(
+          "protocol",
+          "Cannot say more: the peer asks and does not read the answers",
+        );
+      }
+      unwritten++;
+      try {
+        await write(joinBytes(list.map(encodeControl)));
+      } finally {
+        unwritten--;
+      }
+    },
   };
 }
 
@@ -92,8 +114,10 @@ export function frameBatches(
 export interface FrameQueue {
   /** True when all that was added is written, or on its way. */
   readonly isEmpty: boolean;
-  /** Adds `frames`. Their number is bounded by those who add: the window of open entries. */
+  /** Adds `frames`. Who adds them because of what a peer says waits for `eased` before it hears more. */
   push(...frames: Uint8Array[]): void;
+  /** Waits until not too much waits to be written. */
+  eased(signal: AbortSignal): Promise<void>;
   /** Writes what is there and what comes, until `signal` aborts. */
   run(stream: SendStream, signal: AbortSignal): Promise<void>;
 }
@@ -101,14 +125,24 @@ export interface FrameQueue {
 /** Creates an empty queue. */
 export function frameQueue(): FrameQueue {
   let waiting: Uint8Array[] = [];
+  let unwritten = 0;
   let wake: () => void = () => {};
+  let ease = Promise.withResolvers<void>();
   return {
     get isEmpty() {
       return waiting.length === 0;
     },
     push(...frames) {
-      for (const frame of frames) waiting.push(frame);
+      for (const frame of frames) {
+        waiting.push(frame);
+        unwritten += frame.length;
+      }
       wake();
+    },
+    async eased(signal) {
+      while (unwritten > EASED_BYTES && !signal.aborted) {
+        await untilAborted(ease.promise, signal);
+      }
     },
     async run(stream, signal) {
       signal.addEventListener("abort", () => wake(), { once: true });
@@ -119,7 +153,11 @@ export function frameQueue(): FrameQueue {
         }
         const batch = waiting;
         waiting = [];
-        await stream.write(joinBytes(batch));
+        const bytes = joinBytes(batch);
+        await stream.write(bytes);
+        unwritten -= bytes.length;
+        ease.resolve();
+        ease = Promise.withResolvers<void>();
       }
     },
   };

@@ -15,11 +15,10 @@ import {
   LANE_HEADER_BYTES,
   type LaneRecord,
   readLaneHeader,
-  RECORD_HEADER_BYTES,
 } from "../protocol/lane.ts";
-import { alignedRoom } from "../store/root_direct.ts";
 import type { ReceiveStream } from "../transport/transport.ts";
 import type { HashPool } from "../workers/hash_pool.ts";
+import type { Rooms } from "./rooms.ts";
 
 /** A file that takes chunks. */
 export interface Target {
@@ -45,6 +44,8 @@ export interface CheckedChunk {
 export interface ReceiveLaneDeps {
   readonly stream: ReceiveStream;
   readonly pool: HashPool;
+  /** Where frames are read into. */
+  readonly rooms: Rooms;
   /** Says whether a record may come now; throws `protocol` when it may not. */
   readonly judge: (record: LaneRecord) => "take" | "drop";
   /** The file that has this number; `undefined` when it takes no chunks now. */
@@ -79,7 +80,6 @@ export async function receiveLane(
   signal: AbortSignal,
 ): Promise<void> {
   let head = new Uint8Array(LANE_HEADER_BYTES);
-  let room: Uint8Array<ArrayBuffer> = new Uint8Array(0);
   let isSlow = true; // nothing is known yet
   for (;;) {
     head = await deps.stream.readFully(head);
@@ -92,15 +92,23 @@ export async function receiveLane(
         `Cannot accept a frame of ${length} bytes: no chunk is that large`,
       );
     }
-    if (room.length < length) room = alignedRoom(length, RECORD_HEADER_BYTES);
-    const capacity = room.length;
-    const begun = deps.now();
-    const piece = isSlow ? PIECE_BYTES : length;
-    const body = await readBody(deps, room.subarray(0, length), piece);
-    isSlow = deps.now() - begun > SLOW_MS;
-    signal.throwIfAborted();
-    const { bytes, checked } = await takeFrame(deps, body, count);
-    room = new Uint8Array(bytes.buffer, bytes.byteOffset, capacity);
+    const room = await deps.rooms.take(length, signal);
+    let back: Uint8Array<ArrayBuffer> | undefined;
+    let checked: readonly CheckedChunk[];
+    try {
+      const begun = deps.now();
+      const piece = isSlow ? PIECE_BYTES : length;
+      const view = room.bytes.subarray(0, length);
+      const body = await readBody(deps, view, piece);
+      isSlow = deps.now() - begun > SLOW_MS;
+      signal.throwIfAborted();
+      const taken = await takeFrame(deps, body, count);
+      const { buffer, byteOffset } = taken.bytes;
+      back = new Uint8Array(buffer, byteOffset, room.bytes.length);
+      checked = taken.checked;
+    } finally {
+      room.release(back);
+    }
     if (checked.length > 0) await deps.checked(checked);
   }
 }

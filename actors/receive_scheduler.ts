@@ -36,6 +36,7 @@ import {
   type ReceiveWire,
   type ReceiveWireMessage,
 } from "./receive_wire.ts";
+import { createRooms } from "./rooms.ts";
 import type { VerifierMessage } from "./verifier.ts";
 
 /** What the receiver's scheduler can be told. */
@@ -86,6 +87,8 @@ export const MAX_LANES = 64;
 /** A frame is as large as its chunk and its header, or a pack; bytes. */
 const FRAME_SLACK = 64 * 1024;
 const PACK_BYTES = 1024 * 1024;
+/** Frames that all lanes of a session hold at a time, bytes. */
+const ROOM_BYTES = 96 * 1024 * 1024;
 /** Time between two looks at the progress, ms. */
 const TICK_MS = 250;
 /** How long facts take to be said once more, at most, ms. */
@@ -109,6 +112,7 @@ export function receiveScheduler(
   let receipted = false;
   let counts: ReceiveCounts | undefined;
   const pings = createPings((id) => tell({ type: "ping", id }));
+  const rooms = createRooms(ROOM_BYTES);
   const quiet = quietWatch(deps.limits, TICK_MS);
 
   const connected = (
@@ -135,6 +139,7 @@ export function receiveScheduler(
     rules.heardControl(link.hello);
     wire = openReceiveWire(cx, ++epochs, link, () => tallies.beat(run), {
       pool: deps.pool,
+      rooms,
       judge: (record) => rules.heardRecord(record),
       target: (index) => deps.desk.current?.target(index),
       maxBody: () =>
@@ -303,7 +308,10 @@ export function receiveScheduler(
   };
 
   /** Lets a further connection in, if it is of the one that is open. */
-  const joined = async (link: ReceiveLink): Promise<void> => {
+  const joined = (
+    link: ReceiveLink,
+    cx: Context<ReceiveSchedulerMessage>,
+  ): void => {
     const { hello, conn, control } = link;
     const first = wire?.link.hello;
     const isOurs = first !== undefined && isOpen() &&
@@ -312,15 +320,19 @@ export function receiveScheduler(
       return conn.close("peer-busy", "Cannot join: nothing is under way");
     }
     const lost = (): void => conn.close(); // whoever dialled it hears of it
-    await control.write({
-      type: "welcome",
-      version: VERSION,
-      continued: false,
-      life,
-      next: 0,
-      window: WINDOW,
-      maxLanes: MAX_LANES,
-    }).then(() => wire?.join(link), lost);
+    const into = wire;
+    // Not waited for: a peer need not take it.
+    cx.spawn(() =>
+      control.write({
+        type: "welcome",
+        version: VERSION,
+        continued: false,
+        life,
+        next: 0,
+        window: WINDOW,
+        maxLanes: MAX_LANES,
+      }).then(() => into?.join(link), lost)
+    );
   };
 
   return {
@@ -362,7 +374,7 @@ export function receiveScheduler(
           if (message.epoch === wire?.epoch) settle();
           return;
         case "joined":
-          await joined(message.link);
+          joined(message.link, cx);
           return;
         case "probe":
           if (wire === undefined) message.reply.resolve(false);

@@ -85,6 +85,7 @@ export function openReceiveWire(
   const { conn, control } = link;
   const status = frameQueue();
   let isOpen = false;
+  let hasManifest = false;
 
   const task = (run: () => Promise<void>): void => {
     cx.spawn(async () => {
@@ -111,6 +112,8 @@ export function openReceiveWire(
   const readManifest = async (stream: ReceiveStream): Promise<void> => {
     const batches = frameBatches(stream, MANIFEST_BODY_BYTES);
     for (;;) {
+      // Every entry is answered, and a peer need not read what we answer.
+      await status.eased(signal);
       const batch = await batches();
       if (batch === undefined) return;
       const frames = batch.map(decodeManifest).filter((f) => f !== undefined);
@@ -127,7 +130,8 @@ export function openReceiveWire(
       if (preamble.kind === "lane") {
         return await receiveLane({ ...lane, stream }, signal);
       }
-      if (preamble.kind === "manifest" && isFirst) {
+      if (preamble.kind === "manifest" && isFirst && !hasManifest) {
+        hasManifest = true;
         return await readManifest(stream);
       }
       throw new SftpxError(

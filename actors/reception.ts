@@ -99,10 +99,10 @@ export function reception(deps: ReceptionDeps): Behavior<ReceptionMessage> {
     const { code, message: reason } = error;
     cx.log.event("reception.refused", { remote: conn.remote, code });
     cx.spawn(async (signal) => {
-      await control.write({ type: "refuse", code, reason }).catch(() => {});
+      const said = control.write({ type: "refuse", code, reason });
       const given = new AbortController();
       await Promise.race([
-        conn.closed.catch(() => {}),
+        said.then(() => conn.closed).catch(() => {}),
         cx.clock.delay(REFUSAL_MS, AbortSignal.any([signal, given.signal]))
           .catch(() => {}),
       ]);

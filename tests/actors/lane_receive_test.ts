@@ -1,4 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
+import { createRooms } from "../../actors/rooms.ts";
 import {
   type CheckedChunk,
   receiveLane,
@@ -87,6 +88,7 @@ async function hear(
     await receiveLane({
       stream: pipe.receive,
       pool,
+      rooms: createRooms(1 << 24),
       judge: options.judge ?? (() => "take"),
       target: (index) => index === 0 ? target : undefined,
       maxBody: () => CHUNK * 2,
@@ -253,6 +255,7 @@ Deno.test("receive lane: one that is stopped takes no further frame", async () =
   const lane = receiveLane({
     stream: pipe.receive,
     pool,
+    rooms: createRooms(1 << 24),
     judge: () => "take",
     target: () => undefined,
     maxBody: () => CHUNK,

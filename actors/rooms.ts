@@ -1,0 +1,65 @@
+/**
+ * Rooms: the memory that frames of lanes are read into.
+ *
+ * A peer says how large its next frame is, and may say so on very many lanes.
+ * So all lanes of a session share what there is: a lane has a room for one frame
+ * at a time, and waits when the others have them all. The peer waits then too.
+ *
+ * @module
+ */
+import { createSemaphore } from "../core/semaphore.ts";
+import { RECORD_HEADER_BYTES } from "../protocol/lane.ts";
+import { alignedRoom } from "../store/root_direct.ts";
+
+/** Room for one frame. */
+export interface Room {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Gives it back: the same bytes, in whatever buffer they came to be; none when they are lost. */
+  release(bytes: Uint8Array<ArrayBuffer> | undefined): void;
+}
+
+/** Rooms of one session. */
+export interface Rooms {
+  /** Waits for a room of at least `length` bytes. */
+  take(length: number, signal: AbortSignal): Promise<Room>;
+}
+
+/** Creates rooms that come to `maxBytes` in use at most, and half as much that waits for use. */
+export function createRooms(maxBytes: number): Rooms {
+  const free = createSemaphore(maxBytes);
+  let idle: Uint8Array<ArrayBuffer>[] = [];
+  let idleBytes = 0;
+
+  /** One that was used before and is not much too large. */
+  const used = (length: number): Uint8Array<ArrayBuffer> | undefined => {
+    const at = idle.findLastIndex((one) =>
+      one.length >= length && one.length <= 2 * length
+    );
+    const [found] = at < 0 ? [] : idle.splice(at, 1);
+    idleBytes -= found?.length ?? 0;
+    return found;
+  };
+  const keep = (bytes: Uint8Array<ArrayBuffer>): void => {
+    if (bytes.length * 2 > maxBytes) return;
+    while ((idleBytes + bytes.length) * 2 > maxBytes) {
+      idleBytes -= idle[0]?.length ?? 0;
+      idle = idle.slice(1);
+    }
+    idle.push(bytes);
+    idleBytes += bytes.length;
+  };
+
+  return {
+    async take(length, signal) {
+      const permit = await free.acquire(signal, Math.min(length, maxBytes));
+      const bytes = used(length) ?? alignedRoom(length, RECORD_HEADER_BYTES);
+      return {
+        bytes,
+        release(back) {
+          permit.release();
+          if (back !== undefined) keep(back);
+        },
+      };
+    },
+  };
+}

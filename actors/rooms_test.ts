@@ -1,0 +1,43 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { createRooms } from "./rooms.ts";
+
+const NEVER = new AbortController().signal;
+
+Deno.test("rooms are shared: one too many waits for another to be given back", async () => {
+  const rooms = createRooms(1000);
+  const one = await rooms.take(600, NEVER);
+  const two = await rooms.take(400, NEVER);
+  let has = false;
+  const three = rooms.take(500, NEVER).then((room) => {
+    has = true;
+    return room;
+  });
+  two.release(two.bytes);
+  await Promise.resolve();
+  assert(!has);
+  one.release(undefined); // what it held is lost with a connection
+  assert((await three).bytes.length >= 500);
+});
+
+Deno.test("a room is used again, if it is not much too large", async () => {
+  const rooms = createRooms(10_000);
+  const one = await rooms.take(400, NEVER);
+  one.release(one.bytes);
+  const same = await rooms.take(300, NEVER);
+  assertEquals(same.bytes.buffer, one.bytes.buffer);
+  same.release(same.bytes);
+  const small = await rooms.take(10, NEVER);
+  assert(small.bytes.buffer !== one.bytes.buffer);
+});
+
+Deno.test("a frame larger than all rooms has them all to itself", async () => {
+  const rooms = createRooms(100);
+  const all = await rooms.take(500, NEVER);
+  assertEquals(all.bytes.length, 500);
+  const given = new AbortController();
+  const waits = rooms.take(1, given.signal);
+  given.abort();
+  await assertRejects(() => waits);
+  all.release(all.bytes);
+  assertEquals((await rooms.take(1, NEVER)).bytes.length, 1);
+});
