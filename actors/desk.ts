@@ -40,6 +40,8 @@ export interface DeskDeps {
   readonly onConflict: Conflict;
   readonly links: LinkPolicy;
   readonly allowHidden: boolean;
+  /** Told when something was decided: there may be something to save. */
+  readonly changed: () => void;
   /** Told when something failed that ends the session. */
   readonly fail: (error: unknown) => void;
 }
@@ -105,6 +107,11 @@ export function createDesk(deps: DeskDeps): Desk {
   const current = (index: number, gen: number): Item | undefined => {
     const item = items.get(index);
     return item?.gen === gen ? item : undefined;
+  };
+  /** True when all before the end of a folder is final, and so may that be. */
+  const canEnd = (): boolean => {
+    const [first] = items.values();
+    return first?.entry.kind === "dir-end" && first.phase === "whole";
   };
   const isCurrent = (item: Item): boolean => items.get(item.index) === item;
   const task = (work: Promise<void>): void => {
@@ -244,7 +251,7 @@ export function createDesk(deps: DeskDeps): Desk {
       return expected === 0;
     },
     get isDirty() {
-      return dirty.size > 0;
+      return dirty.size > 0 || canEnd();
     },
     get largestChunk() {
       return largestChunk;
@@ -263,7 +270,10 @@ export function createDesk(deps: DeskDeps): Desk {
         }
         task(
           orRefuse(item, () => decide(item, prior))
-            .finally(() => turn.release()),
+            .finally(() => {
+              turn.release();
+              deps.changed();
+            }),
         );
       }
     },

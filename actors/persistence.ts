@@ -67,6 +67,8 @@ export type PersistenceMessage =
   /** All that was announced is final: parts that are left are of files that are gone. */
   | { readonly type: "complete"; readonly run: number }
   | { readonly type: "checkpoint" }
+  /** Something was decided since the last look. */
+  | { readonly type: "decided" }
   | { readonly type: "saved" };
 
 /** The desk of the life that runs, for lanes. */
@@ -111,6 +113,7 @@ export function persistence(
   let run = -1;
   let saving: Promise<void> | undefined;
   let isTimed = false;
+  let isTold = false;
   let isNew = false; // parts that are there belong to no journal
 
   const open = async (root: Root, fresh: boolean): Promise<Journal> => {
@@ -168,6 +171,10 @@ export function persistence(
       partial,
       journal,
       vault,
+      changed() {
+        // A mailbox that is full has other messages, after which we look as well.
+        isTold ||= cx.self.offer({ type: "decided" });
+      },
       fail: (error) => cx.spawn(() => Promise.reject(error)),
     });
   };
@@ -243,6 +250,9 @@ export function persistence(
           isTimed = false;
           save(cx);
           return;
+        case "decided":
+          isTold = false;
+          break;
         case "saved":
           break;
         default:

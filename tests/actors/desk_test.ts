@@ -113,6 +113,7 @@ async function withDesk(
     onConflict: "rename",
     links: "inside",
     allowHidden: false,
+    changed() {},
     fail: (error) => failures.push(error),
     ...options,
   });
