@@ -88,3 +88,5 @@ export {
 export type { RandomBytes } from "./crypto/random.ts";
 export type { HostAndPort } from "./protocol/address.ts";
 export { formatTicket, parseTicket, type Ticket } from "./protocol/ticket.ts";
+export type { CarrierMode } from "./transport/carrier.ts";
+export type { Carrier } from "./transport/transport.ts";

@@ -6,6 +6,7 @@
 import type { EventSink, Totals } from "../core/events.ts";
 import type { Log } from "../core/log.ts";
 import type { Secret } from "../core/secret.ts";
+import type { CarrierMode } from "../transport/carrier.ts";
 
 /** A receiver, and how we know that it is the right one. */
 export interface Peer {
@@ -45,6 +46,8 @@ export interface SendOptions {
   readonly connections?: number;
   /** What decides how fast to send; `auto` tries BBR where loss holds CUBIC down. @default {"auto"} */
   readonly congestion?: "auto" | "cubic" | "bbr";
+  /** How to cross the network; `auto` takes TCP where UDP does not pass. @default {"auto"} */
+  readonly carrier?: CarrierMode;
   /** Bytes of a chunk, a power of two from 64 KiB to 16 MiB. @default {1 MiB; 4 MiB for files over 64 GiB} */
   readonly chunkSize?: number;
   /** Gives up after this long without progress, ms. @default {600000} */
@@ -92,6 +95,8 @@ export type LinkPolicy = "inside" | "all" | "none";
 export interface ReceiveOptions {
   /** Host and port to bind. @default {"0.0.0.0:4443"} */
   readonly bind?: string;
+  /** What to listen on; `auto` is UDP, and TCP if it can be had. @default {"auto"} */
+  readonly carrier?: CarrierMode;
   /** Certificate chain and private key, PEM. */
   readonly certificate: { readonly cert: string; readonly key: Secret };
   /** Senders prove that they hold it. `"open"` takes anyone. */

@@ -9,20 +9,18 @@ import { readCertificate } from "../crypto/certificate.ts";
 import { parseBind } from "../protocol/address.ts";
 import { fileIn } from "../store/own_path.ts";
 import { openRoot } from "../store/root.ts";
-import {
-  createEndpoint,
-  quicListener,
-  type QuicOptions,
-} from "../transport/quic.ts";
+import type { QuicOptions } from "../transport/quic.ts";
+import type { TlsOptions } from "../transport/tls.ts";
 import { LOOK_MS, sleptEvent } from "./migration.ts";
 import type { ReceiveOptions, Receiver } from "./options.ts";
 import { DEFAULT_QUIET_LIMITS, type QuietLimits } from "./quiet.ts";
 import { createDoor } from "./door.ts";
+import { openEntrance } from "./entrance.ts";
 import type { ReceiveOutcome } from "./receive_scheduler.ts";
 import { startReceiveSession } from "./receive_session.ts";
 import { reception, type ReceptionMessage } from "./reception.ts";
 import { createSpace } from "./space.ts";
-import { ALPN, loadHashing, systemWorld } from "./world.ts";
+import { loadHashing, systemWorld } from "./world.ts";
 
 /** Options of {@linkcode receive} where none are given. */
 export const DEFAULT_RECEIVE_OPTIONS: Readonly<
@@ -31,6 +29,7 @@ export const DEFAULT_RECEIVE_OPTIONS: Readonly<
   >
 > = Object.freeze({
   bind: "0.0.0.0:4443",
+  carrier: "auto",
   uploadDir: "uploads",
   resumeDir: "sftpx_resume",
   once: false,
@@ -64,12 +63,13 @@ export function receive(options: ReceiveOptions): Promise<Receiver> {
 export interface ReceiveInside {
   readonly limits?: QuietLimits;
   readonly quic?: QuicOptions;
+  readonly tls?: TlsOptions;
 }
 
 /** As {@linkcode receive}, for tests. */
 export async function receiveInside(
   options: ReceiveOptions,
-  { limits = DEFAULT_QUIET_LIMITS, quic = {} }: ReceiveInside,
+  { limits = DEFAULT_QUIET_LIMITS, quic = {}, tls = {} }: ReceiveInside,
 ): Promise<Receiver> {
   const settings = { ...DEFAULT_RECEIVE_OPTIONS, ...options };
   const { uploadDir, resumeDir, certificate } = settings;
@@ -84,15 +84,18 @@ export async function receiveInside(
   const first = await openRoot(uploadDir);
   await first.removeEmptyPartials(); // of a receiver that was killed at the end
   const space = createSpace(() => first.free(), settings.keepFree, world.clock);
-  const endpoint = createEndpoint({ hostname, port });
-  const listener = quicListener({
-    endpoint,
-    cert: certificate.cert,
-    key: new TextDecoder().decode(certificate.key.reveal()),
-    alpn: ALPN,
+  const entrance = openEntrance({
+    hostname,
+    port,
+    certificate,
+    carrier: settings.carrier,
+    quic,
+    tls,
     clock: world.clock,
-    ...quic,
+    log: world.log,
+    emit,
   });
+  const { listener } = entrance;
   const door = createDoor(listener);
   const own = new AbortController();
   const signal = settings.signal === undefined
@@ -174,7 +177,7 @@ export async function receiveInside(
     } finally {
       door.close();
       await world.clock.delay(FAREWELL_MS);
-      endpoint.close();
+      entrance.close();
       pool.close();
       first.close();
     }

@@ -205,6 +205,7 @@ export function receiveScheduler(
       session,
       remote,
       path: "direct",
+      carrier: wire.link.conn.carrier ?? "quic",
       resumed: goesOn,
     });
     wire.open();

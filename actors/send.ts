@@ -4,6 +4,7 @@
  * @module
  */
 import { SftpxError } from "../core/errors.ts";
+import type { TransferEvent } from "../core/events.ts";
 import { createRateLimiter } from "../core/rate.ts";
 import type { Digest } from "../crypto/digest.ts";
 import { MAX_CHUNK_BYTES, MIN_CHUNK_BYTES } from "../protocol/entry.ts";
@@ -16,18 +17,17 @@ import {
   walk,
 } from "../store/source.ts";
 import {
-  type Congestion,
   type EndpointPool,
   endpointPool,
-  quicDialer,
   type QuicOptions,
 } from "../transport/quic.ts";
-import type { Dialer } from "../transport/transport.ts";
+import type { TlsOptions } from "../transport/tls.ts";
+import { peerDialers } from "./dialers.ts";
 import type { SendOptions, SendResult, StreamSource } from "./options.ts";
 import { runSendSession } from "./send_session.ts";
 import { senderId } from "./sender_id.ts";
 import { spool } from "./spool.ts";
-import { ALPN, loadHashing, systemWorld } from "./world.ts";
+import { loadHashing, systemWorld } from "./world.ts";
 
 /** Options of {@linkcode send} where none are given. */
 export const DEFAULT_SEND_OPTIONS: Readonly<
@@ -39,6 +39,7 @@ export const DEFAULT_SEND_OPTIONS: Readonly<
       | "lanes"
       | "connections"
       | "congestion"
+      | "carrier"
       | "giveUpAfterMs"
       | "fresh"
       | "checksum"
@@ -52,6 +53,7 @@ export const DEFAULT_SEND_OPTIONS: Readonly<
   lanes: 8,
   connections: 4,
   congestion: "auto",
+  carrier: "auto",
   giveUpAfterMs: 600_000,
   fresh: false,
   checksum: false,
@@ -83,12 +85,13 @@ export function send(options: SendOptions): Promise<SendResult> {
 export interface SendInside {
   readonly endpoints?: EndpointPool;
   readonly quic?: QuicOptions;
+  readonly tls?: TlsOptions;
 }
 
 /** As {@linkcode send}, for tests. */
 export async function sendInside(
   options: SendOptions,
-  { endpoints = endpointPool(), quic = {} }: SendInside,
+  { endpoints = endpointPool(), quic = {}, tls = {} }: SendInside,
 ): Promise<SendResult> {
   const settings = { ...DEFAULT_SEND_OPTIONS, ...options };
   const { to, resumeDir, lanes, connections, giveUpAfterMs } = settings;
@@ -101,17 +104,18 @@ export async function sendInside(
   const { digest, pool } = await loadHashing();
   const id = await senderId(fileIn(resumeDir, "sender.id"), world.randomBytes);
   const source = await openSources(settings.paths, resumeDir, signal);
-  const dialerBy = (congestion: Congestion): Dialer =>
-    quicDialer({
-      endpoint: endpoints,
-      hostname,
-      port,
-      fingerprint: to.fingerprint,
-      alpn: ALPN,
-      clock: world.clock,
-      congestion,
-      ...quic,
-    });
+  const emit = (event: TransferEvent): void => options.onEvent?.(event);
+  const dialers = peerDialers({
+    hostname,
+    port,
+    fingerprint: to.fingerprint,
+    carrier: settings.carrier,
+    endpoints,
+    quic,
+    tls,
+    world,
+    emit,
+  });
   const disk = openSourceDisk();
   try {
     const { roots } = source;
@@ -120,8 +124,8 @@ export async function sendInside(
       world,
       session,
       address: to.address,
-      dialer: dialerBy("cubic"),
-      bbrDialer: dialerBy("bbr"),
+      dialer: dialers.cubic,
+      bbrDialer: dialers.bbr,
       congestion: settings.congestion,
       fingerprint: to.fingerprint,
       token: to.token,
@@ -145,7 +149,7 @@ export async function sendInside(
       chunkSize: (size) =>
         settings.chunkSize ?? (size > LARGE_FILE_BYTES ? 2 ** 22 : 2 ** 20),
       giveUpAfterMs,
-      emit: (event) => options.onEvent?.(event),
+      emit,
     }, signal);
     const result: SendResult = {
       session: session.toHex(),

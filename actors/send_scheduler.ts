@@ -175,6 +175,7 @@ export function sendScheduler(
       session: deps.session,
       remote: link.conn.remote,
       path: "direct",
+      carrier: link.conn.carrier ?? "quic",
       resumed: goesOn,
     });
   };

@@ -106,7 +106,9 @@ function wordsOf(
         : undefined;
     case "connected":
       return role === "send" || verbose
-        ? `connected to ${event.remote}`
+        ? `connected to ${event.remote}${
+          event.carrier === "tcp" ? " over TCP" : ""
+        }`
         : undefined;
     case "reconnecting":
       return `${

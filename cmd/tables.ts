@@ -64,6 +64,14 @@ const STATE = {
   ),
 };
 
+const CARRIER = {
+  carrier: one(
+    "carrier",
+    choice(["auto", "quic", "tcp"], { metavar: "NAME" }),
+    "What to use: auto, quic (UDP) or tcp (default auto)",
+  ),
+};
+
 const TOKEN = {
   tokenFile: one(
     "token-file",
@@ -96,6 +104,7 @@ export const RECV = {
     string({ metavar: "ADDRESS" }),
     "Where to listen (default 0.0.0.0:4443)",
   ),
+  ...CARRIER,
   uploadDir: one("upload-dir", DIR, "Where files go (default uploads)"),
   once: toggle("once", "Ends after one complete transfer"),
   open: toggle("open", "Takes files from anyone, without a token"),
@@ -156,6 +165,7 @@ export const SEND = {
     choice(["auto", "cubic", "bbr"], { metavar: "NAME" }),
     "How to meet loss: auto, cubic or bbr (default auto)",
   ),
+  ...CARRIER,
   chunkSize: one(
     "chunk-size",
     CHUNK_SIZE,

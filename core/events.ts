@@ -45,6 +45,8 @@ export type TransferEvent =
     readonly session: string;
     readonly remote: string;
     readonly path: "direct";
+    /** How it crosses the network. */
+    readonly carrier: "quic" | "tcp";
     /** True when this goes on with what an earlier connection or run began. */
     readonly resumed: boolean;
   }

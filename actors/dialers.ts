@@ -1,0 +1,69 @@
+/**
+ * The ways to one receiver: QUIC, and TLS over TCP on the same port number.
+ *
+ * @module
+ */
+import type { EventSink } from "../core/events.ts";
+import { carrierDialer, type CarrierMode } from "../transport/carrier.ts";
+import {
+  type Congestion,
+  type EndpointPool,
+  quicDialer,
+  type QuicOptions,
+} from "../transport/quic.ts";
+import { tlsDialer, type TlsOptions } from "../transport/tls.ts";
+import type { Dialer } from "../transport/transport.ts";
+import type { World } from "./send_session.ts";
+import { ALPN } from "./world.ts";
+
+/** Where the receiver is, and what may be used. */
+export interface DialersOptions {
+  readonly hostname: string;
+  readonly port: number;
+  readonly fingerprint: Uint8Array;
+  readonly carrier: CarrierMode;
+  readonly endpoints: EndpointPool;
+  readonly quic?: QuicOptions;
+  readonly tls?: TlsOptions;
+  readonly world: World;
+  /** Told when UDP does not pass, and when it does again. */
+  readonly emit: EventSink;
+}
+
+/** Dialers of one receiver. */
+export interface Dialers {
+  /** By CUBIC, or over TCP where UDP does not pass. */
+  readonly cubic: Dialer;
+  /** By BBR, or over TCP where UDP does not pass. */
+  readonly bbr: Dialer;
+  /** Over TCP and nothing else. */
+  readonly tcp: Dialer;
+}
+
+/** Makes the dialers of one receiver. */
+export function peerDialers(options: DialersOptions): Dialers {
+  const { hostname, port, fingerprint, world, emit } = options;
+  const peer = { hostname, port, fingerprint, alpn: ALPN };
+  const { clock, randomBytes } = world;
+  const tcp = tlsDialer({ ...peer, clock, randomBytes, ...options.tls });
+  const by = (congestion: Congestion): Dialer =>
+    carrierDialer({
+      quic: quicDialer({
+        ...peer,
+        endpoint: options.endpoints,
+        clock,
+        congestion,
+        ...options.quic,
+      }),
+      tls: tcp,
+      mode: options.carrier,
+      clock,
+      onChange(carrier) {
+        const message = carrier === "tcp"
+          ? "UDP does not pass, using TCP"
+          : "UDP passes again";
+        emit({ type: "warning", message });
+      },
+    });
+  return { cubic: by("cubic"), bbr: by("bbr"), tcp };
+}

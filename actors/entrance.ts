@@ -1,0 +1,77 @@
+/**
+ * Where senders come in: by QUIC, and by TLS over TCP on the same port number.
+ *
+ * @module
+ */
+import type { Clock } from "../core/clock.ts";
+import { SftpxError } from "../core/errors.ts";
+import type { EventSink } from "../core/events.ts";
+import type { Log } from "../core/log.ts";
+import type { Secret } from "../core/secret.ts";
+import { type CarrierMode, combineListeners } from "../transport/carrier.ts";
+import {
+  createEndpoint,
+  quicListener,
+  type QuicOptions,
+} from "../transport/quic.ts";
+import { tlsListener, type TlsOptions } from "../transport/tls.ts";
+import type { Listener } from "../transport/transport.ts";
+import { ALPN } from "./world.ts";
+
+/** What to bind, and who we are. */
+export interface EntranceOptions {
+  readonly hostname: string;
+  readonly port: number;
+  readonly certificate: { readonly cert: string; readonly key: Secret };
+  readonly carrier: CarrierMode;
+  readonly quic?: QuicOptions;
+  readonly tls?: TlsOptions;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Told when TCP cannot be had. */
+  readonly emit: EventSink;
+}
+
+/** An open entrance. */
+export interface Entrance {
+  readonly listener: Listener;
+  /** Frees the sockets, once the last words are said. */
+  close(): void;
+}
+
+/**
+ * Opens the entrance. Where both carriers may be used, QUIC must be had, and TCP
+ * is a help.
+ *
+ * @throws {SftpxError} `config` when the address cannot be had.
+ */
+export function openEntrance(options: EntranceOptions): Entrance {
+  const { hostname, carrier, clock, log, emit } = options;
+  const own = {
+    cert: options.certificate.cert,
+    key: new TextDecoder().decode(options.certificate.key.reveal()),
+    alpn: ALPN,
+    clock,
+    log,
+  };
+  const byTcp = (port: number): Listener =>
+    tlsListener({ ...own, hostname, port, ...options.tls });
+  if (carrier === "tcp") {
+    return { listener: byTcp(options.port), close: () => {} };
+  }
+  const endpoint = createEndpoint({ hostname, port: options.port });
+  const close = (): void => endpoint.close();
+  const quic = quicListener({ ...own, endpoint, ...options.quic });
+  if (carrier === "quic") return { listener: quic, close };
+  try {
+    const tcp = byTcp(endpoint.port);
+    return { listener: combineListeners(quic, tcp), close };
+  } catch (error) {
+    if (!(error instanceof SftpxError)) throw error;
+    emit({
+      type: "warning",
+      message: `over UDP only: ${error.message}`,
+    });
+    return { listener: quic, close };
+  }
+}
