@@ -28,66 +28,83 @@ export interface ChunkDigests {
 
 /** Creates a table for `chunks` chunks that holds nothing. */
 export function chunkDigests(chunks: number): ChunkDigests {
-  const pages = new Map<number, { bytes: Uint8Array; has: Uint8Array }>();
-  let known = 0;
-  const check = (chunk: number): void => {
-    if (!Number.isSafeInteger(chunk) || chunk < 0 || chunk >= chunks) {
+  return new Pages(chunks);
+}
+
+interface DigestPage {
+  readonly bytes: Uint8Array;
+  readonly has: Uint8Array;
+}
+
+/** A class, as every open file has a table or two: closures would take 1 KB. */
+class Pages implements ChunkDigests {
+  readonly #chunks: number;
+  /** Made when it is needed: most tables are of one chunk, or stay empty. */
+  #pages: Map<number, DigestPage> | undefined;
+  #known = 0;
+
+  constructor(chunks: number) {
+    this.#chunks = chunks;
+  }
+
+  get known(): number {
+    return this.#known;
+  }
+
+  get(chunk: number): Uint8Array | undefined {
+    const page = this.#pages?.get(Math.floor(chunk / PAGE));
+    const at = chunk % PAGE;
+    if (page === undefined || page.has[at] !== 1) return undefined;
+    return page.bytes.subarray(at * DIGEST_BYTES, (at + 1) * DIGEST_BYTES);
+  }
+
+  set(chunk: number, digest: Uint8Array): void {
+    if (!Number.isSafeInteger(chunk) || chunk < 0 || chunk >= this.#chunks) {
       throw new RangeError(
-        `Cannot use chunk ${chunk} of a file of ${chunks} chunks`,
+        `Cannot use chunk ${chunk} of a file of ${this.#chunks} chunks`,
       );
     }
-  };
-  return {
-    get known() {
-      return known;
-    },
-    get(chunk) {
-      const page = pages.get(Math.floor(chunk / PAGE));
-      const at = chunk % PAGE;
-      if (page === undefined || page.has[at] !== 1) return undefined;
-      return page.bytes.subarray(at * DIGEST_BYTES, (at + 1) * DIGEST_BYTES);
-    },
-    set(chunk, digest) {
-      check(chunk);
-      if (digest.length !== DIGEST_BYTES) {
-        throw new RangeError(
-          `Cannot set a digest of ${digest.length} bytes: it must be 32`,
-        );
-      }
-      const number = Math.floor(chunk / PAGE);
-      let page = pages.get(number);
-      if (page === undefined) {
-        const size = Math.min(PAGE, chunks - number * PAGE);
-        page = {
-          bytes: new Uint8Array(size * DIGEST_BYTES),
-          has: new Uint8Array(size),
-        };
-        pages.set(number, page);
-      }
-      const at = chunk % PAGE;
-      if (page.has[at] !== 1) known++;
-      page.has[at] = 1;
-      page.bytes.set(digest, at * DIGEST_BYTES);
-    },
-    clear(chunk) {
-      const page = pages.get(Math.floor(chunk / PAGE));
-      if (page === undefined || page.has[chunk % PAGE] !== 1) return;
-      page.has[chunk % PAGE] = 0;
-      known--;
-    },
-    concat() {
-      if (known !== chunks) {
-        throw new RangeError(
-          `Cannot join the digests of ${known} of ${chunks} chunks`,
-        );
-      }
-      const all = new Uint8Array(chunks * DIGEST_BYTES);
-      for (const [number, { bytes }] of pages) {
-        all.set(bytes, number * PAGE * DIGEST_BYTES);
-      }
-      return all;
-    },
-  };
+    if (digest.length !== DIGEST_BYTES) {
+      throw new RangeError(
+        `Cannot set a digest of ${digest.length} bytes: it must be 32`,
+      );
+    }
+    const number = Math.floor(chunk / PAGE);
+    const pages = this.#pages ??= new Map<number, DigestPage>();
+    let page = pages.get(number);
+    if (page === undefined) {
+      const size = Math.min(PAGE, this.#chunks - number * PAGE);
+      page = {
+        bytes: new Uint8Array(size * DIGEST_BYTES),
+        has: new Uint8Array(size),
+      };
+      pages.set(number, page);
+    }
+    const at = chunk % PAGE;
+    if (page.has[at] !== 1) this.#known++;
+    page.has[at] = 1;
+    page.bytes.set(digest, at * DIGEST_BYTES);
+  }
+
+  clear(chunk: number): void {
+    const page = this.#pages?.get(Math.floor(chunk / PAGE));
+    if (page === undefined || page.has[chunk % PAGE] !== 1) return;
+    page.has[chunk % PAGE] = 0;
+    this.#known--;
+  }
+
+  concat(): Uint8Array<ArrayBuffer> {
+    if (this.#known !== this.#chunks) {
+      throw new RangeError(
+        `Cannot join the digests of ${this.#known} of ${this.#chunks} chunks`,
+      );
+    }
+    const all = new Uint8Array(this.#chunks * DIGEST_BYTES);
+    for (const [number, { bytes }] of this.#pages ?? []) {
+      all.set(bytes, number * PAGE * DIGEST_BYTES);
+    }
+    return all;
+  }
 }
 
 /** True for 32 zero bytes, which stand for "not held" on the wire. */
