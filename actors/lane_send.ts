@@ -18,7 +18,7 @@ import {
   writeRecord,
 } from "../protocol/lane.ts";
 import type { OutEntry, Outgoing, Work } from "../protocol/outgoing.ts";
-import type { SourceFile } from "../store/source.ts";
+import { type SourceFile, wasReplaced } from "../store/source.ts";
 import type { SendStream } from "../transport/transport.ts";
 import type { HashPool } from "../workers/hash_pool.ts";
 
@@ -188,8 +188,9 @@ export function sendLane(deps: SendLaneDeps): SendLane {
             if (!(error instanceof SftpxError) || error.code !== "local-io") {
               throw error;
             }
-            const reason = error.message;
-            report.failed.push({ index: work.index, gen: work.gen, reason });
+            const { index, gen } = work;
+            if (wasReplaced(error)) report.changed.push({ index, gen });
+            else report.failed.push({ index, gen, reason: error.message });
             break;
           }
         }

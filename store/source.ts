@@ -44,7 +44,12 @@ export type {
   SourceRoot,
 } from "./source_entry.ts";
 export { openSourceDisk, type SourceDisk } from "./source_disk.ts";
-export { openSource, refreshed, type SourceFile } from "./source_file.ts";
+export {
+  openSource,
+  refreshed,
+  type SourceFile,
+  wasReplaced,
+} from "./source_file.ts";
 export { namedRoots } from "./source_roots.ts";
 
 /** What a walk can be told. */

@@ -8,7 +8,7 @@
  * @module
  */
 import { SftpxError } from "../core/errors.ts";
-import { ioError } from "./io_error.ts";
+import { errorCode, ioError } from "./io_error.ts";
 import { quoted } from "./paths.ts";
 import type { DiskFile, Facts } from "./source_disk.ts";
 import type { SourceFileEntry } from "./source_entry.ts";
@@ -51,11 +51,14 @@ export async function openSource(entry: SourceFileEntry): Promise<SourceFile> {
   }
   try {
     const facts = await file.stat();
-    if (
-      !isSame(facts, entry) ||
-      !entry.followed && !await file.isAt(entry.local)
-    ) {
-      throw new SftpxError("local-io", `Cannot ${what}: it was replaced`);
+    const isAnother = !isSame(facts, entry);
+    if (isAnother || !entry.followed && !await file.isAt(entry.local)) {
+      const stale = Object.assign(new Error("replaced"), { code: REPLACED });
+      throw new SftpxError(
+        "local-io",
+        `Cannot ${what}: it was replaced`,
+        isAnother ? stale : undefined,
+      );
     }
   } catch (error) {
     await file.close().catch(() => {});
@@ -99,6 +102,13 @@ export async function openSource(entry: SourceFileEntry): Promise<SourceFile> {
     },
   };
 }
+
+/** Tells whether opening failed as another file stands there: one to look at again. */
+export function wasReplaced(error: SftpxError): boolean {
+  return errorCode(error.cause) === REPLACED;
+}
+
+const REPLACED = "ESTALE";
 
 /**
  * Looks again at a file that changed: the same entry with what is there now.

@@ -133,3 +133,18 @@ Deno.test("a file changed while the receiver is away arrives as it is now", asyn
   assertEquals(await versionsIn(`${ends.uploads}/src/m.bin`), [2]);
   await ends.check();
 });
+
+Deno.test("a file that another takes the place of while it is sent arrives as the other", async () => {
+  await using ends = await openEnds({ "a": 1000, "z": "the last" });
+  const path = `${ends.src}/m.bin`;
+  await Deno.writeFile(path, version(1));
+  const receiver = await ends.recv();
+  // One stream, so that it is opened again for the second part of it.
+  const sender = ends.send({ args: ["--limit-rate", "4M", "--streams", "1"] });
+  await sender.waitEvent("connected");
+  await pause(300);
+  await Deno.writeFile(`${ends.dir}/new`, version(2).subarray(MIB));
+  await Deno.rename(`${ends.dir}/new`, path);
+  await ends.finish(sender, receiver);
+  await ends.check();
+});
