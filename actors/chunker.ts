@@ -8,6 +8,7 @@
  * @module
  */
 import { type Behavior, unreachable } from "../core/actor.ts";
+import type { Clock } from "../core/clock.ts";
 import type { Outbox } from "../core/coalesce.ts";
 import type { Address } from "../core/mailbox.ts";
 import type { Entry } from "../protocol/entry.ts";
@@ -40,6 +41,8 @@ export interface ChunkerDeps {
   readonly scheduler: () => Address<Found>;
 }
 
+/** What was found does not wait for more of it longer than this, ms. */
+const FLUSH_MS = 50;
 /** Entries of one message at most. */
 const BATCH = 256;
 
@@ -49,6 +52,7 @@ export function chunker(deps: ChunkerDeps): Behavior<ChunkerMessage> {
 
   const scan = async (
     { run, credit }: ChunkerMessage,
+    clock: Clock,
     signal: AbortSignal,
   ): Promise<void> => {
     const scheduler = deps.scheduler();
@@ -56,25 +60,43 @@ export function chunker(deps: ChunkerDeps): Behavior<ChunkerMessage> {
     let found = 0;
     let allowed = 0;
     let size = 1; // the first entry must not wait for others
-    for await (const entry of deps.walk()) {
-      signal.throwIfAborted();
-      batch.push(entry);
-      found++;
-      if (batch.length < size && found < allowed) continue;
-      while (found > allowed) {
-        allowed = (await credit.take(signal)).get("entries") ?? allowed;
-      }
-      await scheduler.send(
-        { type: "found", run, entries: batch, ended: false },
-        signal,
-      );
+    let sent: Promise<void> = Promise.resolve();
+    const send = (ended: boolean): Promise<void> => {
+      const entries = batch;
       batch = [];
-      size = Math.min(size * 2, BATCH);
+      // In order, whoever sends.
+      sent = sent.then(() =>
+        scheduler.send({ type: "found", run, entries, ended }, signal)
+      );
+      return sent;
+    };
+    const walked = new AbortController();
+    const either = AbortSignal.any([signal, walked.signal]);
+    /** A walk may take its time over a slow disk: what it has found goes meanwhile. */
+    const flush = async (): Promise<void> => {
+      while (!either.aborted) {
+        await clock.delay(FLUSH_MS, either).catch(() => {});
+        if (batch.length > 0 && found <= allowed) await send(false);
+      }
+    };
+    const flushed = flush();
+    try {
+      for await (const entry of deps.walk()) {
+        signal.throwIfAborted();
+        batch.push(entry);
+        found++;
+        if (batch.length < size && found < allowed) continue;
+        while (found > allowed) {
+          allowed = (await credit.take(signal)).get("entries") ?? allowed;
+        }
+        await send(false);
+        size = Math.min(size * 2, BATCH);
+      }
+      await send(true);
+    } finally {
+      walked.abort();
+      await flushed.catch(() => {}); // the walk's own failure says more
     }
-    await scheduler.send(
-      { type: "found", run, entries: batch, ended: true },
-      signal,
-    );
   };
 
   return {
@@ -86,7 +108,7 @@ export function chunker(deps: ChunkerDeps): Behavior<ChunkerMessage> {
           cx.spawn(async (signal) => {
             const either = AbortSignal.any([signal, own.signal]);
             try {
-              await scan(message, either);
+              await scan(message, cx.clock, either);
             } catch (error) {
               if (!own.signal.aborted) throw error;
             }
