@@ -54,9 +54,10 @@ export async function greetReceiver(
   const hello = await makeHello(greeting, 0);
   try {
     const control = controlChannel(await conn.openBidi());
-    await control.write(hello, offer);
+    await control.write(hello);
     const welcome = await answer(conn, control, clock, signal);
     if (welcome.type !== "welcome") throw unexpected(welcome);
+    await control.write(offer); // not before: who turns us away learns no names
     const accept = await answer(conn, control, clock, signal);
     if (accept.type !== "accept") throw unexpected(accept);
     return { conn, control, hello, welcome, offer };

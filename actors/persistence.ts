@@ -267,7 +267,7 @@ export function persistence(
       } finally {
         await closeDesk();
         partial?.close();
-        await journal?.close();
+        await journal?.close(false);
         await root?.removeEmptyPartials();
         root?.close();
       }

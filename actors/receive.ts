@@ -5,7 +5,10 @@
  */
 import { SftpxError } from "../core/errors.ts";
 import { Supervisor } from "../core/supervisor.ts";
-import { readCertificate } from "../crypto/certificate.ts";
+import {
+  checkCertificateDates,
+  readCertificate,
+} from "../crypto/certificate.ts";
 import { parseBind } from "../protocol/address.ts";
 import { fileIn } from "../store/own_path.ts";
 import { openRoot } from "../store/root.ts";
@@ -75,10 +78,10 @@ export async function receiveInside(
   const { uploadDir, resumeDir, certificate } = settings;
   const world = systemWorld(options.log);
   const emit = settings.onEvent ?? (() => {});
-  const { fingerprint } = readCertificate(
-    certificate.cert,
-    new Date(world.clock.wallMs()),
-  );
+  const now = new Date(world.clock.wallMs());
+  const known = readCertificate(certificate.cert, now);
+  checkCertificateDates(known, now);
+  const { fingerprint } = known;
   const { hostname, port } = parseBind(settings.bind, DEFAULT_PORT);
   const { digest, pool } = await loadHashing();
   const first = await openRoot(uploadDir);

@@ -90,8 +90,12 @@ export interface Journal {
   flush(): Promise<void>;
   /** Writes the journal anew without what no longer counts, and flushes. */
   compact(): Promise<void>;
-  /** Flushes, and lets others open it. It is closed even when that fails. */
-  close(): Promise<void>;
+  /**
+   * Flushes, and lets others open it. It is closed even when that fails.
+   *
+   * @param keepBlank Leaves a file to which nothing was ever added. @default {true}
+   */
+  close(keepBlank?: boolean): Promise<void>;
 }
 
 /** A log shorter than this is not worth writing anew when it is opened. */

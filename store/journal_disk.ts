@@ -32,7 +32,7 @@ export interface JournalDisk {
   doneFor(path: string): Promise<DoneRecord | undefined>;
   flush(): Promise<void>;
   compact(): Promise<void>;
-  close(): Promise<void>;
+  close(keepBlank?: boolean): Promise<void>;
   /** Whether less than half of a log of `least` bytes or more still counts. */
   wasteful(least: number): boolean;
 }
@@ -192,7 +192,7 @@ export function journalDisk(
       });
     },
     compact: () => enqueue(rewrite),
-    close() {
+    close(keepBlank = true) {
       return closing ??= (async () => {
         try {
           await disk.flush();
@@ -200,6 +200,10 @@ export function journalDisk(
           await tail;
           closed = true;
           await Promise.allSettled([reader.close()]);
+          const isBlank = loaded.state === "fresh" && log.end === loaded.end;
+          if (isBlank && !keepBlank) {
+            await fs.remove(deps.name).catch(() => {}); // it is no worse there
+          }
           await lock.release();
         }
       })();

@@ -183,7 +183,13 @@ export function createVault(deps: VaultDeps): Vault {
         : undefined;
       const held = (claimed?.count ?? 0) * entry.chunkSize;
       const reserved = Math.max(0, entry.size - held);
-      await deps.reserve(reserved);
+      try {
+        await deps.reserve(reserved);
+      } catch (error) {
+        // A file that cannot come leaves nothing in the journal.
+        if (isKept && claimed === undefined) journal.drop(slot);
+        throw error;
+      }
       const file = incoming(deps, {
         entry,
         path,

@@ -38,6 +38,8 @@ export interface RawVisit {
   readonly manifest: readonly ManifestFrame[];
   /** Bytes that came on each kind of one-way stream. */
   readonly bytes: { manifest: number; lane: number };
+  /** Lanes that were opened. */
+  readonly lanes: () => number;
   /** Records of lanes, as one text: to look for content in. */
   readonly content: () => string;
   /** Reads the offer, lets it in, and reads on. */
@@ -92,6 +94,7 @@ async function visit(conn: Conn): Promise<RawVisit> {
   const looks = new Set<() => void>();
   const text = new TextDecoder("latin1");
   let content = "";
+  let lanes = 0;
   let status: Promise<SendStream> | undefined;
 
   const changed = (): void => looks.forEach((look) => look());
@@ -112,6 +115,7 @@ async function visit(conn: Conn): Promise<RawVisit> {
       }
       return;
     }
+    lanes++;
     for (;;) {
       const got = await stream.readSome(new Uint8Array(65_536));
       if (got.length === 0) return;
@@ -144,6 +148,7 @@ async function visit(conn: Conn): Promise<RawVisit> {
     hello,
     manifest,
     bytes,
+    lanes: () => lanes,
     content: () => content,
     async enter(fields = {}) {
       await control.say({
