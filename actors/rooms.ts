@@ -24,6 +24,9 @@ export interface Rooms {
   take(length: number, signal: AbortSignal): Promise<Room>;
 }
 
+/** Rooms are whole steps: frames of nearly one length then share theirs, bytes. */
+const STEP_BYTES = 64 * 1024;
+
 /** Creates rooms that come to `maxBytes` in use at most, and half as much that waits for use. */
 export function createRooms(maxBytes: number): Rooms {
   const free = createSemaphore(maxBytes);
@@ -52,7 +55,8 @@ export function createRooms(maxBytes: number): Rooms {
   return {
     async take(length, signal) {
       const permit = await free.acquire(signal, Math.min(length, maxBytes));
-      const bytes = used(length) ?? alignedRoom(length, RECORD_HEADER_BYTES);
+      const size = Math.ceil(length / STEP_BYTES) * STEP_BYTES;
+      const bytes = used(size) ?? alignedRoom(size, RECORD_HEADER_BYTES);
       return {
         bytes,
         release(back) {

@@ -33,11 +33,11 @@ Deno.test("a room is used again, if it is not much too large", async () => {
 Deno.test("a frame larger than all rooms has them all to itself", async () => {
   const rooms = createRooms(100);
   const all = await rooms.take(500, NEVER);
-  assertEquals(all.bytes.length, 500);
+  assert(all.bytes.length >= 500);
   const given = new AbortController();
   const waits = rooms.take(1, given.signal);
   given.abort();
   await assertRejects(() => waits);
   all.release(all.bytes);
-  assertEquals((await rooms.take(1, NEVER)).bytes.length, 1);
+  assert((await rooms.take(1, NEVER)).bytes.length >= 1);
 });
