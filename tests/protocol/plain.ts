@@ -27,6 +27,14 @@ import {
   varintLength,
   writeVarint,
 } from "../../protocol/varint.ts";
+import {
+  decodeHeader,
+  decodeHello,
+  encodeFrame as encodeGroupFrame,
+  encodeHeader,
+  encodeHello,
+  readFrame as readGroupFrame,
+} from "../../transport/tls_frames.ts";
 
 /** What bytes mean, and the bytes that mean it. */
 export interface Meaning {
@@ -43,6 +51,12 @@ export const KINDS = {
   status: framed(decodeStatus, encodeStatus),
   lane,
   root,
+  "group-hello": whole(decodeHello, encodeHello),
+  "group-stream": whole(decodeHeader, encodeHeader),
+  "group-frame": whole((bytes) => {
+    const read = readGroupFrame(bytes);
+    return read?.end === bytes.length ? read.frame : undefined;
+  }, encodeGroupFrame),
 } as const satisfies Record<string, (bytes: Uint8Array) => Meaning | undefined>;
 
 /** Turns a decoded value into plain JSON. */
@@ -74,6 +88,17 @@ function preamble(bytes: Uint8Array): Meaning | undefined {
   if (read === undefined) return undefined;
   const { kind, id } = read;
   return { value: { kind, id }, bytes: encodePreamble(kind, id) };
+}
+
+/** What `decode` makes of all bytes at once. */
+function whole<T>(
+  decode: (bytes: Uint8Array) => T | undefined,
+  encode: (value: T) => Uint8Array,
+): (bytes: Uint8Array) => Meaning | undefined {
+  return (bytes) => {
+    const value = decode(bytes);
+    return value && { value: plain(value), bytes: encode(value) };
+  };
 }
 
 function framed<T>(
