@@ -171,8 +171,8 @@ export function linkStaysInside(path: SafePath, target: string): boolean {
 /**
  * The text with everything that could move a cursor, hide or reorder made visible.
  *
- * Control characters (C0, DEL, C1), bidirectional marks, line and paragraph
- * separators and halves of surrogate pairs become `\u{1b}` and the like.
+ * Control characters (C0, DEL, C1), marks of direction and whatever else is not
+ * seen, line and paragraph separators and halves of surrogate pairs become `\u{1b}` and the like.
  */
 export function printable(text: string): string {
   return text.replace(
@@ -192,7 +192,8 @@ const EXTENSION = /(?<=[^.])(\.tar)?\.[\p{L}\p{N}_-]{1,16}$/u;
 
 const DRIVE = /^[A-Za-z]:/;
 
-const UNPRINTABLE = /[\p{Cc}\p{Bidi_Control}\p{Zl}\p{Zp}\p{Cs}]/gu;
+// Joiners stay: emoji and some scripts are written with them.
+const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}]|(?![\u200c\u200d])\p{Cf}/gu;
 
 /** What Windows takes for a device, whatever the extension; digits may be raised. */
 const DEVICE =
