@@ -85,8 +85,10 @@ export async function makeMixedFiles(
     const outer = n % 20;
     const folder = `${path}/part${outer}/mod${Math.floor(n / 20) % 25}`;
     if (n < 500) await Deno.mkdir(folder, { recursive: true });
-    // From 100 bytes to 1 MiB; the median is some 3 KiB, the mean some 20 KiB.
-    const size = Math.min(MIB, Math.floor(100 * 2 ** (random() ** 1.4 * 13.4)));
+    // Mostly 200 bytes to 50 KiB, half of them under 3 KiB; one in 33 up to 1 MiB.
+    const size = random() < 0.97
+      ? Math.floor(200 * 2 ** (random() * 8))
+      : Math.floor(MIB * random());
     count.setFloat64(0, n);
     await Deno.writeFile(`${folder}/file${n}.ts`, block.subarray(0, size));
     bytes += size;
