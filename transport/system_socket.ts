@@ -29,27 +29,66 @@ export function withSocket<T>(
   { kind, address }: SocketSearch,
   use: (socket: SystemSocket) => T,
 ): T | undefined {
+  return withLibc((libc, system) => {
+    const type = kind === "udp" ? SOCK_DGRAM : SOCK_STREAM;
+    const fd = descriptors().find((fd) =>
+      getOption(libc, fd, system.level, system.type) === type &&
+      isSame(addressOf(libc, fd, system, "getsockname"), address)
+    );
+    if (fd === undefined) return undefined;
+    return use({
+      get: (level, name) => getOption(libc, fd, level, name),
+      set: (level, name, value) => setOption(libc, fd, level, name, value),
+    });
+  });
+}
+
+/**
+ * Ends the TCP connections of `peers` to our port `port`, whatever the platform
+ * is waiting for on them.
+ *
+ * @returns How many there were; `undefined` where it cannot be done.
+ */
+export function shutDownPeers(
+  port: number,
+  peers: readonly HostPort[],
+): number | undefined {
+  return withLibc((libc, system) => {
+    const wanted = new Set(
+      peers.map(({ hostname, port }) => `${hostOf(hostname)} ${port}`),
+    );
+    let count = 0;
+    for (const fd of descriptors()) {
+      const peer = addressOf(libc, fd, system, "getpeername");
+      if (peer === undefined) continue;
+      if (!wanted.has(`${peer.hostname} ${peer.port}`)) continue;
+      if (addressOf(libc, fd, system, "getsockname")?.port !== port) continue;
+      if (libc.shutdown(fd, SHUT_RDWR) === 0) count++;
+    }
+    return count;
+  });
+}
+
+/** Runs `use` where there is a C library that we may call. */
+function withLibc<T>(
+  use: (libc: Libc, system: System) => T | undefined,
+): T | undefined {
   const system = SYSTEMS[Deno.build.os];
   if (system === undefined || !permitted()) return undefined;
   try {
     const { symbols: libc, close } = open(system.library);
     try {
-      const type = kind === "udp" ? SOCK_DGRAM : SOCK_STREAM;
-      const fd = descriptors().find((fd) =>
-        getOption(libc, fd, system.level, system.type) === type &&
-        boundTo(libc, fd, system, address)
-      );
-      if (fd === undefined) return undefined;
-      return use({
-        get: (level, name) => getOption(libc, fd, level, name),
-        set: (level, name, value) => setOption(libc, fd, level, name, value),
-      });
+      return use(libc, system);
     } finally {
       close();
     }
   } catch {
     return undefined; // another libc, no /proc: the socket works as it is
   }
+}
+
+function isSame(one: HostPort | undefined, other: HostPort): boolean {
+  return one?.port === other.port && one.hostname === hostOf(other.hostname);
 }
 
 /** How a system calls things. */
@@ -77,12 +116,15 @@ const SYSTEMS: { readonly [os: string]: System } = {
 
 const SOCK_STREAM = 1;
 const SOCK_DGRAM = 2;
+const SHUT_RDWR = 2;
 const AF_INET = 2;
 /** Descriptors that are looked at where the system cannot list them. */
 const MAX_DESCRIPTORS = 1024;
 
 const SYMBOLS = {
   getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
+  getpeername: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
+  shutdown: { parameters: ["i32", "i32"], result: "i32" },
   getsockopt: {
     parameters: ["i32", "i32", "i32", "buffer", "buffer"],
     result: "i32",
@@ -126,34 +168,35 @@ function descriptors(): number[] {
   return Array.from({ length: MAX_DESCRIPTORS }, (_, fd) => fd);
 }
 
-function boundTo(
+/** The address of a socket, ours or the peer's. */
+function addressOf(
   libc: Libc,
   fd: number,
   system: System,
-  { hostname, port }: HostPort,
-): boolean {
+  whose: "getsockname" | "getpeername",
+): HostPort | undefined {
   const name = new Uint8Array(128);
   const length = new Uint32Array([name.length]);
-  if (libc.getsockname(fd, name, length) !== 0) return false;
+  if (libc[whose](fd, name, length) !== 0) return undefined;
   const view = new DataView(name.buffer);
   // macOS has the length in the first byte and the family in the second.
   const family = Deno.build.os === "darwin"
     ? view.getUint8(1)
     : new Uint16Array(name.buffer, 0, 1)[0];
-  if (view.getUint16(2) !== port) return false;
-  if (family === AF_INET) return hostname === name.slice(4, 8).join(".");
-  if (family !== system.inet6) return false;
+  const port = view.getUint16(2);
+  if (family === AF_INET) return { hostname: name.slice(4, 8).join("."), port };
+  if (family !== system.inet6) return undefined;
   const groups = Array.from(
     { length: 8 },
     (_, i) => view.getUint16(8 + 2 * i).toString(16),
   );
-  const [host = ""] = hostname.split("%");
-  return hostOf(groups.join(":")) === hostOf(host);
+  return { hostname: hostOf(groups.join(":")), port };
 }
 
-/** An IPv6 address in the one form that a URL gives it. */
-function hostOf(address: string): string | undefined {
-  return URL.parse(`http://[${address}]`)?.hostname;
+/** An IPv6 address in the one form that a URL gives it; any other host as it is. */
+function hostOf(hostname: string): string {
+  const [address = ""] = hostname.split("%");
+  return URL.parse(`http://[${address}]`)?.hostname ?? hostname;
 }
 
 function getOption(

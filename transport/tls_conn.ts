@@ -10,6 +10,7 @@
  */
 import type { Clock } from "../core/clock.ts";
 import { SftpxError } from "../core/errors.ts";
+import type { HostPort } from "./address.ts";
 import { credit } from "./queues.ts";
 import { closeCode, closeNumber } from "./quic_errors.ts";
 import type { ControlSocket } from "./tls_control.ts";
@@ -28,8 +29,8 @@ export interface GroupDeps {
   readonly side: "client" | "server";
   /** A connection for a stream that we open. */
   readonly take: () => Promise<TlsSocket>;
-  /** The group is over: what is kept for it can be freed. */
-  readonly over: () => void;
+  /** The group is over: what is kept for it can be freed, these closed connections too. */
+  readonly over: (peers: readonly HostPort[]) => void;
   readonly options: Required<TlsOptions>;
   readonly clock: Clock;
 }
@@ -82,10 +83,10 @@ export function tlsGroup(deps: GroupDeps): TlsGroup {
     return true;
   };
   const free = (): void => {
-    for (const socket of sockets) socket.close();
+    const all = [control, ...sockets];
+    for (const socket of all) socket.close();
     sockets.clear();
-    control.close();
-    deps.over();
+    deps.over(all.map(({ peer }) => peer));
   };
   const lose = (reason: string, cause?: unknown): void => {
     const error = new SftpxError(

@@ -5,6 +5,7 @@
  */
 import type { Clock } from "../core/clock.ts";
 import { SftpxError } from "../core/errors.ts";
+import type { HostPort } from "./address.ts";
 import { inOrder } from "./queues.ts";
 import {
   encodeFrame,
@@ -18,6 +19,7 @@ import type { TlsSocket } from "./tls_socket.ts";
 /** Frames over one connection. */
 export interface ControlSocket {
   readonly remote: string;
+  readonly peer: HostPort;
   /** Says something; what cannot be said is found out by reading. */
   say(frame: GroupFrame): Promise<void>;
   /** True while what was said last has not been taken. */
@@ -62,6 +64,7 @@ export function controlSocket(socket: TlsSocket): ControlSocket {
   };
   return {
     remote: socket.remote,
+    peer: socket.peer,
     say: (frame) => say(encodeFrame(frame)),
     get isBusy() {
       return pending > 0;

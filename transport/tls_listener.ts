@@ -13,6 +13,7 @@ import { SftpxError } from "../core/errors.ts";
 import { type Log, nullLog } from "../core/log.ts";
 import { formatAddress, withoutBrackets } from "./address.ts";
 import { backlog } from "./backlog.ts";
+import { createEvictions } from "./evictions.ts";
 import { noDelay } from "./no_delay.ts";
 import { bindError, closeNumber } from "./quic_errors.ts";
 import { type Arrivals, arrivals } from "./queues.ts";
@@ -95,6 +96,7 @@ export function tlsListener(options: TlsListenerOptions): Listener {
   const listener = listen(options);
   const bound = listener.addr as Deno.NetAddr;
   noDelay(bound);
+  const evictions = createEvictions(bound.port, clock);
   const waiting = backlog();
   const members = new Map<string, Member>();
   const arriving = new Set<() => void>(); // what ends each, the oldest first
@@ -126,7 +128,9 @@ export function tlsListener(options: TlsListenerOptions): Listener {
         member.unused--;
         return next;
       },
-      over() {
+      over(peers) {
+        // What a peer does not take would keep its connection open.
+        evictions.evict(...peers);
         members.delete(name);
         for (const socket of lent.close()) socket.close();
         over.resolve();
@@ -159,14 +163,16 @@ export function tlsListener(options: TlsListenerOptions): Listener {
   const serve = async (tls: Deno.TlsConn): Promise<void> => {
     const over = new AbortController();
     const giveUp = Promise.withResolvers<never>();
-    const evict = (): void =>
+    const giveWay = (): void =>
       giveUp.reject(cannotFinish("others have taken its place"));
-    arriving.add(evict);
+    arriving.add(giveWay);
     sockets++;
     const socket = tlsSocket(tls, () => sockets--);
     let orphan: Orphan | undefined;
+    let isShaking = true;
     const arrive = async (): Promise<() => Promise<void> | void> => {
       await tls.handshake();
+      isShaking = false;
       const bytes = new Uint8Array(HELLO_BYTES);
       const count = await socket.read(bytes, HELLO_BYTES);
       const hello = decodeHello(bytes.subarray(0, count));
@@ -187,17 +193,18 @@ export function tlsListener(options: TlsListenerOptions): Listener {
       arrived.catch(() => {}); // the first to fail is heard
       const go = await Promise.race([arrived, late, giveUp.promise]);
       over.abort();
-      arriving.delete(evict);
+      arriving.delete(giveWay);
       if (orphan !== undefined) orphans.delete(orphan);
       await go();
     } catch (error) {
       log.event("listener.handshake-failed", {
         error: error instanceof Error ? error.message : String(error),
       });
+      if (isShaking) evictions.evict(tls.remoteAddr as Deno.NetAddr);
       socket.close();
     } finally {
       over.abort();
-      arriving.delete(evict);
+      arriving.delete(giveWay);
       if (orphan !== undefined) orphans.delete(orphan);
     }
   };
@@ -231,8 +238,9 @@ export function tlsListener(options: TlsListenerOptions): Listener {
       if (!open) return;
       open = false;
       listener.close();
-      for (const evict of arriving) evict();
+      for (const giveWay of arriving) giveWay();
       waiting.close();
+      evictions.close();
     },
   };
 }

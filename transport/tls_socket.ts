@@ -3,13 +3,14 @@
  *
  * @module
  */
-import { formatAddress } from "./address.ts";
+import { formatAddress, type HostPort } from "./address.ts";
 import { closedError, streamError } from "./tls_errors.ts";
 
 /** A TLS connection whose handshake is done. */
 export interface TlsSocket {
   /** The peer's address, `host:port`. */
   readonly remote: string;
+  readonly peer: HostPort;
   /** Writes all of `bytes`, or as many as are wanted. One write at a time. */
   write(bytes: Uint8Array, isWanted?: () => boolean): Promise<void>;
   /**
@@ -29,6 +30,7 @@ export function tlsSocket(
   conn: Deno.TlsConn,
   freed: () => void = () => {},
 ): TlsSocket {
+  const peer = conn.remoteAddr as Deno.NetAddr;
   let closed = false;
   const guard = async <T>(
     doing: string,
@@ -42,7 +44,8 @@ export function tlsSocket(
     }
   };
   return {
-    remote: formatAddress(conn.remoteAddr as Deno.NetAddr),
+    remote: formatAddress(peer),
+    peer,
     write: (bytes, isWanted = () => true) =>
       guard("write stream", async () => {
         // The platform takes 64 KiB at most at a time.
