@@ -6,9 +6,6 @@
  * @module
  */
 import { open } from "node:fs/promises";
-import { exitAfter } from "../../cmd/exit.ts";
-import { processIo } from "../../cmd/io.ts";
-import { main } from "../../cmd/sftpx.ts";
 
 const [, side, call, at] = /^([<>])(\w+):(\d+)$/.exec(
   Deno.env.get("DIE_AT") ?? "",
@@ -52,6 +49,4 @@ prototype.datasync = function (this: unknown): Promise<void> {
   return around("journal", () => datasync.call(this));
 };
 
-await exitAfter((signal) =>
-  main(Deno.args, processIo(), () => import("../../mod.ts"), signal)
-);
+await import("./wire_resume.ts"); // not before all of this is in place

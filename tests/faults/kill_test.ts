@@ -160,8 +160,10 @@ Deno.test({
 
 /** Before and after what a checkpoint does, in its order, and the same of a later one. */
 const STEPS = [
-  ...["<journal:1", ">journal:1", "<journal:2", ">journal:2", "<journal:3"],
-  ...["<rename:1", ">rename:1", "<rename:4", ">rename:4", ">rename:6"],
+  ...["<journal:2", ">journal:2", ">rename:1", "<rename:4", ">rename:6"],
+  ...FULL
+    ? ["<journal:1", ">journal:1", "<journal:3", "<rename:1", ">rename:4"]
+    : [],
 ];
 
 Deno.test("killed at each step of a checkpoint: nothing is lost, doubled or left over", async () => {
@@ -187,7 +189,7 @@ Deno.test("killed at each step of a checkpoint: nothing is lost, doubled or left
     const receiver = await ends.recv();
     await ends.finish(sender, receiver);
     await ends.check();
-    const twice = await ends.given() - bytes;
+    const twice = await ends.taken() - bytes;
     assert(twice <= inFlight, `${step}: ${twice} bytes were sent twice`);
   };
   for (let at = 0; at < STEPS.length; at += 5) {

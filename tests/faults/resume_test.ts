@@ -73,13 +73,9 @@ type Tampering = (at: {
 const TAMPERINGS: Readonly<Record<string, Tampering>> = {
   "journal cut somewhere": ({ journal, random }) =>
     change(journal, (b) => b.subarray(0, Math.floor(random() * b.length))),
-  "journal cut elsewhere": ({ journal, random }) =>
-    change(journal, (b) => b.subarray(0, Math.floor(random() * b.length))),
   "journal empty": ({ journal }) => Deno.writeFile(journal, new Uint8Array()),
   "journal with a byte that is another": ({ journal, random }) =>
     change(journal, flip(random)),
-  "journal with many bytes that are others": ({ journal, random }) =>
-    change(journal, flip(random, 50)),
   "journal of another version": ({ journal }) =>
     change(journal, (b) => {
       b[11] = 2;
@@ -100,7 +96,6 @@ const TAMPERINGS: Readonly<Record<string, Tampering>> = {
   "part that is longer": ({ part }) =>
     Deno.writeFile(part, new Uint8Array(20 * MIB).fill(9), { append: true }),
   "part gone": ({ part }) => Deno.remove(part),
-  "part that nobody may read": ({ part }) => Deno.chmod(part, 0),
   "all parts gone": ({ ends }) =>
     Deno.remove(`${ends.uploads}/.sftpx-partial`, { recursive: true }),
   "part that is a link to another file": async ({ ends, part }) => {
@@ -200,16 +195,21 @@ const CHANGES: readonly (readonly [
   ["of another mode", (src) => Deno.chmod(`${src}/b.bin`, 0o600), 8 * MIB],
 ];
 
-for (const [what, edit, most] of CHANGES) {
-  Deno.test(`a file that was half sent is ${what}: no more than that is sent, and no mixture arrives`, async () => {
+Deno.test("a file that was half sent and has changed since: no more than that is sent, and no mixture arrives", async () => {
+  const run = async (
+    [what, edit, most]: typeof CHANGES[number],
+  ): Promise<void> => {
     await using ends = await openEnds(HALF);
     await half(ends);
     await edit(ends.src);
     const { totals } = await rest(ends);
     await ends.check();
-    assert(totals.sent <= most, `${totals.sent} bytes were sent`);
-  });
-}
+    assert(totals.sent <= most, `${what}: ${totals.sent} bytes were sent`);
+  };
+  for (let at = 0; at < CHANGES.length; at += 5) {
+    await Promise.all(CHANGES.slice(at, at + 5).map(run));
+  }
+});
 
 /** Bytes that compress to nothing that was there before. */
 function noise(size: number, seed: number): Uint8Array<ArrayBuffer> {
