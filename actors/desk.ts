@@ -311,7 +311,10 @@ export function createDesk(deps: DeskDeps): Desk {
       finish(item, NOWHERE);
     },
     repeat() {
-      facts.drain();
+      // Of those that are final nothing is known here any more.
+      for (const [index, fact] of facts.drain()) {
+        if (fact.final !== undefined) facts.add(index, fact);
+      }
       for (const { index, gen, verdict, durable, offered } of items.values()) {
         if (verdict === undefined) continue;
         facts.add(index, {

@@ -164,7 +164,11 @@ async function endFolders(
     const { entry, path, phase } = item;
     if (entry.kind !== "dir-end" || phase !== "whole") return;
     await orRefuse(item, async () => {
-      if (path !== undefined) await root.setMeta(path, entry);
+      const there = path && await root.lstat(path);
+      // What is no folder is not ours to change.
+      if (path !== undefined && there?.kind === "dir") {
+        await root.setMeta(path, entry);
+      }
       finish(item, { digest: undefined, finalPath: path, skipped: false });
     });
   }

@@ -260,8 +260,8 @@ export function incoming(
       await target.setMeta(entry);
     },
     async *content() {
-      const source = isIdentical()
-        ? await root.openRead(path)
+      const source = found?.kind === "file" && isIdentical()
+        ? await root.openRead(found.path)
         : await partial.open(slot);
       if (source === undefined) return;
       try {

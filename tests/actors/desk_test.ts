@@ -334,6 +334,35 @@ Deno.test("desk: a file that must come again during a checkpoint is not called d
   });
 });
 
+Deno.test("desk: what is final and was not yet heard of is not lost when all is said once more", async () => {
+  const facts = createOutbox<number, Fact>(mergeFacts);
+  await withDesk(async ({ desk }) => {
+    await desk.announced([{ index: 0, gen: 0, entry: file(".hidden", 10) }]);
+    await decided(() => facts.size > 0);
+    desk.repeat();
+    const fact = facts.drain().get(0);
+    assertEquals(fact?.verdict?.kind, "refused");
+    assert(fact?.final !== undefined);
+  }, { facts });
+});
+
+Deno.test("desk: the end of a folder changes nothing but folders", async () => {
+  await withDesk(async ({ desk, fact, dir }) => {
+    await Deno.writeTextFile(`${dir}/theirs`, "x", { mode: 0o644 });
+    await desk.announced([{
+      index: 0,
+      gen: 0,
+      entry: { kind: "dir-end", path: "theirs", mode: 0, mtimeNs: 0n },
+    }]);
+    await decided(() => desk.isDirty);
+    await desk.checkpoint();
+    assert(fact(0)?.final !== undefined);
+    const { mode, mtime } = await Deno.stat(`${dir}/theirs`);
+    assertEquals((mode ?? 0) & 0o777, 0o644);
+    assert((mtime?.getTime() ?? 0) > 0);
+  });
+});
+
 Deno.test("desk: with the policy to fail, a name that is taken ends the session", async () => {
   await withDesk(async ({ desk, failures, dir }) => {
     await Deno.writeTextFile(`${dir}/f`, "other");
