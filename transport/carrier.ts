@@ -117,6 +117,9 @@ interface Taken {
   readonly conn: Conn | undefined;
 }
 
+/** How long QUIC is waited for when another answers by TCP, ms. */
+const STRANGER_MS = 3000;
+
 interface Won {
   readonly carrier: Carrier;
   readonly conn: Conn;
@@ -150,8 +153,12 @@ async function race(
       done.resolve();
     } catch (error) {
       failures[carrier] = error;
+      if (!isAnswer(error)) return;
       // Over TCP it may be another program's answer: QUIC may still come.
-      if (carrier === "quic" && isAnswer(error)) done.resolve();
+      if (carrier === "tcp") {
+        await clock.delay(STRANGER_MS, either).catch(() => {});
+      }
+      if (carrier === "quic" || !isForeign) done.resolve();
     }
   };
   try {
