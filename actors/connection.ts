@@ -61,7 +61,7 @@ export interface Silence<L extends Link> {
   readonly keep: (link: L) => void;
 }
 
-/** A peer that says nothing for this long may be gone, ms: it beats every second. */
+/** A peer that says nothing for this long may be gone, ms: it beats twice a second. */
 export const SILENT_MS = 4000;
 /** How often silence is looked for, ms. */
 const LISTEN_MS = 500;

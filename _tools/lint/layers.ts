@@ -53,7 +53,7 @@ const TYPES_ONLY: Readonly<Record<string, readonly string[]>> = {
  * session files, which put a tree together, are the ones to make them.
  */
 const ACTORS =
-  /^actors\/(connection|migration|.*scheduler|chunker|verifier|persistence|endpoint|.*_actor)\.ts$/;
+  /^actors\/(connection|migration|.*scheduler|chunker|verifier|persistence|reception|.*_actor)\.ts$/;
 
 /** A lint rule that keeps imports pointing down. */
 export const layers: Deno.lint.Rule = {
