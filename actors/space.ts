@@ -42,9 +42,10 @@ export function createSpace(
   const check = async (bytes: number): Promise<void> => {
     if (clock.now() - knownAt > STALE_MS || bytes > left()) await look();
     if (bytes <= left()) return;
+    const what = bytes === 0 ? "anything" : `${bytes} bytes`;
     throw new SftpxError(
       "local-io",
-      `Cannot receive ${bytes} bytes: the receiver's disk has room for ${
+      `Cannot receive ${what}: the receiver's disk has room for ${
         Math.max(0, left())
       } more`,
       Object.assign(new Error("disk space"), { code: "ENOSPC" }),

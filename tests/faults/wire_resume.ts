@@ -49,10 +49,10 @@ const counting = async function (
   this: ReadableStreamBYOBReader,
   view: Uint8Array<ArrayBuffer>,
   options?: ReadableStreamBYOBReaderReadOptions,
-): Promise<ReadableStreamBYOBReadResult<Uint8Array<ArrayBuffer>>> {
+): Promise<ReadableStreamReadResult<Uint8Array<ArrayBuffer>>> {
   const result = await read.call(this, view, options);
   count(result.value?.byteLength ?? 0);
-  return result as ReadableStreamBYOBReadResult<Uint8Array<ArrayBuffer>>;
+  return result as ReadableStreamReadResult<Uint8Array<ArrayBuffer>>;
 };
 ReadableStreamBYOBReader.prototype.read =
   counting as typeof ReadableStreamBYOBReader.prototype.read;
