@@ -118,12 +118,17 @@ export async function hearSender(
   signal: AbortSignal,
 ): Promise<ReceiveLink> {
   const { fingerprint, token, clock } = options;
-  const stream = await bounded(conn.acceptBidi(), clock, signal);
+  const early = conn.acceptUni();
+  const none = noneYet(early);
+  none.catch(() => {});
+  const begun = Promise.race([conn.acceptBidi(), none]);
+  const stream = await bounded(begun, clock, signal);
   if (stream === undefined) {
     throw new SftpxError("connection-lost", "Cannot hear the sender: it left");
   }
   const control = controlChannel(stream);
-  const hello = await bounded(control.read(), clock, signal);
+  const first = Promise.race([control.read(), none]);
+  const hello = await bounded(first, clock, signal);
   if (hello?.type !== "hello" || hello.extra !== (hello.connection > 0)) {
     throw new SftpxError(
       "protocol",
@@ -139,7 +144,21 @@ export async function hearSender(
       );
     }
   }
-  return { conn, control, hello };
+  return { conn, control, hello, early };
+}
+
+/**
+ * A sender opens streams when it is welcome. What it sends on them before waits
+ * in memory, and nobody knows yet who it is.
+ */
+async function noneYet(early: Promise<unknown>): Promise<never> {
+  if (await early.catch(() => undefined) === undefined) {
+    return await new Promise<never>(() => {}); // it left: others see that
+  }
+  throw new SftpxError(
+    "protocol",
+    "Cannot accept sender: it opened a stream before it said hello",
+  );
 }
 
 /** Waits for the next control frame of a receiver. */

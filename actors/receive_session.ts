@@ -69,6 +69,8 @@ export interface ReceiveSession {
   readonly life: string;
   /** When it last had a connection that it lost; `undefined` while it has one. */
   readonly awaySince: number | undefined;
+  /** When something of it last became durable or was decided. */
+  readonly progressAt: number;
   /** Hands over a connection of its sender: the newest wins. */
   take(link: ReceiveLink): void;
   /** Hands over a further connection of its sender. */
@@ -104,6 +106,7 @@ export function startReceiveSession(
   let outcome: ReceiveOutcome | undefined;
   let ending: Ending | undefined;
   let isHeld = false;
+  let progressAt = clock.now();
   let isOver = false;
 
   /** Waits for the sender, as long as it may be away. */
@@ -184,7 +187,10 @@ export function startReceiveSession(
         facts,
         desk,
         randomBytes: world.randomBytes,
-        progress: () => supervisor.progress(),
+        progress() {
+          progressAt = clock.now();
+          supervisor.progress();
+        },
         silent: (conn) => holder.offer({ type: "silent", conn }),
         finished(done) {
           outcome = done;
@@ -259,6 +265,9 @@ export function startReceiveSession(
     },
     get awaySince() {
       return waiting === undefined ? awaySince : undefined;
+    },
+    get progressAt() {
+      return progressAt;
     },
     take(next) {
       const { hello } = next;

@@ -25,6 +25,8 @@ import { receiveLane, type ReceiveLaneDeps } from "./lane_receive.ts";
 export interface ReceiveLink extends Link {
   readonly control: ControlChannel;
   readonly hello: Hello;
+  /** The first stream that it opens: somebody waited for it already. */
+  readonly early?: Promise<ReceiveStream | undefined>;
 }
 
 /** What a wire tells the scheduler. Older epochs speak of connections that are gone. */
@@ -143,10 +145,13 @@ export function openReceiveWire(
     }
   };
   /** Takes the streams that the sender opens on a connection. */
-  const takeStreams = async (conn: Conn, isFirst: boolean): Promise<void> => {
+  const takeStreams = async (
+    { conn, early }: ReceiveLink,
+    isFirst: boolean,
+  ): Promise<void> => {
     let streams = 0;
-    for (;;) {
-      const stream = await conn.acceptUni();
+    for (let first = early;; first = undefined) {
+      const stream = await (first ?? conn.acceptUni());
       if (stream === undefined || signal.aborted) return;
       if (++streams > MAX_STREAMS) {
         throw new SftpxError(
@@ -178,9 +183,10 @@ export function openReceiveWire(
           if (status.isEmpty) status.push(beat());
         }
       });
-      task(() => takeStreams(conn, true));
+      task(() => takeStreams(link, true));
     },
-    join({ conn }) {
+    join(other) {
+      const { conn } = other;
       if (signal.aborted || !isOpen || further.size >= MAX_FURTHER) {
         return conn.close("peer-busy", "Cannot take another connection");
       }
@@ -189,7 +195,7 @@ export function openReceiveWire(
         await conn.closed.catch(() => {});
         further.delete(conn);
       });
-      task(() => takeStreams(conn, false));
+      task(() => takeStreams(other, false));
     },
     say: (...frames) => status.push(...frames),
     tell(frame) {

@@ -52,6 +52,8 @@ const CROWDED = new SftpxError(
   "peer-busy",
   "Cannot accept sender: too many are coming in",
 );
+/** A sender that is there and brings nothing makes room for others after this long, ms. */
+const IDLE_MS = 600_000;
 /** How long a peer that is turned away may take to hear why, ms. */
 const REFUSAL_MS = 1000;
 
@@ -112,12 +114,15 @@ export function reception(deps: ReceptionDeps): Behavior<ReceptionMessage> {
   };
 
   /** Makes room for one more session, if there is any to be had. */
-  const makeRoom = (): boolean => {
+  const makeRoom = (cx: Context<ReceptionMessage>): boolean => {
     if (sessions.size - leaving.size < deps.maxSessions) return true;
-    const away = [...sessions.values()]
-      .filter((one) => one.awaySince !== undefined && !leaving.has(one))
+    const staying = [...sessions.values()].filter((one) => !leaving.has(one));
+    const away = staying.filter(({ awaySince }) => awaySince !== undefined)
       .toSorted((a, b) => (a.awaySince ?? 0) - (b.awaySince ?? 0));
-    const oldest = away[0];
+    const idle = staying
+      .filter(({ progressAt }) => cx.clock.now() - progressAt >= IDLE_MS)
+      .toSorted((a, b) => a.progressAt - b.progressAt);
+    const oldest = away[0] ?? idle[0];
     if (oldest === undefined) return false;
     leaving.add(oldest);
     oldest.leave();
@@ -125,7 +130,7 @@ export function reception(deps: ReceptionDeps): Behavior<ReceptionMessage> {
   };
 
   const open = (link: ReceiveLink, cx: Context<ReceptionMessage>): void => {
-    if (!makeRoom()) {
+    if (!makeRoom(cx)) {
       const reason =
         `Cannot accept sender: ${deps.maxSessions} transfers are under way`;
       return refuse(link, new SftpxError("peer-busy", reason), cx);

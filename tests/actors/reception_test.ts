@@ -20,6 +20,7 @@ import { ADDRESS, FINGERPRINT, TOKEN } from "./pair.ts";
 interface FakeSession extends ReceiveSession {
   readonly taken: ReceiveLink[];
   awaySince: number | undefined;
+  progressAt: number;
   isThere: boolean;
   left: boolean;
   finish(result: ReceiveOutcome | SftpxError): void;
@@ -32,6 +33,7 @@ function fakeSession(first: ReceiveLink): FakeSession {
     hex: first.hello.session.toHex(),
     life: first.hello.life.toHex(),
     awaySince: undefined,
+    progressAt: 0,
     isThere: true,
     left: false,
     taken: [first],
@@ -260,6 +262,27 @@ Deno.test("reception: over the limit the session whose sender is away longest gi
     await greet(3);
     assertEquals([one.left, two.left], [false, true]);
     assertEquals(sessions.length, 3);
+  }, { maxSessions: 2 });
+});
+
+Deno.test("reception: over the limit one that is there and long brings nothing gives way, when none is away", async () => {
+  await withReception(async ({ greet, sessions, clock }) => {
+    await greet(1);
+    await greet(2);
+    const [one, two] = sessions;
+    assert(one && two);
+    await clock.advance(700_000);
+    one.progressAt = clock.now() - 599_000;
+    two.progressAt = clock.now() - 601_000;
+    await greet(3);
+    assertEquals([one.left, two.left], [false, true]);
+    two.finish(new SftpxError("cancelled", "others need the room"));
+    await settle();
+    for (const session of sessions.slice(2)) session.progressAt = clock.now();
+    const { control } = await greet(4);
+    const answer = await control.read();
+    assertEquals(answer?.type === "refuse" && answer.code, "peer-busy");
+    assert(!one.left);
   }, { maxSessions: 2 });
 });
 

@@ -74,19 +74,25 @@ export async function listTree(dir: string): Promise<string[]> {
   const look = async (path: string): Promise<void> => {
     for await (const { name } of Deno.readDir(`${dir}/${path}`)) {
       const at = path === "" ? name : `${path}/${name}`;
-      const info = await Deno.lstat(`${dir}/${at}`);
-      const mode = ((info.mode ?? 0) & 0o7777).toString(8);
-      if (info.isSymlink) {
-        lines.push(`${at} -> ${await Deno.readLink(`${dir}/${at}`)}`);
-      } else if (info.isDirectory) {
-        lines.push(`${at}/ ${mode}`);
-        await look(at);
-      } else {
-        const bytes = await Deno.readFile(`${dir}/${at}`);
-        const digest = blake3(bytes).toHex().slice(0, 16);
-        const time = info.mtime?.getTime();
-        lines.push(`${at} ${mode} ${bytes.length} ${digest} ${time}`);
-      }
+      await note(at).catch((error) => {
+        // A session that ends takes its lock and its parts with it meanwhile.
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
+      });
+    }
+  };
+  const note = async (at: string): Promise<void> => {
+    const info = await Deno.lstat(`${dir}/${at}`);
+    const mode = ((info.mode ?? 0) & 0o7777).toString(8);
+    if (info.isSymlink) {
+      lines.push(`${at} -> ${await Deno.readLink(`${dir}/${at}`)}`);
+    } else if (info.isDirectory) {
+      lines.push(`${at}/ ${mode}`);
+      await look(at);
+    } else {
+      const bytes = await Deno.readFile(`${dir}/${at}`);
+      const digest = blake3(bytes).toHex().slice(0, 16);
+      const time = info.mtime?.getTime();
+      lines.push(`${at} ${mode} ${bytes.length} ${digest} ${time}`);
     }
   };
   await look("");

@@ -189,12 +189,16 @@ Deno.test("S14 what comes before the offer was accepted is not read, and makes n
   await using box = await sandbox({}, {
     limits: { offerMs: 600, quietMs: 30_000 },
   });
+  {
+    await using stranger = await box.dial();
+    await stranger.manifest(announce(0, textFile("early", TEXT)));
+    assertEquals((await stranger.ended()).code, "protocol");
+  }
   await using sender = await box.dial();
-  const lane = await sender.open();
-  await sender.manifest(announce(0, textFile("early", TEXT)));
-  await lane.write(textChunk(0, TEXT));
   await sender.control.say(await sender.hello());
   assertEquals((await sender.control.hear())?.type, "welcome");
+  await sender.manifest(announce(0, textFile("early", TEXT)));
+  const lane = await sender.open();
   await lane.write(textChunk(0, TEXT));
   assertEquals((await sender.ended()).code, "none");
   assertEquals(
