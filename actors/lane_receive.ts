@@ -93,6 +93,7 @@ export async function receiveLane(
       );
     }
     const room = await deps.rooms.take(length, signal);
+    const capacity = room.bytes.length; // 0 once its buffer has moved
     let back: Uint8Array<ArrayBuffer> | undefined;
     let checked: readonly CheckedChunk[];
     try {
@@ -104,7 +105,7 @@ export async function receiveLane(
       signal.throwIfAborted();
       const taken = await takeFrame(deps, body, count);
       const { buffer, byteOffset } = taken.bytes;
-      back = new Uint8Array(buffer, byteOffset, room.bytes.length);
+      back = new Uint8Array(buffer, byteOffset, capacity);
       checked = taken.checked;
     } finally {
       room.release(back);

@@ -95,7 +95,9 @@ async function send(
       value: Uint8Array.fromHex(fingerprint),
     }],
   };
-  const conn = await Deno.connectQuic(options as Deno.ConnectQuicOptions<false>);
+  const conn = await Deno.connectQuic(
+    options as Deno.ConnectQuicOptions<false>,
+  );
   tell({ type: "connected", handshakeMs: performance.now() - began });
   const blocks = Math.ceil(bytes / BLOCK_BYTES);
   let next = 0;

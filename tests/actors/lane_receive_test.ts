@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { createRooms } from "../../actors/rooms.ts";
+import { createRooms, type Rooms } from "../../actors/rooms.ts";
 import {
   type CheckedChunk,
   receiveLane,
@@ -68,7 +68,11 @@ interface Outcome {
 /** What a lane makes of these bytes, and then the end. */
 async function hear(
   bytes: Uint8Array,
-  options: { target?: Target; judge?: () => "take" | "drop" } = {},
+  options: {
+    target?: Target;
+    judge?: () => "take" | "drop";
+    rooms?: Rooms;
+  } = {},
 ): Promise<Outcome> {
   const written: number[] = [];
   const checked: CheckedChunk[] = [];
@@ -88,7 +92,7 @@ async function hear(
     await receiveLane({
       stream: pipe.receive,
       pool,
-      rooms: createRooms(1 << 24),
+      rooms: options.rooms ?? createRooms(1 << 24),
       judge: options.judge ?? (() => "take"),
       target: (index) => index === 0 ? target : undefined,
       maxBody: () => CHUNK * 2,
@@ -247,6 +251,31 @@ Deno.test("receive lane: what the disk refuses ends the lane with its reason", a
   };
   const { error } = await hear(frame({ payload: noise(8) }), { target });
   assertEquals(error?.code, "local-io");
+});
+
+Deno.test("receive lane: a room is given back whole, though its buffer moved", async () => {
+  const rooms = createRooms(1 << 24);
+  const taken: number[] = [];
+  const back: (number | undefined)[] = [];
+  const one = frame({ payload: noise(8) });
+  const { error } = await hear(new Uint8Array([...one, ...one, ...one]), {
+    rooms: {
+      async take(length, signal) {
+        const { bytes, release } = await rooms.take(length, signal);
+        taken.push(bytes.length);
+        return {
+          bytes,
+          release(bytes) {
+            back.push(bytes?.length);
+            release(bytes);
+          },
+        };
+      },
+    },
+  });
+  assertEquals(error, undefined);
+  assertEquals(taken.length, 3);
+  assertEquals(back, taken);
 });
 
 Deno.test("receive lane: one that is stopped takes no further frame", async () => {
