@@ -168,15 +168,19 @@ async function answer(
   clock: Clock,
   signal: AbortSignal,
 ): Promise<ControlFrame> {
-  const frame = await bounded(control.read(), clock, signal);
-  if (frame === undefined) {
-    throw new SftpxError(
-      "connection-lost",
-      `Cannot hear ${conn.remote}: it ended the conversation`,
-    );
+  for (;;) {
+    const frame = await bounded(control.read(), clock, signal);
+    if (frame === undefined) {
+      throw new SftpxError(
+        "connection-lost",
+        `Cannot hear ${conn.remote}: it ended the conversation`,
+      );
+    }
+    if (frame.type === "refuse") throw new SftpxError(frame.code, frame.reason);
+    if (frame.type !== "ping") return frame;
+    // Another process says that it is us: we are there, too.
+    await control.write({ type: "pong", id: frame.id });
   }
-  if (frame.type === "refuse") throw new SftpxError(frame.code, frame.reason);
-  return frame;
 }
 
 function unexpected({ type }: ControlFrame): SftpxError {

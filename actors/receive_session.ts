@@ -287,6 +287,7 @@ export function startReceiveSession(
     },
     leave: () => own.abort(),
     async probe(signal) {
+      if (waiting !== undefined) return true; // it has only just come
       try {
         return await ask<ReceiveSchedulerMessage, boolean>(
           scheduler,

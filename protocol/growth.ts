@@ -130,7 +130,8 @@ export function createGrowth({ max, mayTryBbr }: GrowthOptions): Growth {
     const { rttMs, usualRttMs = rttMs, pendingBytes, connections } = sample;
     const isSettled = rate <= lastRate * SETTLED;
     const window = connections * CONNECTION_WINDOW_BYTES;
-    return rate > 0 && mayTryBbr && !usesBbr && connections < max && isSettled &&
+    return rate > 0 && mayTryBbr && !usesBbr && connections < max &&
+      isSettled &&
       rttMs >= LONG_MS && rate * rttMs < window * LITTLE &&
       usualRttMs <= rttMs * QUEUE + QUEUE_MS &&
       pendingBytes > rate * BBR_WORTH_MS;

@@ -6,7 +6,7 @@ const SLOWLY = { args: ["--limit-rate", "6M"] };
 Deno.test("the same send started twice: one goes on, the other says why it does not", async () => {
   await using ends = await openEnds({ "a": 14 * MIB, "b/c": "text" });
   const receiver = await ends.recv();
-  const first = ends.send(SLOWLY);
+  const first = ends.send({ args: ["--limit-rate", "2M"] });
   await reached(first, MIB);
   const second = ends.send();
   assertEquals((await second.status).code, 4);
