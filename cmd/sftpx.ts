@@ -71,6 +71,10 @@ export async function main(
       signal,
       ...(log && { log }),
     };
+    if (asked.command !== "init") {
+      const { keepHeapSmall } = await import("./heap.ts");
+      keepHeapSmall();
+    }
     switch (asked.command) {
       case "init": {
         const { init } = await import("./init.ts");
