@@ -81,7 +81,7 @@ export interface ReceiveSchedulerDeps {
 }
 
 /** Entries that may be open at a time. */
-export const WINDOW = 8192;
+export const WINDOW = 4096;
 /** Lanes that a sender may open on one connection. */
 export const MAX_LANES = 64;
 /** A frame is as large as its chunk and its header, or a pack; bytes. */

@@ -42,8 +42,6 @@ export interface Incoming {
   readonly slot: number;
   /** Chunks that are in the part, verified. */
   readonly written: ReadonlyRangeSet;
-  /** Bytes of disk that are reserved for it. */
-  readonly reserved: number;
   /** Writes a chunk that was verified. One that is there already is left alone. */
   write(chunk: number, bytes: Uint8Array): Promise<void>;
   /** Takes a chunk that was found as right, if that is the digest that was offered. */
@@ -185,9 +183,6 @@ export function incoming(
     path,
     slot,
     written,
-    get reserved() {
-      return reserved;
-    },
     async write(chunk, bytes) {
       if (isEnded || written.has(chunk)) return; // nobody waits for it any more
       const pending = writing.get(chunk);
