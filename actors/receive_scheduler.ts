@@ -68,6 +68,8 @@ export interface ReceiveSchedulerDeps {
   readonly digest: Digest;
   readonly pool: HashPool;
   readonly randomBytes: RandomBytes;
+  /** A number that no run of this session had, in whatever life of ours. */
+  readonly nextRun: () => number;
   readonly maxFiles: number;
   readonly maxSize: number;
   readonly emit: EventSink;
@@ -141,15 +143,21 @@ export function receiveScheduler(
       pool: deps.pool,
       rooms,
       judge: (record) => rules.heardRecord(record),
-      target: (index) => deps.desk.current?.target(index),
+      target(index) {
+        const desk = deps.desk.current; // of an older run while the next one begins
+        return desk?.run === run?.number ? desk?.target(index) : undefined;
+      },
       maxBody: () =>
         Math.max(deps.desk.current?.largestChunk ?? 0, PACK_BYTES) +
         FRAME_SLACK,
       checked: async (chunks) => {
         tallies.checked(chunks);
         if (run === undefined) return;
+        const { number } = run;
+        const ours = chunks.filter(({ run }) => run === number);
+        if (ours.length === 0) return; // of a connection that is gone
         await deps.verifier.send(
-          { type: "checked", run: run.number, chunks },
+          { type: "checked", run: number, chunks: ours },
           cx.signal,
         );
       },
@@ -186,7 +194,7 @@ export function receiveScheduler(
     if (!goesOn) {
       await deps.admit(frame.totalBytes);
       const { checksum, fresh, b3sum } = frame;
-      const number = epochs;
+      const number = deps.nextRun();
       run = receiveRun(number, rules, deps.digest);
       counts?.begin();
       await deps.verifier.send(
