@@ -44,7 +44,10 @@ const DENO = Deno.execPath();
 /** As the tasks in deno.json have it: garbage is collected sooner. */
 const FLAGS = "--v8-flags=--max-semi-space-size=4,--heap-growing-percent=60";
 const SFTPX = [DENO, "run", "-A", FLAGS, `${ROOT}cmd/sftpx.ts`];
-const COPY = [DENO, "run", "-A", "--unstable-net", `${ROOT}bench/quic_copy.ts`];
+const COPY = {
+  quic: [DENO, "run", "-A", "--unstable-net", `${ROOT}bench/quic_copy.ts`],
+  tls: [DENO, "run", "-A", `${ROOT}bench/tls_copy.ts`],
+} as const;
 
 /** Makes certificate and token. */
 export async function preparePlace(folder: string): Promise<Place> {
@@ -81,17 +84,18 @@ export async function transfer(options: TransferOptions): Promise<Transfer> {
   return await outcome(receiver, sender, began, isTold);
 }
 
-/** Copies `bytes` from memory to memory over plain QUIC, in two processes. */
+/** Copies `bytes` from memory to memory over plain QUIC or TLS, in two processes. */
 export async function plainCopy(
   bytes: number,
   limitMs: number,
+  by: keyof typeof COPY = "quic",
 ): Promise<Transfer & { readonly handshakeMs: number }> {
-  const receiver = startWatched({ command: [...COPY, "receive"], limitMs });
+  const receiver = startWatched({ command: [...COPY[by], "receive"], limitMs });
   const { event } = await receiver.mark("listening");
   const began = performance.now();
   const sender = startWatched({
     command: [
-      ...COPY,
+      ...COPY[by],
       "send",
       `${event["port"]}`,
       `${event["fingerprint"]}`,
