@@ -53,6 +53,12 @@ export interface LaneGroup {
   done(lane: number): void;
   /** Ends its lanes; the connection stays. */
   stop(): void;
+  /** Takes no more leases until `wake`; returns those that no lane has begun. */
+  rest(): readonly Work[];
+  /** Takes leases again. */
+  wake(): void;
+  /** True when no lane has anything to do. */
+  readonly isIdle: boolean;
   /** Forgets leases that are of no interest any more. */
   prune(isDone: (work: Work) => boolean): void;
   /** All that was given and not pruned: it may be lost with the connection. */
@@ -76,6 +82,7 @@ export function laneGroup(options: LaneGroupOptions): LaneGroup {
   const signal = AbortSignal.any([options.signal, own.signal]);
   const lanes: Lane[] = [];
   let given: Work[] = [];
+  let isResting = false;
 
   const open = (): Lane => {
     const number = lanes.length;
@@ -120,7 +127,7 @@ export function laneGroup(options: LaneGroupOptions): LaneGroup {
       return given;
     },
     get load() {
-      if (signal.aborted) return Infinity;
+      if (signal.aborted || isResting) return Infinity;
       const least = idlest()?.leases ?? 0;
       if (least > 0 && lanes.length < options.lanes) return 0;
       return least < LANE_LEASES ? least : Infinity;
@@ -140,6 +147,24 @@ export function laneGroup(options: LaneGroupOptions): LaneGroup {
       if (lane !== undefined) lane.leases--;
     },
     stop: () => own.abort(),
+    rest() {
+      isResting = true;
+      const unbegun: Work[] = [];
+      for (const lane of lanes) {
+        for (; lane.inbox.size > 0; lane.leases--) {
+          unbegun.push(...lane.inbox.take());
+        }
+      }
+      const taken = new Set(unbegun);
+      given = given.filter((work) => !taken.has(work));
+      return unbegun;
+    },
+    wake() {
+      isResting = false;
+    },
+    get isIdle() {
+      return lanes.every(({ leases }) => leases === 0);
+    },
     prune(isDone) {
       given = given.filter((work) => !isDone(work));
     },

@@ -67,7 +67,7 @@ const MAX_FURTHER = 15;
 const MAX_STREAMS = 80;
 
 /** How often a sender hears from us, ms: it takes silence for a sign. */
-const BEAT_MS = 500;
+const BEAT_MS = 100;
 
 /**
  * Starts to read a connection's control stream.

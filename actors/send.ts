@@ -86,12 +86,14 @@ export interface SendInside {
   readonly endpoints?: EndpointPool;
   readonly quic?: QuicOptions;
   readonly tls?: TlsOptions;
+  /** Where the receiver is over TCP, if that is not its own port. */
+  readonly tcpPort?: number;
 }
 
 /** As {@linkcode send}, for tests. */
 export async function sendInside(
   options: SendOptions,
-  { endpoints = endpointPool(), quic = {}, tls = {} }: SendInside,
+  { endpoints = endpointPool(), quic = {}, tls = {}, tcpPort }: SendInside,
 ): Promise<SendResult> {
   const settings = { ...DEFAULT_SEND_OPTIONS, ...options };
   const { to, resumeDir, lanes, connections, giveUpAfterMs } = settings;
@@ -113,6 +115,7 @@ export async function sendInside(
     endpoints,
     quic,
     tls,
+    ...(tcpPort !== undefined && { tcpPort }),
     world,
     emit,
   });
@@ -126,6 +129,7 @@ export async function sendInside(
       address: to.address,
       dialer: dialers.cubic,
       bbrDialer: dialers.bbr,
+      ...(settings.carrier === "auto" && { bulkDialer: dialers.tcp }),
       congestion: settings.congestion,
       fingerprint: to.fingerprint,
       token: to.token,

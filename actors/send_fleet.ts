@@ -46,12 +46,18 @@ export interface FleetDeps {
 
 /** The connections of one epoch. */
 export interface Fleet {
+  /** The shortest round trip of late, ms; `undefined` when none is known. */
+  readonly rttMs: number | undefined;
   /** Takes the receiver's answer to a ping. */
   pong(id: number): void;
   /** Takes what the receiver has had over the network so far, bytes. */
   received(bytes: number): void;
-  /** Looks whether more or fewer connections are called for; some times a second. */
-  look(run: SendRun): void;
+  /**
+   * Looks whether more or fewer connections are called for; some times a second.
+   *
+   * @param isResting True while chunks go otherwise: then nothing can be learnt.
+   */
+  look(run: SendRun, isResting: boolean): void;
   /** Puts a further connection to use. */
   joined(message: Joined): void;
   /** One was lost: what it had goes again. */
@@ -79,7 +85,7 @@ export function createFleet(
   let congestion: "cubic" | "bbr" = deps.congestion === "bbr" ? "bbr" : "cubic";
   const pace = createPace(deps.pacer, clock);
   const sentAt = new Map<number, number>();
-  const trips: number[] = [];
+  const trips = [wire.link.tripMs];
   let pings = 0;
   let pingedAt = -Infinity;
   let numbers = 0;
@@ -116,6 +122,9 @@ export function createFleet(
   };
 
   return {
+    get rttMs() {
+      return shortest(trips);
+    },
     pong(id) {
       const at = sentAt.get(id);
       sentAt.delete(id);
@@ -127,13 +136,14 @@ export function createFleet(
       receivedBytes = bytes;
       if (congestion === "bbr") pace(bytes);
     },
-    look(run) {
+    look(run, isResting) {
       measure();
       wire.prune((work) => run.ledger.missing(work).length === 0);
+      if (isResting) return;
       const verdict = growth.sample({
         nowMs: clock.now(),
         receivedBytes,
-        rttMs: trips.length === 0 ? undefined : Math.min(...trips),
+        rttMs: shortest(trips),
         usualRttMs: quartile(trips),
         connections: wire.connections,
         pendingBytes: run.ledger.totals.found - run.ledger.totals.durable,
@@ -163,6 +173,10 @@ export function createFleet(
     },
     gone: again,
   };
+}
+
+function shortest(values: readonly number[]): number | undefined {
+  return values.length === 0 ? undefined : Math.min(...values);
 }
 
 /**

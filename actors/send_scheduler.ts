@@ -18,6 +18,7 @@ import { sameDigest } from "../protocol/digests.ts";
 import { createSemaphore } from "../core/semaphore.ts";
 import { senderRules } from "../protocol/session.ts";
 import { refreshed, type SourceFileEntry } from "../store/source.ts";
+import type { Conn } from "../transport/transport.ts";
 import type { HashPool } from "../workers/hash_pool.ts";
 import type { ChunkerMessage, Found } from "./chunker.ts";
 import type { Connected } from "./connection.ts";
@@ -29,6 +30,7 @@ import {
   type FleetDeps,
   type Joined,
 } from "./send_fleet.ts";
+import { BULK_LANES, type BulkLanes, createBulkLanes } from "./send_bulk.ts";
 import { type SendReport, sendReport } from "./send_report.ts";
 import { type Failure, type SendRun, sendRun } from "./send_run.ts";
 import type { StatusFrame } from "../protocol/status.ts";
@@ -81,6 +83,10 @@ export interface SendSchedulerDeps {
   readonly connections: number;
   readonly congestion: CongestionChoice;
   readonly dialMore: FleetDeps["dialMore"];
+  /** Dials the receiver over TCP, for bulk beside QUIC; `undefined` when that is not wanted. */
+  readonly dialBulk:
+    | ((connection: number, signal: AbortSignal) => Promise<Conn>)
+    | undefined;
   readonly chunkSize: (size: number) => number;
   readonly emit: EventSink;
   /** Told whenever something became durable. */
@@ -94,6 +100,8 @@ export interface SendSchedulerDeps {
 const TICK_MS = 250;
 /** Chunks of one lease, bytes: few messages, and no long tail on one lane. */
 const LEASE_BYTES = 4 * 1024 * 1024;
+/** The same, while another way is looked for, bytes. */
+const SHORT_LEASE_BYTES = 1024 * 1024;
 /** How long the receiver may take to hear that we agree, ms. */
 const GOODBYE_MS = 3000;
 
@@ -109,6 +117,7 @@ export function sendScheduler(
   let wire: Wire | undefined;
   let epochs = 0;
   let fleet: Fleet | undefined;
+  let bulk: BulkLanes | undefined;
   let reports: SendReport | undefined;
   let receipt: Extract<ControlFrame, { type: "receipt" }> | undefined;
 
@@ -144,6 +153,17 @@ export function sendScheduler(
     const limiter = bothLimit(deps.limiter, pacer);
     const { ledger, wrote } = current;
     wire = openWire(cx, ++epochs, link, { ...deps, ledger, limiter, wrote });
+    const spawn: FleetDeps["spawn"] = (task) =>
+      cx.spawn(async (signal) => {
+        const joined = await task(signal);
+        if (joined !== undefined) await cx.self.send(joined, signal);
+      });
+    const mayBulk = deps.limiter === undefined && link.conn.carrier !== "tcp";
+    bulk = createBulkLanes(wire, {
+      dial: mayBulk ? deps.dialBulk : undefined,
+      lanes: BULK_LANES,
+      spawn,
+    }, cx.clock);
     fleet = createFleet(wire, {
       connections: deps.connections,
       // A rate that was asked for looks like a path that carries no more.
@@ -153,11 +173,7 @@ export function sendScheduler(
       pacer,
       dialMore: deps.dialMore,
       ping: (id) => say({ type: "ping", id }, cx),
-      spawn: (task) =>
-        cx.spawn(async (signal) => {
-          const joined = await task(signal);
-          if (joined !== undefined) await cx.self.send(joined, signal);
-        }),
+      spawn,
     }, cx.clock);
     run = current;
     current.setWindow(welcome.window);
@@ -182,8 +198,10 @@ export function sendScheduler(
 
   /** Gives leases while there are any and a lane has room. */
   const feed = (): void => {
+    if (run !== undefined) bulk?.look(run, fleet?.rttMs);
     while (run !== undefined && wire?.hasRoom()) {
-      const lease = run.plan.next(LEASE_BYTES);
+      const most = bulk?.isTrying ? SHORT_LEASE_BYTES : LEASE_BYTES;
+      const lease = run.plan.next(most);
       if (lease === undefined) return;
       wire.give(lease.items);
     }
@@ -257,7 +275,9 @@ export function sendScheduler(
   /** Hears what the fleet wants to know. */
   const hearStatus = (frames: readonly StatusFrame[]): void => {
     for (const frame of frames) {
-      if (frame.type === "progress") fleet?.received(frame.receivedBytes);
+      if (frame.type !== "progress") continue;
+      fleet?.received(frame.receivedBytes);
+      bulk?.received(frame.receivedBytes);
     }
   };
 
@@ -306,19 +326,24 @@ export function sendScheduler(
           wire?.announce(...run.looked(message.index, message.facts));
           return;
         case "joined":
-          if (message.epoch !== wire?.epoch) return message.conn.close();
-          fleet?.joined(message);
+          if (run === undefined || message.epoch !== wire?.epoch) {
+            return message.conn.close();
+          }
+          if (bulk?.isOurs(message.connection)) bulk.joined(message, run);
+          else fleet?.joined(message);
           feed();
           return;
         case "connection-gone":
           if (run === undefined || message.epoch !== wire?.epoch) return;
-          fleet?.gone(message.connection, run);
+          if (bulk?.isOurs(message.connection)) {
+            bulk.gone(message.connection, run);
+          } else fleet?.gone(message.connection, run);
           feed();
           return;
         case "tick":
           if (run !== undefined) {
             reports?.progress(run);
-            fleet?.look(run);
+            fleet?.look(run, bulk?.isUsed ?? false);
             feed();
           }
           cx.after(TICK_MS, { type: "tick" });
@@ -341,6 +366,7 @@ export function sendScheduler(
         return;
       case "pong":
         fleet?.pong(frame.id);
+        feed();
         return;
       case "resume":
         return;

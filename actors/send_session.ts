@@ -54,6 +54,8 @@ export interface SendSessionDeps {
   readonly dialer: Dialer;
   /** Dials for a connection that goes by BBR. @default {dialer} */
   readonly bbrDialer?: Dialer;
+  /** Dials over TCP, for bulk beside QUIC. @default {none} */
+  readonly bulkDialer?: Dialer;
   /** @default {"cubic"} */
   readonly congestion?: CongestionChoice;
   readonly fingerprint: Uint8Array;
@@ -94,7 +96,7 @@ export async function runSendSession(
   signal: AbortSignal,
 ): Promise<SendOutcome> {
   const { world, emit, address, session } = deps;
-  const { bbrDialer = deps.dialer, congestion = "cubic" } = deps;
+  const { bbrDialer = deps.dialer, congestion = "cubic", bulkDialer } = deps;
   const hex = session.toHex();
   const own = new AbortController();
   let outcome: SendOutcome | undefined;
@@ -142,12 +144,12 @@ export async function runSendSession(
     }
   };
 
-  const dialMore = async (
+  const dialBy = async (
+    dialer: Dialer,
     connection: number,
-    kind: "cubic" | "bbr",
     signal: AbortSignal,
   ): Promise<Conn> => {
-    const conn = await (kind === "bbr" ? bbrDialer : deps.dialer).dial(signal);
+    const conn = await dialer.dial(signal);
     try {
       const greeting = { ...deps, ...world, life, attempt };
       await greetAgain(conn, greeting, connection, signal);
@@ -201,7 +203,10 @@ export async function runSendSession(
         ...deps,
         session: hex,
         chunker: chunks,
-        dialMore,
+        dialMore: (connection, kind, signal) =>
+          dialBy(kind === "bbr" ? bbrDialer : deps.dialer, connection, signal),
+        dialBulk: bulkDialer &&
+          ((connection, signal) => dialBy(bulkDialer, connection, signal)),
         congestion,
         progress: () => supervisor.progress(),
         heard: () => heardAt = world.clock.now(),

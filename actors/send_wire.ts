@@ -39,6 +39,8 @@ export interface SendLink extends Link {
   readonly hello: Hello;
   readonly welcome: Welcome;
   readonly offer: Offer;
+  /** The shorter of the round trips that it took, ms. */
+  readonly tripMs: number;
 }
 
 /** What a wire tells the scheduler. Older epochs speak of connections that are gone. */
@@ -89,12 +91,18 @@ export interface Wire {
   give(items: readonly Work[]): void;
   /** Takes note that a lane has finished a lease. */
   done(connection: number, lane: number): void;
-  /** Adds the lanes of a further connection. */
-  join(connection: number, conn: Conn): void;
+  /** Adds the lanes of a further connection, as many as others have if nothing is said. */
+  join(connection: number, conn: Conn, lanes?: number): void;
   /** Ends a further connection; returns what may be lost with it. */
   drop(connection: number): readonly Work[];
   /** Ends the lanes of all connections but one; returns what may be lost with them. */
   leaveAllBut(connection: number): readonly Work[];
+  /** Gives no more to all connections but one; returns what they have not begun. */
+  restAllBut(connection: number): readonly Work[];
+  /** Gives to all connections again. */
+  wake(): void;
+  /** True when nothing is under way over connections that rest. */
+  readonly isResting: boolean;
   /** The further connection that came last; `undefined` when there is none. */
   readonly newest: number | undefined;
   /** Forgets leases that are of no interest any more. */
@@ -118,6 +126,7 @@ export function openWire(
   const queue = frameQueue();
   const lanes = Math.max(1, Math.min(deps.lanes, link.welcome.maxLanes));
   const groups = new Map<number, LaneGroup>();
+  const resting = new Set<LaneGroup>();
   const { conn, control } = link;
 
   /** Runs a task; what it suffers by the loss of its connection is not its failure. */
@@ -159,6 +168,7 @@ export function openWire(
   const addGroup = (
     connection: number,
     conn: Conn,
+    most: number,
     lost?: () => void,
   ): void => {
     const { ledger, pool, limiter, wrote } = deps;
@@ -171,7 +181,7 @@ export function openWire(
         wrote,
         connection,
         conn,
-        lanes,
+        lanes: Math.min(lanes, most),
         signal,
         task: (run) => task(run, lost),
         report: (connection, lane, report) =>
@@ -186,7 +196,7 @@ export function openWire(
     }
     return best;
   };
-  addGroup(0, conn);
+  addGroup(0, conn, lanes);
 
   return {
     epoch,
@@ -202,14 +212,14 @@ export function openWire(
     hasRoom: () => !signal.aborted && (idlest()?.load ?? Infinity) < Infinity,
     give: (items) => idlest()?.give(items),
     done: (connection, lane) => groups.get(connection)?.done(lane),
-    join(connection, conn) {
+    join(connection, conn, most = lanes) {
       let isTold = false;
       const lost = (): void => {
         if (isTold) return;
         isTold = true;
         task(() => say({ type: "connection-gone", epoch, connection }));
       };
-      addGroup(connection, conn, lost);
+      addGroup(connection, conn, most, lost);
       task(async () => {
         await conn.closed.catch(() => {});
         lost();
@@ -233,6 +243,22 @@ export function openWire(
         group.conn.close();
       }
       return left;
+    },
+    restAllBut(connection) {
+      const rest: Work[] = [];
+      for (const group of groups.values()) {
+        if (group.connection === connection) continue;
+        resting.add(group);
+        rest.push(...group.rest());
+      }
+      return rest;
+    },
+    wake() {
+      for (const group of resting) group.wake();
+      resting.clear();
+    },
+    get isResting() {
+      return [...resting].every(({ isIdle }) => isIdle);
     },
     prune(isDone) {
       for (const group of groups.values()) group.prune(isDone);
