@@ -57,8 +57,8 @@ export interface LaneGroup {
   rest(): readonly Work[];
   /** Takes leases again. */
   wake(): void;
-  /** True when no lane has anything to do. */
-  readonly isIdle: boolean;
+  /** Leases that its lanes hold. */
+  readonly leases: number;
   /** Forgets leases that are of no interest any more. */
   prune(isDone: (work: Work) => boolean): void;
   /** All that was given and not pruned: it may be lost with the connection. */
@@ -162,8 +162,8 @@ export function laneGroup(options: LaneGroupOptions): LaneGroup {
     wake() {
       isResting = false;
     },
-    get isIdle() {
-      return lanes.every(({ leases }) => leases === 0);
+    get leases() {
+      return lanes.reduce((sum, { leases }) => sum + leases, 0);
     },
     prune(isDone) {
       given = given.filter((work) => !isDone(work));

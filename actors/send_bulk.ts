@@ -31,8 +31,8 @@ export interface BulkDeps {
 export interface BulkLanes {
   /** True while all chunks go over it. */
   readonly isUsed: boolean;
-  /** True while it is dialed: what is given to other lanes now should be little. */
-  readonly isTrying: boolean;
+  /** True while it is about to stand: what is given to other lanes now should be little. */
+  readonly holdsBack: boolean;
   /** Tells whether a connection is ours. */
   isOurs(connection: number): boolean;
   /** Takes what the receiver has had over the network so far, bytes. */
@@ -87,8 +87,8 @@ export function createBulkLanes(
     get isUsed() {
       return isThere && bulk.isUsed;
     },
-    get isTrying() {
-      return bulk.isTrying;
+    get holdsBack() {
+      return bulk.holdsBack(clock.now());
     },
     isOurs: (connection) => connection >= FIRST,
     received(bytes) {

@@ -100,8 +100,9 @@ export interface SendSchedulerDeps {
 const TICK_MS = 250;
 /** Chunks of one lease, bytes: few messages, and no long tail on one lane. */
 const LEASE_BYTES = 4 * 1024 * 1024;
-/** The same, while another way is looked for, bytes. */
+/** The same, and how many there are, while a faster way is about to stand. */
 const SHORT_LEASE_BYTES = 1024 * 1024;
+const FEW_LEASES = 4;
 /** How long the receiver may take to hear that we agree, ms. */
 const GOODBYE_MS = 3000;
 
@@ -200,8 +201,10 @@ export function sendScheduler(
   const feed = (): void => {
     if (run !== undefined) bulk?.look(run, fleet?.rttMs);
     while (run !== undefined && wire?.hasRoom()) {
-      const most = bulk?.isTrying ? SHORT_LEASE_BYTES : LEASE_BYTES;
-      const lease = run.plan.next(most);
+      if (bulk?.holdsBack && wire.leases >= FEW_LEASES) return;
+      const lease = run.plan.next(
+        bulk?.holdsBack ? SHORT_LEASE_BYTES : LEASE_BYTES,
+      );
       if (lease === undefined) return;
       wire.give(lease.items);
     }

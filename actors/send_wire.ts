@@ -85,6 +85,8 @@ export interface Wire {
   readonly connections: number;
   /** Puts frames on the manifest stream. */
   announce(...frames: Uint8Array[]): void;
+  /** Leases that were given and are not finished. */
+  readonly leases: number;
   /** True when a lane has room for a lease. */
   hasRoom(): boolean;
   /** Gives a lease to the lane that has least to do. */
@@ -209,6 +211,11 @@ export function openWire(
       return last === 0 ? undefined : last;
     },
     announce: (...frames) => queue.push(...frames),
+    get leases() {
+      let sum = 0;
+      for (const { leases } of groups.values()) sum += leases;
+      return sum;
+    },
     hasRoom: () => !signal.aborted && (idlest()?.load ?? Infinity) < Infinity,
     give: (items) => idlest()?.give(items),
     done: (connection, lane) => groups.get(connection)?.done(lane),
@@ -258,7 +265,7 @@ export function openWire(
       resting.clear();
     },
     get isResting() {
-      return [...resting].every(({ isIdle }) => isIdle);
+      return [...resting].every(({ leases }) => leases === 0);
     },
     prune(isDone) {
       for (const group of groups.values()) group.prune(isDone);

@@ -45,8 +45,8 @@ export interface Bulk {
   lost(nowMs: number): void;
   /** True while chunks go over TCP alone. */
   readonly isUsed: boolean;
-  /** True from a try until it stands or fails. */
-  readonly isTrying: boolean;
+  /** True while what is tried may stand in a moment: what is given to others now, they have to finish. */
+  holdsBack(nowMs: number): boolean;
 }
 
 /** No path that is longer is tried, ms: QUIC fills those too, and loses less to loss. */
@@ -69,6 +69,8 @@ const SLOW = 0.25;
 const WINDOW_MS = 1000;
 /** TCP that brings nothing for so long stands still, ms. */
 const STILL_MS = 2000;
+/** A dial that takes longer is not waited for, ms. */
+const MOMENT_MS = 200;
 /** After a try that failed the next one waits, ms; then twice as long. */
 const PAUSE_MS = 10_000;
 
@@ -80,7 +82,7 @@ interface Mark {
 
 type State =
   | { readonly is: "quic"; from: Mark | undefined }
-  | { readonly is: "trying" }
+  | { readonly is: "trying"; readonly sinceMs: number }
   | {
     readonly is: "tcp";
     /** When what QUIC had on its way was through. */
@@ -129,7 +131,7 @@ export function createBulk(): Bulk {
     if (ms < notBeforeMs || pendingBytes < WORTH_BYTES) return "keep";
     if (!isNear && (!isShown || pendingBytes < rate * WORTH_MS)) return "keep";
     if (isNear) base = Math.max(base, rate);
-    state = { is: "trying" };
+    state = { is: "trying", sinceMs: ms };
     return "try";
   };
   const byTcp = (
@@ -173,9 +175,8 @@ export function createBulk(): Bulk {
     get isUsed() {
       return state.is === "tcp";
     },
-    get isTrying() {
-      return state.is === "trying";
-    },
+    holdsBack: (nowMs) =>
+      state.is === "trying" && isNear && nowMs - state.sinceMs < MOMENT_MS,
     sample(now) {
       switch (state.is) {
         case "quic":
