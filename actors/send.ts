@@ -8,6 +8,7 @@ import type { TransferEvent } from "../core/events.ts";
 import { createRateLimiter } from "../core/rate.ts";
 import type { Digest } from "../crypto/digest.ts";
 import { MAX_CHUNK_BYTES, MIN_CHUNK_BYTES } from "../protocol/entry.ts";
+import type { BulkOptions } from "../protocol/bulk.ts";
 import { parseAddress } from "../protocol/address.ts";
 import { absolute, fileIn } from "../store/own_path.ts";
 import {
@@ -88,12 +89,15 @@ export interface SendInside {
   readonly tls?: TlsOptions;
   /** Where the receiver is over TCP, if that is not its own port. */
   readonly tcpPort?: number;
+  /** When chunks go over TCP beside QUIC. */
+  readonly bulk?: BulkOptions;
 }
 
 /** As {@linkcode send}, for tests. */
 export async function sendInside(
   options: SendOptions,
-  { endpoints = endpointPool(), quic = {}, tls = {}, tcpPort }: SendInside,
+  { endpoints = endpointPool(), quic = {}, tls = {}, tcpPort, bulk }:
+    SendInside,
 ): Promise<SendResult> {
   const settings = { ...DEFAULT_SEND_OPTIONS, ...options };
   const { to, resumeDir, lanes, connections, giveUpAfterMs } = settings;
@@ -130,6 +134,7 @@ export async function sendInside(
       dialer: dialers.cubic,
       bbrDialer: dialers.bbr,
       ...(settings.carrier === "auto" && { bulkDialer: dialers.tcp }),
+      ...(bulk && { bulk }),
       congestion: settings.congestion,
       fingerprint: to.fingerprint,
       token: to.token,
