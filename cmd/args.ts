@@ -18,11 +18,13 @@ import {
   type Values,
   wordsOf,
 } from "./settings.ts";
+import { ROUTER_COMMAND, type RouterAsked } from "./router_args.ts";
 import { COMMON, INIT, RECV, SEND } from "./tables.ts";
 import { lowered } from "./words.ts";
 
 /** What was asked for. */
 export type Asked =
+  | RouterAsked
   | { readonly command: "init"; readonly flags: Flags<typeof INIT> }
   | { readonly command: "recv"; readonly flags: Flags<typeof RECV> }
   | {
@@ -97,6 +99,7 @@ const HELP: Readonly<Record<string, string>> = {
   init: "sftpx init --help",
   recv: "sftpx recv --help",
   send: "sftpx send --help",
+  router: "sftpx router --help",
 };
 
 const init = command(
@@ -159,7 +162,7 @@ const send = command(
   },
 );
 
-const COMMANDS = or(init, recv, send);
+const COMMANDS = or(init, recv, send, ROUTER_COMMAND);
 
 function general(): ReturnType<typeof parserOf<typeof COMMON>> {
   return group("Output", parserOf(COMMON));

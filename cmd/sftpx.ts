@@ -86,6 +86,11 @@ export async function main(
         code = await recv(settled(RECV, asked.flags, given), surroundings);
         break;
       }
+      case "router": {
+        const { router } = await import("./router.ts");
+        code = await router(asked, given, surroundings);
+        break;
+      }
       case "send": {
         const { send } = await import("./send.ts");
         const flags = settled(SEND, asked.flags, given);

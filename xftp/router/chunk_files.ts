@@ -53,6 +53,11 @@ export interface ChunkFiles {
 /** How a file that is being written is called. */
 const PART = /^upload-[0-9a-f]{16}\.part$/;
 
+/** Whether a file of this name can be one of ours: a chunk, or part of one. */
+export function isChunkName(name: string): boolean {
+  return PART.test(name) || /^[\w-]{22}==$/.test(name);
+}
+
 /**
  * Opens a folder of chunks, and makes it for its owner if it is not there.
  *

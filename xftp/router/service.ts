@@ -15,6 +15,7 @@ import { createRouter, type RouterPolicy } from "./core.ts";
 import { expireChunks, keepExpiring } from "./expiry.ts";
 import { openFront, type TlsCredentials } from "./front.ts";
 import type { LoadedIdentity } from "./identity.ts";
+import { lockRouter } from "./lock.ts";
 import { openLogFile } from "./log_file.ts";
 import { type MetricsPort, openMetricsPort } from "./metrics_port.ts";
 import { createRecords } from "./records.ts";
@@ -39,6 +40,8 @@ export interface RouterOptions {
   readonly port: number;
   /** The folder of the chunks. */
   readonly filesDir: string;
+  /** A file that keeps other routers away from these places. */
+  readonly lock?: string;
   /** The store's log; without, all is forgotten when the router stops. */
   readonly storeLog?: string;
   /** The most bytes that may be stored. */
@@ -117,6 +120,10 @@ export async function startRouter(
     options: RouterOptions,
     undo: (() => Promise<void>)[],
   ): Promise<RunningRouter> {
+    const lock = options.lock === undefined
+      ? undefined
+      : await lockRouter(options.lock);
+    undo.push(() => Promise.resolve(lock?.release()));
     const store = await openStore(options, undo);
     const stats = createStats(clock.wallMs());
     const stored = (): { count: number; bytes: number } => ({
@@ -185,6 +192,7 @@ export async function startRouter(
       if (options.stats !== undefined) {
         await saveStats(options.stats.backup, files);
       }
+      lock?.release();
       log.event("router.stopped", {});
     };
     return {

@@ -32,7 +32,7 @@ export interface RouterIdentity {
   /** DER: leaf, identity, and up to two others. */
   readonly certificates: readonly Uint8Array[];
   /** SHA-256 of the identity certificate. */
-  readonly keyHash: Uint8Array;
+  readonly keyHash: Uint8Array<ArrayBuffer>;
   /** The leaf's key. */
   readonly leafKey: PrivateKey;
 }
