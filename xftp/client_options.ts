@@ -57,6 +57,8 @@ export interface StoreResult {
   readonly recipients: readonly Description[];
   /** One for each recipient, with the same in it. */
   readonly links: readonly string[];
+  /** Of links that lead to a description on a router: they remove that one. */
+  readonly linkSenders: readonly Description[];
 }
 
 /** What is to be fetched, and whereto. */

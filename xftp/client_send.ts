@@ -124,8 +124,11 @@ export async function storeOnRouters(
       });
     try {
       const links: string[] = [];
+      const linkSenders: Description[] = [];
       for (const description of uploaded.recipients) {
-        links.push(await linkOf(description, { pool, randomBytes, signal }));
+        const made = await linkOf(description, { pool, randomBytes, signal });
+        links.push(made.link);
+        if (made.sender !== undefined) linkSenders.push(made.sender);
       }
       await state.remove();
       progress.done(
@@ -134,7 +137,7 @@ export async function storeOnRouters(
         0,
         new Uint8Array(uploaded.sender.digest).toHex(),
       );
-      return { name: source.name, ...uploaded, links };
+      return { name: source.name, ...uploaded, links, linkSenders };
     } catch (error) {
       await state.close();
       throw error;
@@ -152,12 +155,14 @@ async function linkOf(
     readonly randomBytes: StoreOptions["randomBytes"] & object;
     readonly signal: AbortSignal;
   },
-): Promise<string> {
+): Promise<{ link: string; sender?: Description }> {
   const link = formatLink(hostOf(description), description);
-  if (link.length <= LONG_LINK || description.chunks.length === 1) return link;
+  if (link.length <= LONG_LINK || description.chunks.length === 1) {
+    return { link };
+  }
   const text = new TextEncoder().encode(formatDescription(description));
   const header = encodeFileHeader({ name: "" });
-  const { recipients: [outer] } = await storeFile({
+  const { sender, recipients: [outer] } = await storeFile({
     header,
     content: contentOf(text),
     sizes: planChunks(payloadBytes(header, text.length)),
@@ -170,10 +175,8 @@ async function linkOf(
   });
   if (outer === undefined) throw new RangeError("Cannot make a link: no chunk");
   const digest = new Uint8Array(createHash("sha512").update(text).digest());
-  return formatLink(hostOf(outer), {
-    ...outer,
-    redirect: { size: text.length, digest },
-  });
+  const redirect = { size: text.length, digest };
+  return { link: formatLink(hostOf(outer), { ...outer, redirect }), sender };
 }
 
 function contentOf(bytes: Uint8Array): ReturnType<StoredSource["open"]> {
