@@ -59,9 +59,12 @@ export async function main(
       return 0;
     }
     const { readConfig, settled } = await import("./config.ts");
-    const given = await readConfig(io, ALL);
+    const { XFTP_ALL } = await import("./xftp_tables.ts");
+    const given = await readConfig(io, { ...ALL, ...XFTP_ALL });
     const style = settled(COMMON, asked.flags, given);
-    const role = asked.command === "send" ? "send" : "recv";
+    const isSending = asked.command === "send" ||
+      asked.command === "xftp" && asked.action === "send";
+    const role = isSending ? "send" : "recv";
     output = await createOutput(io, fullStyle(style), role);
     const log = await createLog(io, fullStyle(style));
     const surroundings: Surroundings = {
@@ -82,8 +85,14 @@ export async function main(
         break;
       }
       case "recv": {
-        const { recv } = await import("./recv.ts");
-        code = await recv(settled(RECV, asked.flags, given), surroundings);
+        const flags = settled(RECV, asked.flags, given);
+        if (asked.from === undefined) {
+          const { recv } = await import("./recv.ts");
+          code = await recv(flags, surroundings);
+        } else {
+          const { fetchStored } = await import("./xftp.ts");
+          code = await fetchStored(asked.from, flags, surroundings);
+        }
         break;
       }
       case "router": {
@@ -92,9 +101,19 @@ export async function main(
         break;
       }
       case "send": {
-        const { send } = await import("./send.ts");
         const flags = settled(SEND, asked.flags, given);
-        code = await send(asked.paths, flags, surroundings);
+        if (asked.flags.router === undefined) {
+          const { send } = await import("./send.ts");
+          code = await send(asked.paths, flags, surroundings);
+        } else {
+          const { store } = await import("./xftp.ts");
+          code = await store(asked.paths, flags, surroundings);
+        }
+        break;
+      }
+      case "xftp": {
+        const { xftp } = await import("./xftp.ts");
+        code = await xftp(asked, given, surroundings);
         break;
       }
     }
