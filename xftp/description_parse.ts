@@ -48,6 +48,9 @@ export async function parseDescription(
   });
 }
 
+/** Nobody stores a chunk more often. */
+const MAX_REPLICAS = 16;
+
 type Facts = Readonly<Record<string, unknown>>;
 
 /** What was said of a chunk so far, on whichever router. */
@@ -89,7 +92,9 @@ function chunksOf(
       const chunk = found.get(number) ??
         { size: undefined, digest: undefined, replicas: [] };
       found.set(number, chunk);
-      chunk.size = same(chunk.size, size, number, (a, b) => a === b);
+      // With a digest and without a size it has the usual one.
+      const said = size ?? (digest && (chunk.size ?? usual));
+      chunk.size = same(chunk.size, said, number, (a, b) => a === b);
       chunk.digest = same(
         chunk.digest,
         digest,
@@ -97,6 +102,11 @@ function chunksOf(
         (a, b) => a.toHex() === b.toHex(),
       );
       chunk.replicas.push({ router, id, key });
+      if (chunk.replicas.length > MAX_REPLICAS) {
+        throw badDescription(
+          `chunk ${number} is in more than ${MAX_REPLICAS} places`,
+        );
+      }
     }
   }
   return Array.from({ length: found.size }, (_, index) => {
