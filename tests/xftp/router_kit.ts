@@ -17,8 +17,11 @@ import {
   type KeyPair,
   makeKeyPair,
   type PrivateKey,
+  readPublicKey,
+  sharedSecret,
   sign,
 } from "../../xftp/keys.ts";
+import { secretbox } from "../../xftp/secretbox.ts";
 import { concatBytes } from "../../core/bytes.ts";
 import type { RawH2 } from "./raw_h2.ts";
 
@@ -32,7 +35,7 @@ export interface KitRouter extends RunningRouter, AsyncDisposable {
 /** Starts a router in a folder of its own, or in one that there was. */
 export async function kitRouter(
   more: Partial<RouterOptions> = {},
-  dir?: string,
+  dir: string | undefined = undefined,
 ): Promise<KitRouter> {
   const isNew = dir === undefined;
   const at = dir ?? await Deno.makeTempDir({ prefix: "sftpx-router-" });
@@ -289,4 +292,57 @@ export async function put(
     body: data,
   });
   return words;
+}
+
+/** Fetches a chunk as one of its recipients; what it is, or what the router says. */
+export async function get(
+  client: KitClient,
+  chunk: Pick<KitChunk, "recipient" | "recipientId">,
+): Promise<Uint8Array<ArrayBuffer> | string> {
+  const ours = makeKeyPair("x25519");
+  const got = await client.ask(
+    concatBytes(text("FGET "), short(ours.publicKey.der)),
+    { entity: chunk.recipientId, key: chunk.recipient.privateKey },
+  );
+  if (!got.words.startsWith("FILE ")) return got.words;
+  const theirs = readPublicKey(got.command.slice(6, 50));
+  const secret = sharedSecret(ours.privateKey, theirs);
+  const box = secretbox(secret, got.command.slice(50, 74));
+  const size = got.rest.length - 16;
+  const data = box.decrypt(got.rest.subarray(0, size));
+  if (box.finish().toHex() !== got.rest.subarray(size).toHex()) {
+    return "the tag is wrong";
+  }
+  return data;
+}
+
+/** Gives a command as the sender of a chunk. */
+export async function asSender(
+  client: KitClient,
+  chunk: KitChunk,
+  command: string | Uint8Array,
+): Promise<string> {
+  const { senderId: entity, sender: { privateKey: key } } = chunk;
+  return (await client.ask(command, { entity, key })).words;
+}
+
+/** Gives a command as the recipient of a chunk. */
+export async function asRecipient(
+  client: KitClient,
+  chunk: KitChunk,
+  command: string | Uint8Array,
+): Promise<string> {
+  const { recipientId: entity, recipient: { privateKey: key } } = chunk;
+  return (await client.ask(command, { entity, key })).words;
+}
+
+/** The command FADD, by hand. */
+export function fadd(
+  keys: readonly Uint8Array[],
+): Uint8Array<ArrayBuffer> {
+  return concatBytes(
+    text("FADD "),
+    Uint8Array.of(keys.length),
+    ...keys.map(short),
+  );
 }
