@@ -160,7 +160,7 @@ export async function xftpRecv(
   const { description, file } = await findDescription(io, from);
   const { yes, ...options } = flags;
   const { fetchFromRouters } = await import("../xftp/client_recv.ts");
-  const { place } = await fetchFromRouters({
+  const { places } = await fetchFromRouters({
     ...defined(options),
     description,
     signal,
@@ -168,7 +168,7 @@ export async function xftpRecv(
   }).catch((error) => {
     throw goOnHint(error, signal);
   });
-  if (place !== undefined) {
+  for (const place of places) {
     const path = `${options.uploadDir ?? "uploads"}/${place}`;
     output.data(path, { type: "file", path });
   }

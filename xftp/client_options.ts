@@ -88,8 +88,11 @@ export interface FetchOptions extends ClientOptions {
 
 /** What was fetched. */
 export interface FetchResult {
-  /** Where it is, below the upload directory; `undefined` if it was skipped. */
-  readonly place: string | undefined;
+  /**
+   * What came, by the names at the top of the upload directory; nothing if it
+   * was there already, or skipped.
+   */
+  readonly places: readonly string[];
   readonly bytes: number;
 }
 

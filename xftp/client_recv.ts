@@ -237,20 +237,24 @@ async function place(
   const digest = new Uint8Array(description.digest).toHex();
   if (isArchive) {
     await decrypt(fetch, stored, true, () => Promise.resolve());
+    const tops = new Set<string>();
     const archive = unpacker(
       root,
       partial,
       SLOT.content,
       policy,
       { maxFiles: options.maxFiles ?? Infinity },
-      (path, kind, bytes, at) => tell(fetch, path, kind, bytes, at),
+      (path, kind, bytes, at) => {
+        tops.add((at ?? path).split("/")[0] ?? "");
+        tell(fetch, path, kind, bytes, at);
+      },
     );
     await decrypt(fetch, stored, false, (bytes) => archive.update(bytes));
     archive.finish();
     await archive.settle();
     const { entries, bytes, skipped } = archive.result;
     progress.done(entries, bytes, skipped, digest);
-    return { place: header.name, bytes };
+    return { places: [...tops], bytes };
   }
   const name = options.name ?? header.name;
   const path = fileName(name, root, policy); // before the work is done
@@ -273,7 +277,7 @@ async function place(
   const at = await placeFile(root, partial, SLOT.content, path, policy);
   tell(fetch, path, "file", bytes, at);
   progress.done(1, bytes, at === undefined ? 1 : 0, digest);
-  return { place: at, bytes };
+  return { places: at === undefined ? [] : [at], bytes };
 }
 
 function tell(

@@ -108,6 +108,7 @@ export async function openUploadState(
     const secret = known?.secret ??
       { key: random(KEY_LENGTH), nonce: random(NONCE_LENGTH) };
     if (known === undefined) {
+      await diskFs.remove(place); // one that is there keeps its mode
       file = await diskFs.create(place);
     } else {
       file = await diskFs.open(place);
@@ -227,25 +228,35 @@ function matching(
 
 /** Reads a state; `undefined` when there is none that can be used. */
 async function readState(place: string): Promise<KnownState | undefined> {
+  await checkMode(place);
   const file = await diskFs.open(place);
   if (file === undefined) return undefined;
   try {
     const size = await file.size();
     if (size > LARGEST_STATE) return undefined;
-    const { mode } = await Deno.lstat(place);
-    if (Deno.build.os !== "windows" && ((mode ?? 0) & 0o077) !== 0) {
-      throw new SftpxError(
-        "config",
-        `Cannot use the state of an upload ${
-          quoted(place)
-        }: its mode is looser than 0600`,
-      );
-    }
     const bytes = new Uint8Array(size);
     await file.read(bytes, 0);
     return parseState(bytes);
   } finally {
     await file.close();
+  }
+}
+
+async function checkMode(place: string): Promise<void> {
+  let mode: number | null;
+  try {
+    ({ mode } = await Deno.lstat(place));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return;
+    throw error;
+  }
+  if (Deno.build.os !== "windows" && ((mode ?? 0) & 0o077) !== 0) {
+    throw new SftpxError(
+      "config",
+      `Cannot use the state of an upload ${
+        quoted(place)
+      }: its mode is looser than 0600; others may know its keys`,
+    );
   }
 }
 
