@@ -196,7 +196,9 @@ function session({ http, hello, remote, clock }: {
     ) {
       throw confused(remote, "its answer is to another question");
     }
-    const rest = new Uint8Array(answerBytes ?? 0);
+    const rest = new Uint8Array(
+      answer.type === "FILE" ? answerBytes ?? 0 : 0,
+    );
     if (await heard.read(rest) !== rest.length) {
       throw new SftpxError(
         "connection-lost",
