@@ -20,6 +20,7 @@ import {
   wordsOf,
 } from "./settings.ts";
 import { ROUTER_COMMAND, type RouterAsked } from "./router_args.ts";
+import { FETCH, STORE } from "./store_tables.ts";
 import { COMMON, INIT, RECV, SEND } from "./tables.ts";
 import { lowered } from "./words.ts";
 import { xftp, type XftpAsked } from "./xftp_args.ts";
@@ -32,13 +33,13 @@ export type Asked =
     readonly command: "recv";
     /** What to fetch, if it is stored somewhere. */
     readonly from: string | undefined;
-    readonly flags: Flags<typeof RECV>;
+    readonly flags: Flags<typeof RECV> & Values<typeof FETCH>;
   }
   | XftpAsked
   | {
     readonly command: "send";
     readonly paths: readonly string[];
-    readonly flags: Flags<typeof SEND>;
+    readonly flags: Flags<typeof SEND> & Values<typeof STORE>;
   };
 
 /** What the command line says, of a table and of what all have. */
@@ -139,6 +140,7 @@ const recv = command(
         })),
       }),
       parserOf(RECV),
+      group("With a link or description", parserOf(FETCH)),
       general(),
     ),
     ({ from, ...flags }) => ({ command: "recv", from, flags }) as const,
@@ -167,6 +169,7 @@ const send = command(
         })),
       }),
       parserOf(SEND),
+      group("With routers", parserOf(STORE)),
       general(),
     ),
     ({ paths, ...flags }) => ({ command: "send", paths, flags }) as const,

@@ -85,13 +85,13 @@ export async function main(
         break;
       }
       case "recv": {
-        const flags = settled(RECV, asked.flags, given);
         if (asked.from === undefined) {
           const { recv } = await import("./recv.ts");
-          code = await recv(flags, surroundings);
+          code = await recv(settled(RECV, asked.flags, given), surroundings);
         } else {
           const { fetchStored } = await import("./xftp.ts");
-          code = await fetchStored(asked.from, flags, surroundings);
+          const { from, flags } = asked;
+          code = await fetchStored(from, flags, given, surroundings);
         }
         break;
       }
@@ -101,13 +101,14 @@ export async function main(
         break;
       }
       case "send": {
-        const flags = settled(SEND, asked.flags, given);
         if (asked.flags.router === undefined) {
           const { send } = await import("./send.ts");
+          const flags = settled(SEND, asked.flags, given);
           code = await send(asked.paths, flags, surroundings);
         } else {
           const { store } = await import("./xftp.ts");
-          code = await store(asked.paths, flags, surroundings);
+          const { paths, flags } = asked;
+          code = await store(paths, flags, given, surroundings);
         }
         break;
       }

@@ -12,7 +12,6 @@ import {
 import { path } from "@optique/run/valueparser";
 import { ROUTER } from "./router_tables.ts";
 import { many, one, type Table, toggle, valueOfKind } from "./settings.ts";
-import { FETCH, STORE } from "./store_tables.ts";
 import { parseDuration, parseSize } from "./units.ts";
 
 const DIR = path({ metavar: "DIR", type: "directory" });
@@ -125,7 +124,6 @@ export const RECV = {
   maxFiles: one("max-files", count(1), "Entries of one transfer at most"),
   maxSessions: one("max-sessions", count(1), "Transfers at once (default 128)"),
   keepFree: one("keep-free", SIZE, "Disk space to leave free (default 64M)"),
-  ...FETCH,
   ...CERTS,
   ...TOKEN,
   ...STATE,
@@ -182,7 +180,6 @@ export const SEND = {
   fresh: toggle("fresh", "Forgets what an interrupted run has left"),
   checksum: toggle("checksum", "Compares files that look unchanged by content"),
   b3sum: toggle("b3sum", "Checks each file's own BLAKE3 as well"),
-  ...STORE,
   ...CERTS,
   ...STATE,
 };

@@ -4,7 +4,7 @@
  * @module
  */
 import { SftpxError } from "../core/errors.ts";
-import { quoted } from "../store/paths.ts";
+import { quoted, safePath } from "../store/paths.ts";
 import { parseRouterAddress } from "../xftp/address.ts";
 import type { Description } from "../xftp/description.ts";
 import { routersOf } from "../xftp/description.ts";
@@ -12,7 +12,7 @@ import { isLink } from "../xftp/link.ts";
 import { hinted } from "./hint.ts";
 import type { Io } from "./io.ts";
 import { type Given, settled } from "./config.ts";
-import { defined, type Table, type Values } from "./settings.ts";
+import { defined, type Values } from "./settings.ts";
 import type { Surroundings } from "./sftpx.ts";
 import { formatSize } from "./units.ts";
 import type { XftpAsked } from "./xftp_args.ts";
@@ -23,6 +23,7 @@ import {
   writeDescriptions,
 } from "./xftp_files.ts";
 import { qrOf } from "./xftp_qr.ts";
+import type { FETCH, STORE } from "./store_tables.ts";
 import type { RECV, SEND } from "./tables.ts";
 import { XFTP_DEL, XFTP_RECV, XFTP_SEND } from "./xftp_tables.ts";
 
@@ -53,16 +54,18 @@ export function xftp(
 /** `send PATH... --router ADDRESS`. */
 export function store(
   paths: readonly string[],
-  flags: Values<typeof SEND>,
+  flags: Values<typeof SEND> & Values<typeof STORE>,
+  given: Given,
   surroundings: Surroundings,
 ): Promise<number> {
-  return xftpSend(paths, only(XFTP_SEND, flags), surroundings);
+  return xftpSend(paths, settled(XFTP_SEND, flags, given), surroundings);
 }
 
 /** `recv LINK` and `recv FILE.xftp`. */
 export async function fetchStored(
   from: string,
-  flags: Values<typeof RECV>,
+  flags: Values<typeof RECV> & Values<typeof FETCH>,
+  given: Given,
   surroundings: Surroundings,
 ): Promise<number> {
   if (!isLink(from) && from !== "-" && !from.endsWith(".xftp")) {
@@ -74,16 +77,8 @@ export async function fetchStored(
       "descriptions end in .xftp; without an argument recv waits for senders",
     );
   }
-  return await xftpRecv(from, only(XFTP_RECV, flags), surroundings);
-}
-
-/** What a table has of the settings of another one. */
-function only<T extends Table>(
-  table: T,
-  flags: Readonly<Record<string, unknown>>,
-): Values<T> {
-  const entries = Object.keys(table).map((key) => [key, flags[key]]);
-  return Object.fromEntries(entries);
+  const all = settled(XFTP_RECV, { name: undefined, ...flags }, given);
+  return await xftpRecv(from, all, surroundings);
 }
 
 /** Stores files and folders, and says how to fetch them. */
@@ -109,6 +104,12 @@ export async function xftpSend(
     );
   }
   const routers = router.map((text) => parseRouterAddress(text));
+  if (options.name !== undefined && safePath(options.name).includes("/")) {
+    throw new SftpxError(
+      "usage",
+      `Cannot call it ${quoted(options.name)}: it is a name, not a path`,
+    );
+  }
   const { storeOnRouters } = await import("../xftp/client_send.ts");
   const result = await storeOnRouters({
     ...defined(options),
