@@ -14,8 +14,6 @@ export interface RawH2Options {
   readonly sni?: string;
   /** What is offered; nothing when it is empty. @default {["h2"]} */
   readonly alpn?: readonly string[];
-  /** The ciphers that are offered. */
-  readonly ciphers?: string;
 }
 
 /** What came back. */
@@ -64,7 +62,7 @@ const FRAME = 16_384;
 
 /** Connects and exchanges settings. */
 export async function rawH2(options: RawH2Options): Promise<RawH2> {
-  const { port, sni, alpn = ["h2"], ciphers } = options;
+  const { port, sni, alpn = ["h2"] } = options;
   const closed = Promise.withResolvers<void>();
   const socket = tls.connect({
     host: "127.0.0.1",
@@ -72,7 +70,6 @@ export async function rawH2(options: RawH2Options): Promise<RawH2> {
     rejectUnauthorized: false,
     ...(sni === undefined ? {} : { servername: sni }),
     ...(alpn.length === 0 ? {} : { ALPNProtocols: [...alpn] }),
-    ...(ciphers === undefined ? {} : { ciphers }),
   });
   socket.on("error", () => {}); // told by "close"
   socket.on("close", () => closed.resolve());

@@ -33,6 +33,7 @@ import {
   type KitChunk,
   type KitClient,
   makeChunk,
+  namesIn,
   put,
   transmission,
 } from "./router_kit.ts";
@@ -321,7 +322,7 @@ Deno.test("a chunk that is blocked or deleted while it comes in does not stay", 
     slow.body.end();
     const expected = act === "block" ? "ERR BLOCKED reason=spam" : "ERR AUTH";
     assertEquals(await slow.said, expected);
-    const left = [...Deno.readDirSync(kit.dir.join("files"))];
+    const left = await namesIn(kit.dir.join("files"));
     assertEquals(left, []);
     assertEquals(kit.store.usedBytes, 0);
   }
@@ -391,19 +392,18 @@ Deno.test("behaviour 12: the file goes before the record, so a crash between lea
 });
 
 Deno.test("an OK is said when the log has it, and not before", async () => {
-  let hold: PromiseWithResolvers<void> | undefined;
+  const hold = Promise.withResolvers<void>();
   await using kit = await coreKit({
     logFile: (log) => ({
       ...log,
       append: async (line) => {
-        if (line.startsWith("FPUT")) await hold?.promise;
+        if (line.startsWith("FPUT")) await hold.promise;
         await log.append(line);
       },
     }),
   });
   const client = await kit.client();
   const chunk = await makeChunk(client);
-  hold = Promise.withResolvers();
   let said = "";
   const first = put(client, chunk).then((words) => said = words);
   const path = kit.store.files.pathOf(chunk.senderId);

@@ -346,3 +346,9 @@ export function fadd(
     ...keys.map(short),
   );
 }
+
+/** The names of the files in a folder, in order. */
+export async function namesIn(dir: string): Promise<string[]> {
+  const found = await Array.fromAsync(Deno.readDir(dir));
+  return found.map(({ name }) => name).sort();
+}

@@ -13,6 +13,7 @@ import { errorCode, ioError } from "../../store/io_error.ts";
 import { absolute, fileIn } from "../../store/own_path.ts";
 import { onceMore } from "./once_more.ts";
 import { base64 } from "./store_line.ts";
+import { syncFolder } from "./sync_folder.ts";
 
 /** A chunk on its way to the disk. */
 export interface ChunkWriter {
@@ -73,23 +74,19 @@ export async function openChunkFiles(
     throw ioError(`make folder of chunks "${dir}"`, error);
   }
   const at = absolute(dir);
-  const syncFolder = onceMore(async () => {
-    if (Deno.build.os === "windows") return;
-    using folder = await Deno.open(at);
-    await folder.sync();
-  });
+  const syncNames = onceMore(() => syncFolder(at));
   const pathOf = (id: Uint8Array): string => fileIn(at, base64(id));
   return {
     pathOf,
     create: (id) => {
       const part = fileIn(at, `upload-${random(8).toHex()}.part`);
-      return guard("write chunk", () => writer(part, pathOf(id), syncFolder));
+      return guard("write chunk", () => writer(part, pathOf(id), syncNames));
     },
     open: (id) => guard("read chunk", () => reader(pathOf(id))),
     remove: (id) =>
       guard("remove chunk", async () => {
         if (!await removeIfThere(pathOf(id))) return false;
-        await syncFolder();
+        await syncNames();
         return true;
       }),
     sweep: () =>
@@ -106,7 +103,7 @@ export async function openChunkFiles(
 async function writer(
   part: string,
   place: string,
-  syncFolder: () => Promise<void>,
+  syncNames: () => Promise<void>,
 ): Promise<ChunkWriter> {
   const file = await open(part, "wx", 0o600);
   let isOpen = true;
@@ -132,7 +129,7 @@ async function writer(
       guard("put chunk in place", async () => {
         await Deno.rename(part, place);
         isPart = false;
-        await syncFolder();
+        await syncNames();
       }),
     discard: () =>
       guard("remove part of chunk", async () => {

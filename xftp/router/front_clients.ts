@@ -44,8 +44,9 @@ export async function watchIdle(
   idleMs: number,
   signal: AbortSignal,
 ): Promise<void> {
+  const lookMs = idleMs > 0 ? Math.min(idleMs, IDLE_LOOK_MS) : IDLE_LOOK_MS;
   while (!signal.aborted) {
-    await clock.delay(IDLE_LOOK_MS, signal).catch(() => {}); // it is over
+    await clock.delay(lookMs, signal).catch(() => {}); // it is over
     const now = clock.now();
     for (const client of [...clients.values()]) {
       const silentMs = now - client.seenMs;

@@ -18,14 +18,13 @@ export async function awaitHello(
   const done = new AbortController();
   const found = Promise.withResolvers<ClientHello | undefined>();
   let bytes = Buffer.alloc(0);
-  const look = (): void => {
-    const more = socket.read() as Buffer | null;
-    if (more === null) return;
+  const look = (more: Buffer): void => {
     bytes = Buffer.concat([bytes, more]);
     try {
       const hello = readClientHello(bytes);
       if (hello === undefined) return;
       stop();
+      socket.pause();
       socket.unshift(bytes);
       found.resolve(hello);
     } catch (error) {
@@ -35,11 +34,11 @@ export async function awaitHello(
   };
   const gone = (): void => found.resolve(undefined);
   const stop = (): void => {
-    socket.off("readable", look);
+    socket.off("data", look);
     socket.off("end", gone);
     socket.off("close", gone);
   };
-  socket.on("readable", look);
+  socket.on("data", look);
   socket.on("end", gone);
   socket.on("close", gone);
   clock.delay(ms, done.signal).then(gone, () => {}); // rejected when it came

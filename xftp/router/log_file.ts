@@ -7,8 +7,10 @@
  * @module
  */
 import { type FileHandle, open } from "node:fs/promises";
+import { dirname } from "node:path";
 import { SftpxError } from "../../core/errors.ts";
 import { ioError } from "../../store/io_error.ts";
+import { syncFolder } from "./sync_folder.ts";
 
 /** A log that is open. */
 export interface LogFile {
@@ -34,6 +36,7 @@ export async function openLogFile(path: string): Promise<LogFile> {
   try {
     file = await open(path, "a", 0o600);
     size = (await file.stat()).size;
+    await syncFolder(dirname(path));
   } catch (error) {
     throw ioError(what, error);
   }

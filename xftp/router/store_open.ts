@@ -10,6 +10,7 @@
  * @module
  */
 import { open } from "node:fs/promises";
+import { dirname } from "node:path";
 import type { Clock } from "../../core/clock.ts";
 import { SftpxError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
@@ -18,6 +19,7 @@ import { oldLogs } from "./log_backups.ts";
 import { createRecords, type Records } from "./records.ts";
 import { formatStoreLine, parseStoreLine } from "./store_line.ts";
 import type { StoreEvent } from "./store_line.ts";
+import { syncFolder } from "./sync_folder.ts";
 
 /** How a store is opened. */
 export interface OpenRecordsOptions {
@@ -57,6 +59,7 @@ export async function openRecords(
     await writeLog(path, records, options.pathOf);
     const time = new Date(clock.wallMs()).toISOString();
     await Deno.rename(start, `${path}.${time}`);
+    await syncFolder(dirname(path));
     for (const old of await oldLogs(path, clock.wallMs())) {
       await Deno.remove(old);
     }
