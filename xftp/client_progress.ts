@@ -64,6 +64,7 @@ export function storeProgress(
   };
   return {
     begin(label, remote, isResumed) {
+      bytes = 0;
       onEvent({
         type: "connected",
         session,

@@ -94,6 +94,11 @@ export async function storeOnRouters(
       { resumeDir, random: randomBytes, wallMs: clock.wallMs(), fresh },
     );
     progress.begin(source.name, remoteOf(options.routers), state.isResumed);
+    const before = sizes.reduce(
+      (sum, size, chunk) => sum + (state.isStored(chunk) ? size : 0),
+      0,
+    );
+    if (before > 0) progress.add(before, false);
     const content = source.open();
     try {
       const uploaded = await storeFile({
@@ -104,7 +109,7 @@ export async function storeOnRouters(
         state,
         pool,
         signal,
-        onChunk: progress.add,
+        onChunk: (bytes) => progress.add(bytes, true),
         onDrop: (router, error) =>
           progress.warn(droppedWords(router, error, state, sizes.length)),
       });

@@ -29,8 +29,8 @@ export interface Upload {
   readonly state: UploadState;
   readonly pool: RouterPool;
   readonly signal: AbortSignal;
-  /** Told of each chunk that is stored. */
-  readonly onChunk: (bytes: number, isNew: boolean) => void;
+  /** Told of each chunk that is stored and was not before. */
+  readonly onChunk: (bytes: number) => void;
   /** Told of a router that is used no more. */
   readonly onDrop: (router: string, error: SftpxError) => void;
 }
@@ -80,14 +80,11 @@ export async function storeFile(upload: Upload): Promise<Uploaded> {
           STALE,
         );
       }
-      if (state.isStored(chunk)) {
-        onChunk(bytes.length, false);
-        continue;
-      }
+      if (state.isStored(chunk)) continue;
       // Waits for a free router before the next chunk is made.
       const taken = await upload.pool.take(placed?.router, signal);
       const work = storeChunk(upload, signal, { chunk, bytes, digest }, taken)
-        .then(() => onChunk(bytes.length, true))
+        .then(() => onChunk(bytes.length))
         .catch(fail)
         .finally(() => underWay.delete(work));
       underWay.add(work);
