@@ -17,10 +17,16 @@
  * No server name is sent (an IP address is none), as programs of XFTP do that
  * mean the router's own certificate and not the one of its web page.
  *
+ * That does not reach every router: many have an identity of Ed448, which the
+ * platform's TLS does not speak. They show browsers another certificate, which a
+ * public authority has signed for their name, and prove who they are afterwards,
+ * in the hello. So where the first way fails and the host is a name, the second
+ * is tried: TLS as browsers do it, and then `checkRouterHello()`.
+ *
  * @module
  */
 import { SftpxError } from "../core/errors.ts";
-import { formatAddress } from "../transport/address.ts";
+import { familyOf, formatAddress } from "../transport/address.ts";
 import { addressesOf, systemLookup } from "../transport/happy_eyeballs.ts";
 import { tlsDialError } from "../transport/tls_errors.ts";
 import { peerCertificate } from "../transport/tls_pin.ts";
@@ -30,27 +36,37 @@ import { within } from "./client_deadline.ts";
 import { checkRouterChain, fingerprintOf } from "./router_proof.ts";
 import { equalBytes } from "../core/bytes.ts";
 
-/** A connection to a router that is the one of its address. */
-export interface DialledRouter {
-  readonly conn: Deno.TlsConn;
-  /** The certificate that it showed. */
-  readonly leaf: Uint8Array;
-  /** The one that the address pins. */
-  readonly identity: Uint8Array;
-}
+/** A connection to a router. */
+export type DialledRouter =
+  | {
+    /** TLS has proved that it is the one of its address. */
+    readonly way: "own";
+    readonly conn: Deno.TlsConn;
+    /** The certificate that it showed. */
+    readonly leaf: Uint8Array;
+    /** The one that the address pins. */
+    readonly identity: Uint8Array;
+  }
+  | {
+    /** TLS has proved its name; it has yet to prove that it is the one. */
+    readonly way: "web";
+    readonly conn: Deno.TlsConn;
+  };
 
 /** What a dial needs. */
 export interface DialDeps {
   readonly clock: Clock;
   /** The addresses of a name. @default the system's */
   readonly lookup?: (hostname: string) => Promise<readonly string[]>;
+  /** Authorities that are trusted beside the system's, PEM. @default {[]} */
+  readonly webAuthorities?: readonly string[];
 }
 
 /** Names no server: what is an IP address is not sent. */
 const NO_SERVER_NAME = "127.0.0.1";
 
-/** What programs of XFTP offer. */
-const ALPN = "xftp/1";
+/** What programs of XFTP offer, and what browsers do. */
+const ALPN = { own: "xftp/1", web: "h2" } as const;
 
 /** How long one address may take; then the next one is tried. */
 const ADDRESS_MS = 15_000;
@@ -58,28 +74,74 @@ const ADDRESS_MS = 15_000;
 /** Makes a dialler, which keeps the router's identity from dial to dial. */
 export function routerDialler(
   router: RouterAddress,
-  { clock, lookup = systemLookup }: DialDeps,
+  { clock, lookup = systemLookup, webAuthorities = [] }: DialDeps,
 ): (signal: AbortSignal) => Promise<DialledRouter> {
   let identity: Uint8Array | undefined;
+  let way: DialledRouter["way"] | undefined;
 
-  const dialOne = async (
+  const dialOwn = async (
     hostname: string,
     signal: AbortSignal,
   ): Promise<DialledRouter> => {
     const { port } = router;
     const remote = formatAddress({ hostname, port });
     identity ??= await fetchIdentity(router, hostname, remote, clock, signal);
-    const conn = await secured(hostname, port, identity, remote, signal);
+    const conn = await secured(hostname, port, remote, signal, {
+      hostname: NO_SERVER_NAME,
+      caCerts: [pemOf(identity)],
+      alpnProtocols: [ALPN.own],
+      unsafelyDisableHostnameVerification: true, // the pin alone decides
+    });
     try {
       const leaf = peerCertificate(conn);
       checkRouterChain([leaf, identity], {
         keyHash: router.keyHash,
         now: new Date(clock.wallMs()),
       });
-      return { conn, leaf, identity };
+      return { way: "own", conn, leaf, identity };
     } catch (error) {
       conn.close();
       throw error;
+    }
+  };
+
+  const dialWeb = async (
+    host: string,
+    hostname: string,
+    signal: AbortSignal,
+  ): Promise<DialledRouter> => {
+    const { port } = router;
+    const remote = formatAddress({ hostname: host, port });
+    const conn = await secured(hostname, port, remote, signal, {
+      hostname: host,
+      caCerts: [...webAuthorities],
+      alpnProtocols: [ALPN.web],
+    });
+    return { way: "web", conn };
+  };
+
+  const dialOne = async (
+    host: string,
+    hostname: string,
+    signal: AbortSignal,
+  ): Promise<DialledRouter> => {
+    const isName = familyOf(host) === undefined;
+    if (way === "web" && isName) return await dialWeb(host, hostname, signal);
+    try {
+      const dialled = await dialOwn(hostname, signal);
+      way = "own";
+      return dialled;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (way === "own" || !isName) throw error;
+      try {
+        const dialled = await dialWeb(host, hostname, signal);
+        way = "web";
+        return dialled;
+      } catch {
+        signal.throwIfAborted();
+        throw error; // the first way says more of what is wrong
+      }
     }
   };
 
@@ -99,7 +161,7 @@ export function routerDialler(
                   formatAddress({ hostname: address, port: router.port })
                 }": no answer`,
               ),
-            (signal) => dialOne(address, signal),
+            (signal) => dialOne(host, address, signal),
           );
         } catch (error) {
           signal.throwIfAborted();
@@ -126,7 +188,7 @@ async function fetchIdentity(
   const socket = connect({
     host: hostname,
     port: router.port,
-    ALPNProtocols: [ALPN],
+    ALPNProtocols: [ALPN.own],
     rejectUnauthorized: false,
   }, () => {
     const leaf = socket.getPeerCertificate(true);
@@ -163,13 +225,13 @@ async function fetchIdentity(
   return identity;
 }
 
-/** Opens a connection whose peer holds the key of a leaf of `identity`, or of some root. */
+/** Opens a connection of TLS. */
 async function secured(
   hostname: string,
   port: number,
-  identity: Uint8Array,
   remote: string,
   signal: AbortSignal,
+  options: Deno.StartTlsOptions,
 ): Promise<Deno.TlsConn> {
   let open: Deno.Conn | undefined;
   const abort = (): void => {
@@ -187,15 +249,7 @@ async function secured(
     signal.throwIfAborted();
     tcp.setNoDelay(true);
     tcp.setKeepAlive(true);
-    const text = identity.toBase64().replace(/.{64}/g, "$&\n");
-    const tls = await Deno.startTls(tcp, {
-      hostname: NO_SERVER_NAME,
-      caCerts: [
-        `-----BEGIN CERTIFICATE-----\n${text}\n-----END CERTIFICATE-----\n`,
-      ],
-      alpnProtocols: [ALPN],
-      unsafelyDisableHostnameVerification: true, // the pin alone decides
-    });
+    const tls = await Deno.startTls(tcp, options);
     open = tls;
     signal.throwIfAborted();
     await tls.handshake();
@@ -208,4 +262,9 @@ async function secured(
   } finally {
     signal.removeEventListener("abort", abort);
   }
+}
+
+function pemOf(der: Uint8Array): string {
+  const text = der.toBase64().replace(/.{64}/g, "$&\n");
+  return `-----BEGIN CERTIFICATE-----\n${text}\n-----END CERTIFICATE-----\n`;
 }

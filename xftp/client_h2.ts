@@ -11,6 +11,7 @@
 import { concatBytes } from "../core/bytes.ts";
 import { SftpxError } from "../core/errors.ts";
 import type { Bytes } from "./encoding.ts";
+import { bodyFrames } from "./client_h2_body.ts";
 import {
   FIRST_WINDOW,
   FLAG,
@@ -27,7 +28,6 @@ import {
   settingsFrame,
   statusOf,
   windowFrame,
-  writeFrameHead,
 } from "./client_h2_frames.ts";
 
 /** What it runs over. */
@@ -294,39 +294,15 @@ export function h2Client(
   /** Sends a body as far as it is wanted. */
   const sendBody = async (
     current: Exchange,
-    body: readonly Uint8Array[],
+    parts: readonly Uint8Array[],
   ): Promise<void> => {
+    const body = bodyFrames(parts);
     const batch = new Uint8Array(WRITE_BYTES);
-    let left = body.reduce((sum, part) => sum + part.length, 0);
-    let part = 0;
-    let from = 0;
-    while (left > 0) {
-      let filled = 0;
-      while (left > 0 && filled + FRAME_HEAD + MAX_FRAME <= batch.length) {
-        const length = Math.min(MAX_FRAME, left, window, current.window);
-        if (length <= 0) break;
-        for (let at = 0; at < length;) {
-          const source = body[part] ?? new Uint8Array();
-          const piece = source.subarray(from, from + length - at);
-          batch.set(piece, filled + FRAME_HEAD + at);
-          at += piece.length;
-          from += piece.length;
-          if (from === source.length) {
-            part++;
-            from = 0;
-          }
-        }
-        window -= length;
-        current.window -= length;
-        left -= length;
-        writeFrameHead(batch, filled, {
-          length,
-          type: FRAME.data,
-          flags: left === 0 ? FLAG.endStream : 0,
-          stream: current.stream,
-        });
-        filled += FRAME_HEAD + length;
-      }
+    while (body.left > 0) {
+      const allowed = Math.min(window, current.window);
+      const { filled, sent } = body.fill(batch, current.stream, allowed);
+      window -= sent;
+      current.window -= sent;
       check();
       if (current.isEnded || current.isRefused) {
         if (!current.isRefused) say(resetFrame(current.stream, CANCEL));

@@ -23,6 +23,8 @@ export interface ClientOptions {
   readonly random?: () => number;
   /** The addresses of a router's name. @default {the system's} */
   readonly lookup?: (hostname: string) => Promise<readonly string[]>;
+  /** Authorities that are trusted beside the system's, PEM. @default {[]} */
+  readonly webAuthorities?: readonly string[];
 }
 
 /** What is to be stored, and where. */
@@ -100,4 +102,14 @@ export interface FetchResult {
 export interface RemoveOptions extends ClientOptions {
   /** A sender's. */
   readonly description: Description;
+}
+
+/** What of it is for dialling. */
+export function dialOptions(
+  { lookup, webAuthorities }: ClientOptions,
+): Pick<ClientOptions, "lookup" | "webAuthorities"> {
+  return {
+    ...lookup && { lookup },
+    ...webAuthorities && { webAuthorities },
+  };
 }

@@ -29,7 +29,11 @@ import {
   routersOnDemand,
   type WantedChunk,
 } from "./client_download.ts";
-import type { FetchOptions, FetchResult } from "./client_options.ts";
+import {
+  dialOptions,
+  type FetchOptions,
+  type FetchResult,
+} from "./client_options.ts";
 import {
   fileName,
   type NamePolicy,
@@ -71,7 +75,7 @@ export async function fetchFromRouters(
       clock,
       attempts: options.attempts ?? DEFAULT_ATTEMPTS,
       onRetry: (error) => progress?.retry(error),
-      ...options.lookup && { lookup: options.lookup },
+      ...dialOptions(options),
     })
   );
   try {

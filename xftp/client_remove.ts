@@ -6,7 +6,7 @@
 import { systemClock } from "../core/clock.ts";
 import { codeOf, SftpxError } from "../core/errors.ts";
 import { chunksOf, eachRouter, routersOnDemand } from "./client_download.ts";
-import type { RemoveOptions } from "./client_options.ts";
+import { dialOptions, type RemoveOptions } from "./client_options.ts";
 import { DEFAULT_ATTEMPTS, routerClient } from "./client_router.ts";
 
 /** What came of it. */
@@ -39,7 +39,7 @@ export async function removeFromRouters(
       attempts: options.attempts ?? DEFAULT_ATTEMPTS,
       onRetry: ({ code, message }) =>
         onEvent({ type: "reconnecting", session: "", code, reason: message }),
-      ...options.lookup && { lookup: options.lookup },
+      ...dialOptions(options),
     })
   );
   let removed = 0;

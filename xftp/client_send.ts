@@ -11,7 +11,11 @@ import { absolute } from "../store/own_path.ts";
 import { namedRoots } from "../store/source.ts";
 import { formatRouterAddress, type RouterAddress } from "./address.ts";
 import { planChunks } from "./chunk_plan.ts";
-import type { StoreOptions, StoreResult } from "./client_options.ts";
+import {
+  dialOptions,
+  type StoreOptions,
+  type StoreResult,
+} from "./client_options.ts";
 import { type RouterPool, routerPool } from "./client_pool.ts";
 import { storeProgress } from "./client_progress.ts";
 import {
@@ -78,7 +82,7 @@ export async function storeOnRouters(
     clock,
     attempts,
     onRetry: progress.retry,
-    ...options.lookup && { lookup: options.lookup },
+    ...dialOptions(options),
   };
   const pool = routerPool(
     new Map(

@@ -7,6 +7,7 @@
 import type { Clock } from "../core/clock.ts";
 import { equalBytes } from "../core/bytes.ts";
 import { SftpxError } from "../core/errors.ts";
+import { systemRandomBytes } from "../crypto/random.ts";
 import { formatAddress } from "../transport/address.ts";
 import type { RouterAddress } from "./address.ts";
 import {
@@ -18,7 +19,7 @@ import {
 } from "./block.ts";
 import type { DialledRouter } from "./client_dial.ts";
 import { within } from "./client_deadline.ts";
-import { type H2Answer, h2Client } from "./client_h2.ts";
+import { type H2Answer, type H2Client, h2Client } from "./client_h2.ts";
 import {
   decodeAnswer,
   encodeCommand,
@@ -27,16 +28,22 @@ import {
 } from "./commands.ts";
 import { decodeFault, faultToError } from "./faults.ts";
 import {
+  CHALLENGE_BYTES,
   commonVersion,
   decodeRouterHello,
   encodeClientHandshake,
+  encodeWebHello,
   HANDSHAKE_HEADER,
   OUR_VERSIONS,
   readSignedKey,
-  type RouterHello,
+  WEB_HELLO_HEADER,
 } from "./handshake.ts";
 import { type PrivateKey, sign, verify } from "./keys.ts";
-import { checkRouterChain } from "./router_proof.ts";
+import {
+  checkRouterChain,
+  checkRouterHello,
+  type ProvenRouter,
+} from "./router_proof.ts";
 
 /** What is asked of a router. */
 export interface Question {
@@ -105,17 +112,16 @@ export async function openSession(
       const abort = (): void => http.close();
       signal.addEventListener("abort", abort, { once: true });
       try {
-        const hello = decodeRouterHello(
-          await blockOf(await http.post({}, []), remote),
-        );
-        const version = checkHello(hello, dialled, router, remote, clock);
+        const { sessionId, version } = dialled.way === "own"
+          ? await greet(http, dialled, router, remote, clock)
+          : await greetAsBrowser(http, router, remote, clock);
         const handshake = encodeClientHandshake({
           version,
           keyHash: router.keyHash,
         });
         const end = await http.post({ [HANDSHAKE_HEADER]: "1" }, [handshake]);
         await endOf(end, remote);
-        return session({ http, hello, remote, clock });
+        return session({ http, sessionId, remote, clock });
       } catch (error) {
         http.close();
         throw error;
@@ -126,14 +132,20 @@ export async function openSession(
   );
 }
 
+/** What a session goes by. */
+type Greeted = Pick<ProvenRouter, "sessionId" | "version">;
+
 /** TLS has proved who it is; this is what binds its words to that. */
-function checkHello(
-  hello: RouterHello,
-  { leaf, identity }: DialledRouter,
+async function greet(
+  http: H2Client,
+  { leaf, identity }: Extract<DialledRouter, { way: "own" }>,
   router: RouterAddress,
   remote: string,
   clock: Clock,
-): number {
+): Promise<Greeted> {
+  const hello = decodeRouterHello(
+    await blockOf(await http.post({}, []), remote),
+  );
   const [first, second] = hello.certificates;
   if (
     first === undefined || second === undefined || !equalBytes(first, leaf) ||
@@ -156,16 +168,34 @@ function checkHello(
       `Cannot speak with router "${remote}": it has versions ${hello.versions.min} to ${hello.versions.max}, we have ${OUR_VERSIONS.min} to ${OUR_VERSIONS.max}`,
     );
   }
-  return version;
+  return { sessionId: hello.sessionId, version };
 }
 
-function session({ http, hello, remote, clock }: {
-  readonly http: ReturnType<typeof h2Client>;
-  readonly hello: RouterHello;
+/** TLS has proved its name only: it signs what we have just made up. */
+async function greetAsBrowser(
+  http: H2Client,
+  router: RouterAddress,
+  remote: string,
+  clock: Clock,
+): Promise<Greeted> {
+  const challenge = systemRandomBytes(CHALLENGE_BYTES);
+  const asked = await http.post(
+    { [WEB_HELLO_HEADER]: "1" },
+    [encodeWebHello(challenge)],
+  );
+  return checkRouterHello(decodeRouterHello(await blockOf(asked, remote)), {
+    keyHash: router.keyHash,
+    challenge,
+    now: new Date(clock.wallMs()),
+  });
+}
+
+function session({ http, sessionId, remote, clock }: {
+  readonly http: H2Client;
+  readonly sessionId: Uint8Array;
   readonly remote: string;
   readonly clock: Clock;
 }): RouterSession {
-  const sessionId = hello.sessionId.slice();
   const exchange = async (question: Question): Promise<Answered> => {
     const { command, key, body, doing, answerBytes } = question;
     const entityId = question.entityId ?? new Uint8Array();
