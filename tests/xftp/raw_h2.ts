@@ -52,6 +52,8 @@ export interface RawH2 {
     headers?: Readonly<Record<string, string>>,
     method?: string,
   ): Promise<RawAnswer>;
+  /** Writes bytes as they are: no frame, or one that should not be. */
+  raw(bytes: Uint8Array): void;
   /** Resolves when the connection is gone. */
   readonly closed: Promise<void>;
   close(): void;
@@ -240,6 +242,7 @@ export async function rawH2(options: RawH2Options): Promise<RawH2> {
       }
       return await stream.answer;
     },
+    raw: (bytes) => void socket.write(bytes),
     closed: closed.promise,
     close: () => socket.destroy(),
   };

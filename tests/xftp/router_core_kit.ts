@@ -196,6 +196,7 @@ function coreLine(router: RouterCore, session: RouterSession): CoreLine {
         throw new Error("there is no line");
       },
       ask,
+      raw: () => {},
       closed: Promise.resolve(),
       close: () => {},
     },

@@ -141,7 +141,9 @@ export function createExecute(deps: ExecuteDeps): Execute {
       session.pending >= MAX_PENDING_A_SESSION || records.pending >= MAX_PENDING
     ) throw new FaultError({ code: "QUOTA" });
     const nowS = Math.floor(clock.wallMs() / 1000);
-    const id = await withIds(async () => {
+    // Before it is made: many may be on their way at once.
+    session.pending++;
+    const made = withIds(async () => {
       const id = random(ENTITY_ID_BYTES);
       const isFree = await store.add({
         id,
@@ -152,9 +154,12 @@ export function createExecute(deps: ExecuteDeps): Execute {
       });
       return isFree ? id : undefined;
     });
+    const id = await made.catch((error) => {
+      session.pending--;
+      throw error;
+    });
     const chunk = records.ofSender(id);
     if (chunk === undefined) throw new FaultError({ code: "INTERNAL" });
-    session.pending++;
     stats.count("created");
     const recipientIds = await addRecipients(chunk, recipientKeys);
     return { answer: { type: "SIDS", senderId: id, recipientIds } };
