@@ -17,12 +17,14 @@ import { largeFile } from "./rows/large_file.ts";
 import { latency } from "./rows/latency.ts";
 import { manyFiles } from "./rows/many_files.ts";
 import { memory } from "./rows/memory.ts";
+import { xftp } from "./rows/xftp.ts";
 
 const ROWS: Readonly<Record<string, Measure>> = {
   large: largeFile,
   files: manyFiles,
   latency,
   memory,
+  xftp,
 };
 
 function say(text: string): void {

@@ -5,8 +5,9 @@
  */
 import { group, merge, object, or } from "@optique/core/constructs";
 import { runParser } from "@optique/core/facade";
-import { map, multiple } from "@optique/core/modifiers";
+import { map, multiple, optional } from "@optique/core/modifiers";
 import { argument, command } from "@optique/core/primitives";
+import { string } from "@optique/core/valueparser";
 import { path } from "@optique/run/valueparser";
 import type { Usage } from "@optique/core/usage";
 import { SftpxError } from "../core/errors.ts";
@@ -18,17 +19,27 @@ import {
   type Values,
   wordsOf,
 } from "./settings.ts";
+import { ROUTER_COMMAND, type RouterAsked } from "./router_args.ts";
+import { FETCH, STORE } from "./store_tables.ts";
 import { COMMON, INIT, RECV, SEND } from "./tables.ts";
 import { lowered } from "./words.ts";
+import { xftp, type XftpAsked } from "./xftp_args.ts";
 
 /** What was asked for. */
 export type Asked =
+  | RouterAsked
   | { readonly command: "init"; readonly flags: Flags<typeof INIT> }
-  | { readonly command: "recv"; readonly flags: Flags<typeof RECV> }
+  | {
+    readonly command: "recv";
+    /** What to fetch, if it is stored somewhere. */
+    readonly from: string | undefined;
+    readonly flags: Flags<typeof RECV> & Values<typeof FETCH>;
+  }
+  | XftpAsked
   | {
     readonly command: "send";
     readonly paths: readonly string[];
-    readonly flags: Flags<typeof SEND>;
+    readonly flags: Flags<typeof SEND> & Values<typeof STORE>;
   };
 
 /** What the command line says, of a table and of what all have. */
@@ -97,6 +108,8 @@ const HELP: Readonly<Record<string, string>> = {
   init: "sftpx init --help",
   recv: "sftpx recv --help",
   send: "sftpx send --help",
+  xftp: "sftpx xftp --help",
+  router: "sftpx router --help",
 };
 
 const init = command(
@@ -118,15 +131,27 @@ const init = command(
 const recv = command(
   "recv",
   map(
-    merge(parserOf(RECV), general()),
-    (flags) => ({ command: "recv", flags }) as const,
+    merge(
+      object({
+        from: optional(argument(string({ metavar: "LINK|FILE" }), {
+          description: says(
+            "What to fetch from routers: a link, or the file of a description",
+          ),
+        })),
+      }),
+      parserOf(RECV),
+      group("With a link or description", parserOf(FETCH)),
+      general(),
+    ),
+    ({ from, ...flags }) => ({ command: "recv", from, flags }) as const,
   ),
   {
     brief: says("takes in files"),
-    usageLine: usage("[OPTION...]"),
+    usageLine: usage("[OPTION...] [LINK|FILE.xftp]"),
     description: says(
       "Takes in files from many senders until it is stopped, and prints the " +
-        "ticket that they need.",
+        "ticket that they need. With a link or a description it fetches what " +
+        "was stored on routers.",
     ),
   },
 );
@@ -144,6 +169,7 @@ const send = command(
         })),
       }),
       parserOf(SEND),
+      group("With routers", parserOf(STORE)),
       general(),
     ),
     ({ paths, ...flags }) => ({ command: "send", paths, flags }) as const,
@@ -154,12 +180,13 @@ const send = command(
     description: says(
       "Sends files and folders to a receiver. When it ends with 0, the " +
         "receiver has verified every byte and put it safely on disk. " +
-        "Interrupted? Give the same command again.",
+        "Interrupted? Give the same command again. With --router it stores " +
+        "them, encrypted, on XFTP routers instead.",
     ),
   },
 );
 
-const COMMANDS = or(init, recv, send);
+const COMMANDS = or(init, recv, send, ROUTER_COMMAND, xftp);
 
 function general(): ReturnType<typeof parserOf<typeof COMMON>> {
   return group("Output", parserOf(COMMON));

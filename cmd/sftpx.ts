@@ -59,9 +59,12 @@ export async function main(
       return 0;
     }
     const { readConfig, settled } = await import("./config.ts");
-    const given = await readConfig(io, ALL);
+    const { XFTP_ALL } = await import("./xftp_tables.ts");
+    const given = await readConfig(io, { ...ALL, ...XFTP_ALL });
     const style = settled(COMMON, asked.flags, given);
-    const role = asked.command === "send" ? "send" : "recv";
+    const isSending = asked.command === "send" ||
+      asked.command === "xftp" && asked.action === "send";
+    const role = isSending ? "send" : "recv";
     output = await createOutput(io, fullStyle(style), role);
     const log = await createLog(io, fullStyle(style));
     const surroundings: Surroundings = {
@@ -82,14 +85,36 @@ export async function main(
         break;
       }
       case "recv": {
-        const { recv } = await import("./recv.ts");
-        code = await recv(settled(RECV, asked.flags, given), surroundings);
+        if (asked.from === undefined) {
+          const { recv } = await import("./recv.ts");
+          code = await recv(settled(RECV, asked.flags, given), surroundings);
+        } else {
+          const { fetchStored } = await import("./xftp.ts");
+          const { from, flags } = asked;
+          code = await fetchStored(from, flags, given, surroundings);
+        }
+        break;
+      }
+      case "router": {
+        const { router } = await import("./router.ts");
+        code = await router(asked, given, surroundings);
         break;
       }
       case "send": {
-        const { send } = await import("./send.ts");
-        const flags = settled(SEND, asked.flags, given);
-        code = await send(asked.paths, flags, surroundings);
+        if (asked.flags.router === undefined) {
+          const { send } = await import("./send.ts");
+          const flags = settled(SEND, asked.flags, given);
+          code = await send(asked.paths, flags, surroundings);
+        } else {
+          const { store } = await import("./xftp.ts");
+          const { paths, flags } = asked;
+          code = await store(paths, flags, given, surroundings);
+        }
+        break;
+      }
+      case "xftp": {
+        const { xftp } = await import("./xftp.ts");
+        code = await xftp(asked, given, surroundings);
         break;
       }
     }

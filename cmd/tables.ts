@@ -10,6 +10,7 @@ import {
   type ValueParser,
 } from "@optique/core/valueparser";
 import { path } from "@optique/run/valueparser";
+import { ROUTER } from "./router_tables.ts";
 import { many, one, type Table, toggle, valueOfKind } from "./settings.ts";
 import { parseDuration, parseSize } from "./units.ts";
 
@@ -184,4 +185,4 @@ export const SEND = {
 };
 
 /** Every setting that there is, for the configuration file. */
-export const ALL: Table = { ...COMMON, ...INIT, ...RECV, ...SEND };
+export const ALL: Table = { ...COMMON, ...INIT, ...RECV, ...SEND, ...ROUTER };

@@ -44,7 +44,7 @@ export type TransferEvent =
     readonly type: "connected";
     readonly session: string;
     readonly remote: string;
-    readonly path: "direct";
+    readonly path: "direct" | "router";
     /** How it crosses the network. */
     readonly carrier: "quic" | "tcp";
     /** True when this goes on with what an earlier connection or run began. */
