@@ -25,6 +25,8 @@ export interface PerAddressOptions {
 export interface PerAddress {
   /** Takes `amount` for `hostname`; false when it has no more. */
   take(hostname: string, amount?: number): boolean;
+  /** Tells whether `hostname` could take `amount`. */
+  has(hostname: string, amount?: number): boolean;
   /** Addresses that are remembered. */
   readonly size: number;
 }
@@ -36,15 +38,20 @@ export function perAddress(
 ): PerAddress {
   const { perSecond, burst, maxAddresses = 10_000 } = options;
   const buckets = new Map<string, Bucket>(); // the longest unused first
+  const leftOf = (key: string, now: number): number => {
+    const found = buckets.get(key);
+    return found === undefined ? burst : Math.min(
+      burst,
+      found.left + (now - found.at) / 1000 * perSecond,
+    );
+  };
   return {
+    has: (hostname, amount = 1) =>
+      leftOf(prefixOf(hostname), clock.now()) >= amount,
     take(hostname, amount = 1) {
       const key = prefixOf(hostname);
       const now = clock.now();
-      const found = buckets.get(key);
-      const left = found === undefined ? burst : Math.min(
-        burst,
-        found.left + (now - found.at) / 1000 * perSecond,
-      );
+      const left = leftOf(key, now);
       const may = left >= amount;
       buckets.delete(key);
       buckets.set(key, { at: now, left: may ? left - amount : left });
