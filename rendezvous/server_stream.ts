@@ -10,9 +10,13 @@ import { SftpxError } from "../core/errors.ts";
 import type { BidiStream, Conn } from "../transport/transport.ts";
 import { type Channel, createChannel, within } from "./channel.ts";
 import type { EndReason, Message } from "./messages.ts";
-import type { Guest } from "./rooms.ts";
-import { type HelperWorld, hostOf } from "./server.ts";
 import { runPair } from "./server_pair.ts";
+import {
+  type HelperGuest,
+  type HelperWorld,
+  hostOf,
+  type Inbox,
+} from "./server_world.ts";
 import type { Role } from "./types.ts";
 
 /** How long a peer may take to say what it wants, ms. */
