@@ -18,13 +18,14 @@ import {
   type Values,
   wordsOf,
 } from "./settings.ts";
-import { COMMON, INIT, RECV, SEND } from "./tables.ts";
+import { COMMON, DOCTOR, INIT, RECV, SEND } from "./tables.ts";
 import { lowered } from "./words.ts";
 
 /** What was asked for. */
 export type Asked =
   | { readonly command: "init"; readonly flags: Flags<typeof INIT> }
   | { readonly command: "recv"; readonly flags: Flags<typeof RECV> }
+  | { readonly command: "doctor"; readonly flags: Flags<typeof DOCTOR> }
   | {
     readonly command: "send";
     readonly paths: readonly string[];
@@ -97,6 +98,7 @@ const HELP: Readonly<Record<string, string>> = {
   init: "sftpx init --help",
   recv: "sftpx recv --help",
   send: "sftpx send --help",
+  doctor: "sftpx doctor --help",
 };
 
 const init = command(
@@ -159,7 +161,23 @@ const send = command(
   },
 );
 
-const COMMANDS = or(init, recv, send);
+const doctor = command(
+  "doctor",
+  map(
+    merge(parserOf(DOCTOR), general()),
+    (flags) => ({ command: "doctor", flags }) as const,
+  ),
+  {
+    brief: says("explains the network and the machine"),
+    usageLine: usage("[OPTION...]"),
+    description: says(
+      "Looks at this machine and its network, and says in plain words what " +
+        "will work and what will not.",
+    ),
+  },
+);
+
+const COMMANDS = or(init, recv, send, doctor);
 
 function general(): ReturnType<typeof parserOf<typeof COMMON>> {
   return group("Output", parserOf(COMMON));

@@ -52,7 +52,9 @@ export async function main(
   let code: number;
   try {
     const { readArgs } = await import("./args.ts");
-    const { ALL, COMMON, INIT, RECV, SEND } = await import("./tables.ts");
+    const { ALL, COMMON, DOCTOR, INIT, RECV, SEND } = await import(
+      "./tables.ts"
+    );
     const asked = readArgs(args, VERSION, io.columns());
     if (asked.command === "show") {
       io.out(asked.text);
@@ -90,6 +92,12 @@ export async function main(
         const { send } = await import("./send.ts");
         const flags = settled(SEND, asked.flags, given);
         code = await send(asked.paths, flags, surroundings);
+        break;
+      }
+      case "doctor": {
+        const { doctor } = await import("./doctor.ts");
+        const flags = settled(DOCTOR, asked.flags, given);
+        code = await doctor(flags, surroundings);
         break;
       }
     }

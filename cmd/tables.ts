@@ -183,5 +183,20 @@ export const SEND = {
   ...STATE,
 };
 
+/** What `doctor` can be told. */
+export const DOCTOR = {
+  helper: one(
+    "helper",
+    string({ metavar: "HOST" }),
+    "A helper to ask where we are: host or host:port",
+  ),
+  stun: many(
+    "stun",
+    string({ metavar: "HOST" }),
+    "A STUN server to ask as well (port 3478)",
+  ),
+  uploadDir: RECV.uploadDir,
+};
+
 /** Every setting that there is, for the configuration file. */
-export const ALL: Table = { ...COMMON, ...INIT, ...RECV, ...SEND };
+export const ALL: Table = { ...COMMON, ...INIT, ...RECV, ...SEND, ...DOCTOR };
