@@ -56,6 +56,7 @@ export type {
   ConflictPolicy,
   LinkPolicy,
   Peer,
+  PeerDialers,
   ReceiveOptions,
   Receiver,
   SendOptions,

@@ -18,7 +18,7 @@
  * | 0x06 | DATA     | peer   | what the other peer is to have                  |
  * | 0x07 | BURN     | peer   | nothing                                         |
  * | 0x08 | RELAY    | peer   | nothing                                         |
- * | 0x41 | WAITING  | helper | slot u32, seconds u32, address (varint, bytes)  |
+ * | 0x41 | WAITING  | helper | slot u32, address (varint, bytes)             |
  * | 0x42 | PAIRED   | helper | nonce[16] of the other peer                     |
  * | 0x43 | JOINED   | helper | nonce[16] of a sender                           |
  * | 0x44 | END      | helper | reason u8                                       |
@@ -86,8 +86,6 @@ export type Message =
     readonly type: "waiting";
     /** 0 where there is none. */
     readonly slot: number;
-    /** How long it is waited for; 0 is without an end. */
-    readonly seconds: number;
     /** The peer's address as the helper sees it. */
     readonly observed: string;
   }
@@ -153,8 +151,7 @@ export function encodeMessage(message: Message): Uint8Array<ArrayBuffer> {
       body.bytes(message.bytes);
       break;
     case "waiting":
-      body.u32(message.slot).u32(message.seconds)
-        .string(message.observed, MAX_ADDRESS);
+      body.u32(message.slot).string(message.observed, MAX_ADDRESS);
       break;
     case "end":
       body.u8(END_REASONS.indexOf(message.reason));
@@ -241,7 +238,6 @@ function fields(type: Message["type"], reader: Reader): Message {
       return {
         type,
         slot: reader.u32(),
-        seconds: reader.u32(),
         observed: reader.string(MAX_ADDRESS),
       };
     case "end":

@@ -175,6 +175,7 @@ async function serveConn(conn: Conn, world: HelperWorld): Promise<void> {
       if (stream === undefined) break;
       const task = serveStream(conn, stream, world, either).catch((error) => {
         const code = codeOf(error);
+        if (code === "connection-lost") return; // that is how most end
         log.event("helper.request-failed", { remote: conn.remote, code });
         if (code === "protocol") {
           conn.close(code, error instanceof SftpxError ? error.message : "");

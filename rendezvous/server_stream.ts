@@ -150,6 +150,7 @@ async function claim(
   const sides = guest.role === "sender"
     ? { sender: guest, receiver: seat.other }
     : { sender: seat.other, receiver: guest };
+  await say(guest, slot);
   const done = introduce(sides, world);
   seat.other.met(done);
   await done;
@@ -167,6 +168,7 @@ async function join(
     return await refuse(guest.inbox.channel, seat.reason, world);
   }
   if (seat.state === "waiting") return await wait(waiting, 0, world, signal);
+  await say(guest, 0);
   await callHost(guest, seat.other, world);
 }
 
@@ -188,6 +190,15 @@ async function host(
   await wait(waiting, 0, world, signal);
 }
 
+/** Tells a guest where it is, and how it is seen. */
+async function say({ inbox, conn }: HelperGuest, slot: number): Promise<void> {
+  await inbox.channel.write({
+    type: "waiting",
+    slot,
+    observed: conn.remote,
+  });
+}
+
 /** Waits with a guest until another comes, it leaves, or its time is over. */
 async function wait(
   { guest, over }: Waiting,
@@ -202,12 +213,7 @@ async function wait(
   signal.addEventListener("abort", stop, { once: true });
   try {
     if (signal.aborted) stop();
-    await channel.write({
-      type: "waiting",
-      slot,
-      seconds: 0,
-      observed: guest.conn.remote,
-    });
+    await say(guest, slot);
     const said = inbox.peek().then((message) => ({ message }));
     const first = await Promise.race([over, said]);
     if ("done" in first) return await first.done;

@@ -141,4 +141,4 @@ export interface RelayHost {
 export type PathPolicy = "any" | "direct-only" | "relay-only" | "lan-only";
 
 /** What a user is told of the path in use. */
-export type Path = "lan" | "direct" | "punched" | "relayed";
+export type { Path } from "../core/events.ts";

@@ -24,6 +24,7 @@
  * @module
  */
 import type { ErrorCode } from "../core/errors.ts";
+import type { Path } from "../core/events.ts";
 
 /** A stream that we write. */
 export interface SendStream {
@@ -68,6 +69,8 @@ export type Carrier = "quic" | "tcp";
 export interface Conn {
   /** How it crosses the network; `undefined` within one process. */
   readonly carrier?: Carrier;
+  /** How it reaches the peer; `undefined` where it was dialed by its address. */
+  readonly path?: Path;
   /** The peer's address as it is now, `host:port`: it changes when the peer moves. */
   readonly remote: string;
   readonly closed: Promise<CloseInfo>;

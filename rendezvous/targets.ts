@@ -1,0 +1,70 @@
+/**
+ * What is dialed at a meeting, on either side.
+ *
+ * @module
+ */
+import type { HelperClient } from "./client.ts";
+import type { Meeting } from "./meeting.ts";
+import type { PeerOptions } from "./peer_options.ts";
+import type { Station } from "./station.ts";
+import type { Candidate } from "./types.ts";
+
+/** What we dial: the peer's addresses, and the helper's ports that stand for it. */
+export async function* targets(
+  meeting: Meeting,
+  station: Station,
+  helper: HelperClient,
+  options: PeerOptions,
+  signal: AbortSignal,
+): AsyncIterable<Candidate> {
+  for await (
+    const candidate of allTargets(meeting, station, helper, options, signal)
+  ) {
+    station.note(candidate);
+    yield candidate;
+  }
+}
+
+async function* allTargets(
+  meeting: Meeting,
+  station: Station,
+  helper: HelperClient,
+  options: PeerOptions,
+  signal: AbortSignal,
+): AsyncIterable<Candidate> {
+  const { relay, policy = "any" } = options;
+  const mayRelay = relay !== undefined &&
+    (policy === "any" || policy === "relay-only");
+  if (!mayRelay) return yield* meeting.candidates();
+  const queue: Candidate[] = [];
+  let wake = Promise.withResolvers<void>();
+  const put = (candidate: Candidate): void => {
+    queue.push(candidate);
+    wake.resolve();
+  };
+  const fromPeer = (async () => {
+    for await (const candidate of meeting.candidates()) put(candidate);
+  })();
+  const fromRelay = (async () => {
+    const grant = await meeting.relay();
+    if (grant === undefined || helper.remote === undefined) return;
+    const context = { ...station.context, helper: helper.remote };
+    for await (const candidate of relay.targets(grant, context, signal)) {
+      put(candidate);
+    }
+  })();
+  let isOver = false;
+  Promise.allSettled([fromPeer, fromRelay]).then(() => {
+    isOver = true;
+    wake.resolve();
+  });
+  for (;;) {
+    const candidate = queue.shift();
+    if (candidate !== undefined) yield candidate;
+    else if (isOver || signal.aborted) return;
+    else {
+      await wake.promise;
+      wake = Promise.withResolvers();
+    }
+  }
+}
