@@ -1,19 +1,19 @@
 /**
  * Two peers of one network find each other without a helper.
  *
- * The sender announces a port and a certificate (`lan_announce.ts`), the receiver
- * dials whoever announces, and says inside of that connection the number of its
- * code: the part that is public. Only who has the same number is asked about the
- * words, so that others who send on the same network cost nobody a guess. What
- * comes of it is a stream between the two, of which nobody has proved anything
- * yet.
+ * One announces a port and a certificate (`lan_announce.ts`), the other dials
+ * whoever announces, and says inside of that connection for which topic it has
+ * come: the number of its code, which is public, or a meeting that both know of.
+ * Only who has the same topic is asked about the words, so that others who send
+ * on the same network cost nobody a guess. What comes of it is a stream between
+ * the two, of which nobody has proved anything yet.
  *
- * The receiver opens the stream and says version u8 (1) and number u32; the
- * sender answers u8, 1 for "that is mine".
+ * The one who dials opens the stream and says version u8 (1) and topic[16]; the
+ * other answers u8, 1 for "that is mine".
  *
  * @module
  */
-import { toHex } from "../core/bytes.ts";
+import { concatBytes, equalBytes, toHex } from "../core/bytes.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { SftpxError } from "../core/errors.ts";
 import { type Log, nullLog } from "../core/log.ts";
@@ -29,23 +29,23 @@ import type { BidiStream, Conn } from "../transport/transport.ts";
 import { decodeAnnouncement, encodeAnnouncement } from "./lan_announce.ts";
 import { type LanRadio, lanRadio } from "./lan_radio.ts";
 import { perAddress } from "./per_address.ts";
-import type { Role } from "./types.ts";
 
-/** A peer of the same network that says the same number. */
+/** A peer of the same network that has come for the same topic. */
 export interface LanMeeting {
   readonly conn: Conn;
   /** To be spoken on by both: the PAKE comes next. */
   readonly stream: BidiStream;
-  /** SHA-256 of the sender's certificate on `conn`. */
+  /** SHA-256 of the certificate of who announced, on `conn`. */
   readonly fingerprint: Uint8Array;
 }
 
 /** Who looks for whom. */
 export interface LanOptions {
-  readonly role: Role;
-  /** The number of the code. */
-  readonly slot: number;
-  /** The sender's certificate, made for this code; the receiver needs none. */
+  /** Whether we announce, or dial who does. */
+  readonly does: "announce" | "seek";
+  /** What both have come for, 16 bytes. */
+  readonly topic: Uint8Array;
+  /** The certificate of who announces, made for this; who seeks needs none. */
   readonly certificate?: {
     readonly cert: string;
     readonly key: string;
@@ -60,19 +60,23 @@ export interface LanOptions {
 /** The protocol that two peers of one network speak. */
 export const LAN_ALPN = "sftpx-lan/1";
 
-/** Between two announcements, ms: a receiver that comes later waits so long. */
+/** Bytes of a topic. */
+export const TOPIC_BYTES = 16;
+
+/** Between two announcements, ms: who comes later waits so long. */
 const ANNOUNCE_MS = 1000;
-/** A peer that connects must say its number by then, ms. */
+/** A peer that connects must say its topic by then, ms. */
 const HELLO_MS = 5000;
-/** A receiver dials so many at once, and keeps so many in mind. */
+/** Who seeks dials so many at once, and keeps so many in mind. */
 const MAX_DIALS = 8;
 const MAX_KNOWN = 256;
 /** One that did not answer is dialed again after so long, ms. */
 const AGAIN_MS = 5000;
 const VERSION = 1;
+const HELLO_BYTES = 1 + TOPIC_BYTES;
 
 /**
- * Yields peers with the same number as they are met, until `signal` aborts.
+ * Yields peers with the same topic as they are met, until `signal` aborts.
  * Whoever takes one closes its connection.
  *
  * @throws {SftpxError} "unreachable" when this machine has no network.
@@ -85,7 +89,7 @@ export async function* lanMeetings(
   const over = new AbortController();
   const either = AbortSignal.any([signal, over.signal]);
   const met = new Mailbox<LanMeeting>("lan", MAX_DIALS);
-  const run = options.role === "sender"
+  const run = options.does === "announce"
     ? announce(options, radio, met, either)
     : listen(options, radio, met, either);
   run.catch((error) => over.abort(error));
@@ -101,16 +105,16 @@ export async function* lanMeetings(
   }
 }
 
-/** The sender's side. */
+/** The side that announces. */
 async function announce(
   options: LanOptions,
   radio: LanRadio,
   met: Mailbox<LanMeeting>,
   signal: AbortSignal,
 ): Promise<void> {
-  const { certificate, clock = systemClock, slot, log = nullLog } = options;
+  const { certificate, clock = systemClock, topic, log = nullLog } = options;
   if (certificate === undefined) {
-    throw new TypeError("Cannot announce: a sender needs a certificate");
+    throw new TypeError("Cannot announce: there is no certificate");
   }
   const endpoint = createEndpoint({ hostname: "0.0.0.0", bufferBytes: 0 });
   const listener = quicListener({
@@ -135,10 +139,14 @@ async function announce(
     const stop = closeLate(conn, clock);
     try {
       const stream = await conn.acceptBidi();
-      const hello = await stream?.receive.readFully(new Uint8Array(5));
-      if (stream === undefined || hello?.length !== 5) throw noHello();
-      const number = new DataView(hello.buffer, hello.byteOffset).getUint32(1);
-      const isMine = hello[0] === VERSION && number === slot;
+      const hello = await stream?.receive.readFully(
+        new Uint8Array(HELLO_BYTES),
+      );
+      if (stream === undefined || hello?.length !== HELLO_BYTES) {
+        throw noHello();
+      }
+      const isMine = hello[0] === VERSION &&
+        equalBytes(hello.subarray(1), topic);
       await stream.send.write(Uint8Array.of(isMine ? 1 : 0));
       stop();
       if (!isMine) {
@@ -176,12 +184,12 @@ async function announce(
   }
 }
 
-/** What others say does not interest a sender, but must not pile up. */
+/** What others announce is of no interest here, but must not pile up. */
 async function drain(radio: LanRadio): Promise<void> {
   while (await radio.receive() !== undefined);
 }
 
-/** The receiver's side. */
+/** The side that seeks. */
 async function listen(
   options: LanOptions,
   radio: LanRadio,
@@ -211,7 +219,7 @@ async function listen(
         dialTimeoutMs: HELLO_MS,
         clock,
       }).dial(signal);
-      const stream = await ask(conn, options.slot, clock);
+      const stream = await ask(conn, options.topic, clock);
       if (stream === undefined) {
         conn.close();
         return;
@@ -245,19 +253,16 @@ async function listen(
   }
 }
 
-/** Says our number; `undefined` when it is not the peer's. */
+/** Says our topic; `undefined` when it is not the peer's. */
 async function ask(
   conn: Conn,
-  slot: number,
+  topic: Uint8Array,
   clock: Clock,
 ): Promise<BidiStream | undefined> {
   const stop = closeLate(conn, clock);
   try {
     const stream = await conn.openBidi();
-    const hello = new Uint8Array(5);
-    hello[0] = VERSION;
-    new DataView(hello.buffer).setUint32(1, slot);
-    await stream.send.write(hello);
+    await stream.send.write(concatBytes(Uint8Array.of(VERSION), topic));
     const [answer] = await stream.receive.readFully(new Uint8Array(1));
     return answer === 1 ? stream : undefined;
   } finally {
@@ -277,6 +282,6 @@ function closeLate(conn: Conn, clock: Clock): () => void {
 function noHello(): SftpxError {
   return new SftpxError(
     "protocol",
-    "Cannot meet peer of the local network: it says no number",
+    "Cannot meet peer of the local network: it does not say what it has come for",
   );
 }

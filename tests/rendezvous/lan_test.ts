@@ -16,47 +16,18 @@ import {
   decodeAnnouncement,
   encodeAnnouncement,
 } from "../../rendezvous/lan_announce.ts";
-import { type LanRadio, lanRadio } from "../../rendezvous/lan_radio.ts";
-import type { Datagram } from "../../rendezvous/stun_socket.ts";
+import { lanRadio } from "../../rendezvous/lan_radio.ts";
 import { CERTIFICATE } from "../loopback/quic_pair.ts";
 import { within } from "../testutil/deadline.ts";
 import { settle } from "../testutil/fake_clock.ts";
 import { forAll, randomBytes } from "../testutil/random.ts";
+import { ether } from "./ether.ts";
 
-/** A network in memory: all hear all, as coming from this machine. */
-function ether() {
-  const heard: Uint8Array[] = [];
-  const all = new Set<(datagram: Datagram | undefined) => void>();
-  const radio = (): LanRadio => {
-    const queue: (Datagram | undefined)[] = [];
-    let taker: ((datagram: Datagram | undefined) => void) | undefined;
-    const put = (datagram: Datagram | undefined): void => {
-      if (taker === undefined) return void queue.push(datagram);
-      taker(datagram);
-      taker = undefined;
-    };
-    all.add(put);
-    return {
-      send(bytes) {
-        heard.push(bytes.slice());
-        say(bytes);
-        return Promise.resolve();
-      },
-      receive: () =>
-        queue.length > 0
-          ? Promise.resolve(queue.shift())
-          : new Promise((resolve) => taker = resolve),
-      close() {
-        all.delete(put);
-        put(undefined);
-      },
-    };
-  };
-  const say = (bytes: Uint8Array): void => {
-    const from = { hostname: "127.0.0.1", port: 9 };
-    for (const put of all) put({ bytes: bytes.slice(), from });
-  };
-  return { radio, say, heard };
+/** What two come for. */
+function topicOf(number: number): Uint8Array {
+  const topic = new Uint8Array(16);
+  new DataView(topic.buffer).setUint32(12, number);
+  return topic;
 }
 
 /** Someone who looks for a peer, and whom it meets. */
@@ -84,18 +55,19 @@ function seeker(options: LanOptions) {
   };
 }
 
-Deno.test("LAN: a sender and a receiver of the same number meet, whoever comes first", async () => {
+Deno.test("LAN: a sender and a receiver that have come for the same meet, whoever comes first", async () => {
   for (const order of ["sender first", "receiver first"]) {
     const { radio } = ether();
     const make = {
       sender: () =>
         seeker({
-          role: "sender",
-          slot: 7,
+          does: "announce",
+          topic: topicOf(7),
           certificate: CERTIFICATE,
           radio: radio(),
         }),
-      receiver: () => seeker({ role: "receiver", slot: 7, radio: radio() }),
+      receiver: () =>
+        seeker({ does: "seek", topic: topicOf(7), radio: radio() }),
     };
     const early = order === "sender first" ? make.sender() : make.receiver();
     await settle();
@@ -118,17 +90,17 @@ Deno.test("LAN: others who send on the same network are passed by, and cost nobo
   const { radio } = ether();
   const others = await Promise.all([11, 12, 13].map(async (slot) =>
     seeker({
-      role: "sender",
-      slot,
+      does: "announce",
+      topic: topicOf(slot),
       certificate: await makeCertificate({ now: new Date() }),
       radio: radio(),
     })
   ));
-  const receiver = seeker({ role: "receiver", slot: 7, radio: radio() });
+  const receiver = seeker({ does: "seek", topic: topicOf(7), radio: radio() });
   await settle();
   const sender = seeker({
-    role: "sender",
-    slot: 7,
+    does: "announce",
+    topic: topicOf(7),
     certificate: CERTIFICATE,
     radio: radio(),
   });
@@ -143,18 +115,18 @@ Deno.test("LAN: others who send on the same network are passed by, and cost nobo
 Deno.test("LAN: one who announces another's certificate at its own port is not met (S13)", async () => {
   const { radio, say } = ether();
   const impostor = seeker({
-    role: "sender",
-    slot: 7,
+    does: "announce",
+    topic: topicOf(7),
     certificate: await makeCertificate({ now: new Date() }),
     radio: radio(),
   });
-  const receiver = seeker({ role: "receiver", slot: 7, radio: radio() });
+  const receiver = seeker({ does: "seek", topic: topicOf(7), radio: radio() });
   const first = await within(20_000, "somebody", receiver.first);
   const port = Number(first.conn.remote.split(":").at(-1));
   say(encodeAnnouncement({ port, fingerprint: CERTIFICATE.fingerprint }));
   const sender = seeker({
-    role: "sender",
-    slot: 7,
+    does: "announce",
+    topic: topicOf(7),
     certificate: CERTIFICATE,
     radio: radio(),
   });
@@ -171,8 +143,8 @@ Deno.test("LAN: what is announced is the same whatever the code is, and has noth
   for (const slot of [7, 99_999]) {
     const { radio, heard } = ether();
     const sender = seeker({
-      role: "sender",
-      slot,
+      does: "announce",
+      topic: topicOf(slot),
       certificate: CERTIFICATE,
       radio: radio(),
     });
