@@ -22,6 +22,7 @@ import {
   openStation,
   type Station,
 } from "./station.ts";
+import { targets } from "./targets.ts";
 
 /** What a receiver can be told. */
 export interface ReceiverOptions extends PeerOptions {
@@ -134,7 +135,14 @@ export function openReceiverSide(options: ReceiverOptions): ReceiverSide {
         log.event("receiver.tell-failed", { error: String(error) })
       );
       for await (
-        const candidate of targets(meeting, station, helper, options, either)
+        const candidate of targets(
+          meeting,
+          station,
+          helper,
+          options,
+          either,
+          signal,
+        )
       ) {
         const isFit = isAllowed(policy, pathOf(candidate.kind));
         // Over TCP there is nothing to open: the sender dials.

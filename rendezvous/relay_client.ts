@@ -44,6 +44,8 @@ const SPARES = 4;
 const FRESH_MS = 30_000;
 /** Before another try when the helper cannot be reached, ms. */
 const AGAIN_MS = 1000;
+/** One that is refused so often in a row is refused for good: the pair has ended. */
+const MAX_REFUSALS = 20;
 /** Connections at once. */
 const MAX_LINES = 64;
 
@@ -96,13 +98,15 @@ function keepWaiting(
 ): void {
   let lines = 0;
   const one = async (): Promise<void> => {
-    while (!signal.aborted) {
+    let refusals = 0;
+    while (!signal.aborted && refusals < MAX_REFUSALS) {
       let far: Deno.TcpConn;
       try {
         far = await dialHelper(grant, context, signal);
       } catch (error) {
         if (signal.aborted) return;
         context.log.event("relay.line-failed", { error: String(error) });
+        refusals++;
         await context.clock.delay(AGAIN_MS, signal);
         continue;
       }
@@ -111,10 +115,12 @@ function keepWaiting(
       if (said === undefined || lines >= MAX_LINES) {
         closeQuietly(far);
         if (context.clock.now() - began < AGAIN_MS) {
+          refusals++;
           await context.clock.delay(AGAIN_MS, signal); // it does not want us
         }
         continue;
       }
+      refusals = 0;
       lines++;
       takeIn(far, said, context, signal).finally(() => lines--);
     }

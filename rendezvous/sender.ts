@@ -132,7 +132,14 @@ export function openSenderSide(options: PeerOptions): SenderSide {
     );
     try {
       return await race({
-        candidates: targets(meeting, station, helper, options, either),
+        candidates: targets(
+          meeting,
+          station,
+          helper,
+          options,
+          either,
+          stop.signal,
+        ),
         dial: (candidate, signal) =>
           station.dial(candidate, peer, signal, congestion),
         hear(arrive) {

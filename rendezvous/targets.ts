@@ -9,17 +9,22 @@ import type { PeerOptions } from "./peer_options.ts";
 import type { Station } from "./station.ts";
 import type { Candidate } from "./types.ts";
 
-/** What we dial: the peer's addresses, and the helper's ports that stand for it. */
+/**
+ * What we dial: the peer's addresses, and the helper's ports that stand for it.
+ *
+ * @param signal Ends the search.
+ * @param life Ends what a relayed path runs over, which is later.
+ */
 export async function* targets(
   meeting: Meeting,
   station: Station,
   helper: HelperClient,
   options: PeerOptions,
   signal: AbortSignal,
+  life: AbortSignal,
 ): AsyncIterable<Candidate> {
-  for await (
-    const candidate of allTargets(meeting, station, helper, options, signal)
-  ) {
+  const all = allTargets(meeting, station, helper, options, signal, life);
+  for await (const candidate of all) {
     station.note(candidate);
     yield candidate;
   }
@@ -31,6 +36,7 @@ async function* allTargets(
   helper: HelperClient,
   options: PeerOptions,
   signal: AbortSignal,
+  life: AbortSignal,
 ): AsyncIterable<Candidate> {
   const { relay, policy = "any" } = options;
   const mayRelay = relay !== undefined &&
@@ -47,9 +53,14 @@ async function* allTargets(
   })();
   const fromRelay = (async () => {
     const grant = await meeting.relay();
-    if (grant === undefined || helper.remote === undefined) return;
-    const context = { ...station.context, helper: helper.remote };
-    for await (const candidate of relay.targets(grant, context, signal)) {
+    const { remote } = helper;
+    if (grant === undefined || remote === undefined) return;
+    const at = remote.slice(0, remote.lastIndexOf(":"));
+    const context = {
+      ...station.context,
+      helper: at.replace(/^\[|\]$/g, ""),
+    };
+    for await (const candidate of relay.targets(grant, context, life)) {
       put(candidate);
     }
   })();
