@@ -22,7 +22,7 @@ import {
   openStation,
   type Station,
 } from "./station.ts";
-import { targets } from "./targets.ts";
+import { relayLives, targets } from "./targets.ts";
 
 /** What a receiver can be told. */
 export interface ReceiverOptions extends PeerOptions {
@@ -52,6 +52,8 @@ export interface ReceiverSide {
 const MAX_MEETINGS = 64;
 /** Senders that got through and are waiting to be accepted. */
 const MAX_WAITING = 64;
+/** Senders that may be coming by way of the relay. */
+const MAX_RELAYS = 64;
 /** How long the way is kept open for a sender, ms. */
 const PUNCH_MS = 25_000;
 /** A helper that is gone is looked for after this long, and then less often, ms. */
@@ -86,6 +88,7 @@ export function openReceiverSide(options: ReceiverOptions): ReceiverSide {
   });
   const helper = options.helper(station);
   const seen = observer();
+  const relays = relayLives(MAX_RELAYS, signal);
   const gathered = gatherAll(
     [
       interfaceSource(settings.addresses),
@@ -141,7 +144,7 @@ export function openReceiverSide(options: ReceiverOptions): ReceiverSide {
           helper,
           options,
           either,
-          signal,
+          relays.next(),
         )
       ) {
         const isFit = isAllowed(policy, pathOf(candidate.kind));

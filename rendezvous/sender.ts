@@ -17,7 +17,7 @@ import { onPath } from "./on_path.ts";
 import { type PeerOptions, settle } from "./peer_options.ts";
 import { race } from "./race.ts";
 import { type Arrival, openStation, type Station } from "./station.ts";
-import { targets } from "./targets.ts";
+import { relayLives, targets } from "./targets.ts";
 import type { Candidate } from "./types.ts";
 
 /** Whom a sender meets. */
@@ -69,6 +69,8 @@ export function openSenderSide(options: PeerOptions): SenderSide {
   });
   const helper = options.helper(station);
   const seen = observer();
+  // One in use, and one that takes its place.
+  const relays = relayLives(2, stop.signal);
   const gathered = gatherAll(
     [
       interfaceSource(settings.addresses),
@@ -138,7 +140,7 @@ export function openSenderSide(options: PeerOptions): SenderSide {
           helper,
           options,
           either,
-          stop.signal,
+          relays.next(),
         ),
         dial: (candidate, signal) =>
           station.dial(candidate, peer, signal, congestion),

@@ -9,6 +9,25 @@ import type { PeerOptions } from "./peer_options.ts";
 import type { Station } from "./station.ts";
 import type { Candidate } from "./types.ts";
 
+/** What is relayed: as long as it is in use, and not much longer. */
+export interface RelayLives {
+  /** The signal of one meeting's relay. It outlives the meeting; the oldest end when there are too many. */
+  next(): AbortSignal;
+}
+
+/** Keeps the relays of at most `max` meetings; all end when `signal` aborts. */
+export function relayLives(max: number, signal: AbortSignal): RelayLives {
+  const lives: AbortController[] = []; // the oldest first
+  return {
+    next() {
+      const life = new AbortController();
+      lives.push(life);
+      if (lives.length > max) lives.shift()?.abort();
+      return AbortSignal.any([life.signal, signal]);
+    },
+  };
+}
+
 /**
  * What we dial: the peer's addresses, and the helper's ports that stand for it.
  *
