@@ -58,8 +58,10 @@ export interface MeetingOptions {
 export const MAX_CANDIDATES = 32;
 /** How long the peer may take over its first word, ms. */
 const WORD_MS = 15_000;
-const HERE = 1;
-const CANDIDATES = 2;
+/** Says who is there. */
+export const HERE = 1;
+/** Says where. */
+export const CANDIDATES = 2;
 const DONE = 3;
 
 /**

@@ -62,8 +62,8 @@ export interface StunClient {
    * server does not do what was asked.
    */
   ask(server: HostPort, options?: AskStunOptions): Promise<Binding>;
-  /** Closes the socket; questions that wait end. */
-  close(): void;
+  /** Closes the socket; questions that wait end. Resolves when its port is free. */
+  close(): Promise<void>;
 }
 
 /** What a client needs. */
@@ -144,9 +144,9 @@ export function stunClient(deps: StunClientDeps): StunClient {
         waiting.delete(id);
       }
     },
-    close() {
+    async close() {
       socket.close();
-      running.catch(() => {});
+      await running;
     },
   };
 }
