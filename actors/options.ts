@@ -115,6 +115,8 @@ export interface ReceiveOptions {
    * have met `certificate`. It is closed with the receiver.
    */
   readonly listener?: Listener;
+  /** Where senders come in as well; it must show the same certificate, and is closed with the receiver. */
+  readonly alsoAt?: Listener;
   /** Certificate chain and private key, PEM. */
   readonly certificate: { readonly cert: string; readonly key: Secret };
   /** Senders prove that they hold it. `"open"` takes anyone. */

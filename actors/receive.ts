@@ -12,6 +12,7 @@ import {
 import { parseBind } from "../protocol/address.ts";
 import { fileIn } from "../store/own_path.ts";
 import { openRoot } from "../store/root.ts";
+import { combineListeners } from "../transport/carrier.ts";
 import type { QuicOptions } from "../transport/quic.ts";
 import type { TlsOptions } from "../transport/tls.ts";
 import { LOOK_MS, sleptEvent } from "./migration.ts";
@@ -30,7 +31,13 @@ export const DEFAULT_RECEIVE_OPTIONS: Readonly<
   Required<
     Omit<
       ReceiveOptions,
-      "certificate" | "token" | "listener" | "signal" | "onEvent" | "log"
+      | "certificate"
+      | "token"
+      | "listener"
+      | "alsoAt"
+      | "signal"
+      | "onEvent"
+      | "log"
     >
   >
 > = Object.freeze({
@@ -100,7 +107,9 @@ export async function receiveInside(
     log: world.log,
     emit,
   });
-  const { listener } = entrance;
+  const listener = settings.alsoAt === undefined
+    ? entrance.listener
+    : combineListeners(entrance.listener, settings.alsoAt);
   const door = createDoor(listener);
   const own = new AbortController();
   const signal = settings.signal === undefined

@@ -5,8 +5,9 @@
  */
 import { group, merge, object, or } from "@optique/core/constructs";
 import { runParser } from "@optique/core/facade";
-import { map, multiple } from "@optique/core/modifiers";
+import { map, multiple, optional } from "@optique/core/modifiers";
 import { argument, command } from "@optique/core/primitives";
+import { string } from "@optique/core/valueparser";
 import { path } from "@optique/run/valueparser";
 import type { Usage } from "@optique/core/usage";
 import { SftpxError } from "../core/errors.ts";
@@ -18,13 +19,19 @@ import {
   type Values,
   wordsOf,
 } from "./settings.ts";
-import { COMMON, DOCTOR, INIT, RECV, SEND } from "./tables.ts";
+import { COMMON, DOCTOR, HELPER, INIT, RECV, SEND } from "./tables.ts";
 import { lowered } from "./words.ts";
 
 /** What was asked for. */
 export type Asked =
   | { readonly command: "init"; readonly flags: Flags<typeof INIT> }
-  | { readonly command: "recv"; readonly flags: Flags<typeof RECV> }
+  | {
+    readonly command: "recv";
+    /** A code, or the link that says one. */
+    readonly from: string | undefined;
+    readonly flags: Flags<typeof RECV>;
+  }
+  | { readonly command: "helper"; readonly flags: Flags<typeof HELPER> }
   | { readonly command: "doctor"; readonly flags: Flags<typeof DOCTOR> }
   | {
     readonly command: "send";
@@ -97,6 +104,7 @@ export function readArgs(
 const HELP: Readonly<Record<string, string>> = {
   init: "sftpx init --help",
   recv: "sftpx recv --help",
+  helper: "sftpx helper --help",
   send: "sftpx send --help",
   doctor: "sftpx doctor --help",
 };
@@ -120,15 +128,27 @@ const init = command(
 const recv = command(
   "recv",
   map(
-    merge(parserOf(RECV), general()),
-    (flags) => ({ command: "recv", flags }) as const,
+    merge(
+      object({
+        from: optional(argument(string({ metavar: "CODE" }), {
+          description: says(
+            "What the sender said, or the link; --code asks for it instead, so " +
+              "that nobody sees it in the list of processes",
+          ),
+        })),
+      }),
+      parserOf(RECV),
+      general(),
+    ),
+    ({ from, ...flags }) => ({ command: "recv", from, flags }) as const,
   ),
   {
     brief: says("takes in files"),
-    usageLine: usage("[OPTION...]"),
+    usageLine: usage("[OPTION...] [CODE]"),
     description: says(
       "Takes in files from many senders until it is stopped, and prints the " +
-        "ticket that they need.",
+        "ticket that they need. With CODE, takes one transfer from the sender " +
+        "who said it.",
     ),
   },
 );
@@ -177,7 +197,23 @@ const doctor = command(
   },
 );
 
-const COMMANDS = or(init, recv, send, doctor);
+const helper = command(
+  "helper",
+  map(
+    merge(parserOf(HELPER), general()),
+    (flags) => ({ command: "helper", flags }) as const,
+  ),
+  {
+    brief: says("introduces peers to each other"),
+    usageLine: usage("[OPTION...]"),
+    description: says(
+      "Introduces peers who share a code or a ticket, until it is stopped. It " +
+        "learns neither codes nor files.",
+    ),
+  },
+);
+
+const COMMANDS = or(init, recv, send, doctor, helper);
 
 function general(): ReturnType<typeof parserOf<typeof COMMON>> {
   return group("Output", parserOf(COMMON));

@@ -52,10 +52,11 @@ export async function main(
   let code: number;
   try {
     const { readArgs } = await import("./args.ts");
-    const { ALL, COMMON, DOCTOR, INIT, RECV, SEND } = await import(
+    const { ALL, COMMON, DOCTOR, HELPER, INIT, RECV, SEND } = await import(
       "./tables.ts"
     );
-    const asked = readArgs(args, VERSION, io.columns());
+    const { withBareCode } = await import("./code_words.ts");
+    const asked = readArgs(withBareCode(args), VERSION, io.columns());
     if (asked.command === "show") {
       io.out(asked.text);
       return 0;
@@ -65,7 +66,10 @@ export async function main(
     const style = settled(COMMON, asked.flags, given);
     const role = asked.command === "send" ? "send" : "recv";
     output = await createOutput(io, fullStyle(style), role);
-    const log = await createLog(io, fullStyle(style));
+    const log = await createLog(io, {
+      ...fullStyle(style),
+      ...asked.command === "helper" && { verbose: style.quiet !== true },
+    });
     const surroundings: Surroundings = {
       io,
       output,
@@ -85,7 +89,14 @@ export async function main(
       }
       case "recv": {
         const { recv } = await import("./recv.ts");
-        code = await recv(settled(RECV, asked.flags, given), surroundings);
+        const flags = settled(RECV, asked.flags, given);
+        code = await recv(asked.from, flags, surroundings);
+        break;
+      }
+      case "helper": {
+        const { helper } = await import("./helper.ts");
+        const flags = settled(HELPER, asked.flags, given);
+        code = await helper(flags, surroundings);
         break;
       }
       case "send": {
