@@ -5,7 +5,6 @@
  */
 import { formatFingerprint } from "../crypto/fingerprint.ts";
 import { formatAddress, parseAddress, parseBind } from "../protocol/address.ts";
-import { relayHost } from "../rendezvous/relay_host.ts";
 import { serveHelper } from "../rendezvous/serve_helper.ts";
 import { wasToldToStop } from "./exit.ts";
 import { DEFAULT_CERTS, makeIdentity } from "./identity.ts";
@@ -29,13 +28,9 @@ export async function helper(
   const running = serveHelper({
     ...flags.bind !== undefined && { bind: flags.bind },
     certificate: { cert: identity.cert, key: identity.key },
-    rooms: {
-      ...flags.expire !== undefined && { waitMs: flags.expire },
-      ...flags.maxPeers !== undefined && { maxGuests: flags.maxPeers },
-    },
-    ...flags.relay && {
-      relay: ({ hostname, ...context }) => relayHost({ hostname }, context),
-    },
+    ...flags.expire !== undefined && { waitMs: flags.expire },
+    ...flags.maxPeers !== undefined && { maxPeers: flags.maxPeers },
+    relay: flags.relay ?? false,
     signal,
     ...log && { log },
   });
@@ -47,7 +42,7 @@ export async function helper(
   const fingerprint = formatFingerprint(running.fingerprint);
   const metrics = flags.metrics === undefined
     ? undefined
-    : serveMetrics(flags.metrics, () => running.metrics.exposition());
+    : serveMetrics(flags.metrics, running.exposition);
   output.note(
     "peers need: --helper HOST:PORT/FINGERPRINT, or HOST:PORT alone:",
   );

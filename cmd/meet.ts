@@ -4,20 +4,12 @@
  * @module
  */
 import { SftpxError } from "../core/errors.ts";
-import { systemClock } from "../core/clock.ts";
-import { nullLog } from "../core/log.ts";
-import { systemRandomBytes } from "../crypto/random.ts";
 import {
   type HelperAddress,
   parseHelper,
 } from "../rendezvous/helper_dialer.ts";
-import { scopeOf } from "../rendezvous/ip.ts";
-import { lanHelper } from "../rendezvous/lan_helper.ts";
 import type { MeetOptions } from "../rendezvous/meet.ts";
-import { portMapSource } from "../rendezvous/port_map_source.ts";
-import { relayClient } from "../rendezvous/relay_client.ts";
 import type { PathPolicy } from "../rendezvous/types.ts";
-import { familyOf } from "../transport/address.ts";
 import { hinted } from "./hint.ts";
 import type { Surroundings } from "./sftpx.ts";
 
@@ -39,26 +31,11 @@ export function meetOptions(
   flags: MeetFlags,
   { log, signal }: Pick<Surroundings, "log" | "signal">,
 ): MeetOptions {
-  const policy = policyOf(flags);
-  const common = { policy, signal, ...log && { log } };
-  if (flags.local) {
-    const random = systemRandomBytes;
-    return {
-      ...common,
-      policy: "lan-only",
-      helper: () =>
-        lanHelper({ clock: systemClock, log: log ?? nullLog, random }),
-    };
-  }
-  const helper = helperOf(flags.helper);
   return {
-    ...common,
-    helper,
-    relay: relayClient(),
-    // No router stands between this machine and itself.
-    sources: isHere(helper) || policy === "lan-only" || policy === "relay-only"
-      ? []
-      : [portMapSource()],
+    policy: policyOf(flags),
+    signal,
+    helper: flags.local ? "local" : helperOf(flags.helper),
+    ...log && { log },
   };
 }
 
@@ -89,9 +66,4 @@ function policyOf(flags: MeetFlags): PathPolicy {
     );
   }
   return first;
-}
-
-function isHere({ hostname }: HelperAddress): boolean {
-  return hostname === "localhost" ||
-    familyOf(hostname) !== undefined && scopeOf(hostname) === "loopback";
 }

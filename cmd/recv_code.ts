@@ -7,6 +7,7 @@ import { SftpxError } from "../core/errors.ts";
 import type { TransferEvent } from "../core/events.ts";
 import { systemRandomBytes } from "../crypto/random.ts";
 import { senderId } from "../actors/sender_id.ts";
+import { parseCode } from "../rendezvous/code.ts";
 import { fileIn } from "../store/own_path.ts";
 import { askCode, hideArgument, readCodeLink } from "./code_words.ts";
 import { hinted } from "./hint.ts";
@@ -29,11 +30,13 @@ export async function recvByCode(
   if (given !== "") await hideArgument(given);
   const typed = given === "" ? askCode(io) : given;
   const link = readCodeLink(typed);
+  const code = link?.code ?? typed;
+  parseCode(code); // what cannot be one is said before all else
   const { takeByCode } = await import("../rendezvous/meet.ts");
   const helper = link?.helper ?? flags.helper;
   const met = await takeByCode({
     ...meetOptions({ ...flags, helper }, surroundings),
-    code: link?.code ?? typed,
+    code,
     identity: await identityIn(flags.resumeDir ?? DEFAULT_RESUME_DIR),
     onWaiting: () => output.note("waiting for the sender"),
   }).catch((error) => {

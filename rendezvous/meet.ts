@@ -5,35 +5,49 @@
  * @module
  */
 import { type Clock, systemClock } from "../core/clock.ts";
-import type { Log } from "../core/log.ts";
+import { type Log, nullLog } from "../core/log.ts";
 import { type Secret, secret } from "../core/secret.ts";
 import { makeCertificate } from "../crypto/certificate.ts";
 import { type RandomBytes, systemRandomBytes } from "../crypto/random.ts";
 import { formatAddress } from "../protocol/address.ts";
+import { familyOf } from "../transport/address.ts";
+import type { QuicOptions } from "../transport/quic.ts";
 import type { Dialer, Listener } from "../transport/transport.ts";
 import { offerCode, takeCode } from "./by_code.ts";
 import { createHelperClient, type HelperClient } from "./client.ts";
 import { type Code, formatCode, parseCode, parseOwnPhrase } from "./code.ts";
 import { type HelperAddress, helperDialer } from "./helper_dialer.ts";
+import { scopeOf } from "./ip.ts";
 import { ticketKeys } from "./keys.ts";
+import { lanHelper } from "./lan_helper.ts";
+import { portMapSource } from "./port_map_source.ts";
 import { type HelperState, openReceiverSide } from "./receiver.ts";
+import { relayClient } from "./relay_client.ts";
 import { openSenderSide } from "./sender.ts";
 import type { Station } from "./station.ts";
 import type { CandidateSource, PathPolicy, RelayClient } from "./types.ts";
 
 /** What all ways of meeting can be told. */
 export interface MeetOptions {
-  /** Where the two are introduced: a helper, or what stands in for one. */
-  readonly helper: HelperAddress | ((station: Station) => HelperClient);
+  /** Where the two are introduced: at a helper, or by multicast on the local network. */
+  readonly helper: HelperAddress | "local";
   /** Which paths may be used. @default {"any"} */
   readonly policy?: PathPolicy;
-  /** What finds our addresses, besides interfaces and helper. @default {[]} */
-  readonly sources?: readonly CandidateSource[];
-  /** Uses what the helper passes on, if it does. @default {none} */
-  readonly relay?: RelayClient;
+  /** Asks routers to forward a port. @default {true} but for a helper on this machine */
+  readonly mapPorts?: boolean;
   /** Ends the wait, and what was opened for it. */
   readonly signal?: AbortSignal;
+  /** Told what the parts of the program do. @default {nobody} */
   readonly log?: Log;
+}
+
+/** What only tests change: what finds addresses, and which there are. */
+export interface MeetInside {
+  readonly helper?: (station: Station) => HelperClient;
+  readonly sources?: readonly CandidateSource[];
+  readonly relay?: RelayClient;
+  readonly addresses?: () => readonly string[];
+  readonly quic?: QuicOptions;
 }
 
 /** What `send()` needs to reach a receiver that was met. */
@@ -44,7 +58,9 @@ export interface MetReceiver {
   readonly fingerprint: Uint8Array;
   /** Who it is across runs. */
   readonly identity: Uint8Array;
+  /** Its access token. */
   readonly token?: Secret;
+  /** How to reach it. */
   readonly dialers: { readonly cubic: Dialer; readonly bbr: Dialer };
   /** Frees the sockets, once the transfer is over. */
   close(): void;
@@ -52,8 +68,11 @@ export interface MetReceiver {
 
 /** What `receive()` needs to be reached by a sender that was met. */
 export interface MetSender {
+  /** What the sender expects to meet. */
   readonly certificate: { readonly cert: string; readonly key: Secret };
+  /** What the sender proves that it holds. */
   readonly token: Secret;
+  /** Where the sender comes in, and nobody else. */
   readonly listener: Listener;
   /** Frees the sockets, once the transfer is over. */
   close(): void;
@@ -83,14 +102,17 @@ export interface TakeByCodeOptions extends MeetOptions {
 export interface ReachByTicketOptions extends MeetOptions {
   /** SHA-256 of its certificate. */
   readonly fingerprint: Uint8Array;
+  /** Its access token. */
   readonly token: Secret;
 }
 
 /** Is there for whoever has the ticket. */
 export interface HostByTicketOptions extends MeetOptions {
+  /** What senders expect to meet. */
   readonly certificate: { readonly cert: string; readonly key: Secret };
   /** SHA-256 of it. */
   readonly fingerprint: Uint8Array;
+  /** What senders hold. */
   readonly token: Secret;
   /** What is bound. @default {any address and port} */
   readonly bind?: { readonly hostname?: string; readonly port?: number };
@@ -105,12 +127,20 @@ export interface HostByTicketOptions extends MeetOptions {
  * @throws {SftpxError} `unauthorized` when somebody came with other words: the
  * code is burnt.
  */
-export async function offerByCode(
+export function offerByCode(
   options: OfferByCodeOptions,
+): Promise<MetReceiver> {
+  return offerByCodeInside(options, {});
+}
+
+/** As {@linkcode offerByCode}, for tests. */
+export async function offerByCodeInside(
+  options: OfferByCodeOptions,
+  inside: MeetInside,
 ): Promise<MetReceiver> {
   const { phrase, words, onCode } = options;
   const own = phrase === undefined ? undefined : parseOwnPhrase(phrase);
-  const world = await worldOf(options);
+  const world = await worldOf(options, inside);
   const { clock, random, signal } = world;
   const side = openSenderSide(world);
   try {
@@ -143,11 +173,17 @@ export async function offerByCode(
  * @throws {SftpxError} `usage` when the code cannot be read, `unauthorized` when
  * its words are not the right ones: the code is burnt.
  */
-export async function takeByCode(
+export function takeByCode(options: TakeByCodeOptions): Promise<MetSender> {
+  return takeByCodeInside(options, {});
+}
+
+/** As {@linkcode takeByCode}, for tests. */
+export async function takeByCodeInside(
   options: TakeByCodeOptions,
+  inside: MeetInside,
 ): Promise<MetSender> {
   const code = parseCode(options.code);
-  const world = await worldOf(options);
+  const world = await worldOf(options, inside);
   const side = openReceiverSide(world);
   try {
     const met = await takeCode(code, {
@@ -169,14 +205,22 @@ export async function takeByCode(
 }
 
 /** Gets a receiver that is at a helper for those who have its ticket. */
-export async function reachByTicket(
+export function reachByTicket(
   options: ReachByTicketOptions,
 ): Promise<MetReceiver> {
+  return reachByTicketInside(options, {});
+}
+
+/** As {@linkcode reachByTicket}, for tests. */
+export async function reachByTicketInside(
+  options: ReachByTicketOptions,
+  inside: MeetInside,
+): Promise<MetReceiver> {
   const { fingerprint, token } = options;
-  const side = openSenderSide(await worldOf(options));
+  const side = openSenderSide(await worldOf(options, inside));
   const keys = ticketKeys(token.reveal(), fingerprint);
   return {
-    address: typeof options.helper === "function"
+    address: options.helper === "local"
       ? "the other side"
       : formatAddress(options.helper),
     fingerprint,
@@ -188,12 +232,18 @@ export async function reachByTicket(
 }
 
 /** Is at a helper for those who have the ticket, as long as the listener is open. */
-export async function hostByTicket(
+export function hostByTicket(options: HostByTicketOptions): Promise<Listener> {
+  return hostByTicketInside(options, {});
+}
+
+/** As {@linkcode hostByTicket}, for tests. */
+export async function hostByTicketInside(
   options: HostByTicketOptions,
+  inside: MeetInside,
 ): Promise<Listener> {
   const { certificate, fingerprint, token, bind, onHelper } = options;
   const side = openReceiverSide({
-    ...await worldOf(options, { certificate, fingerprint }),
+    ...await worldOf(options, inside, { certificate, fingerprint }),
     ...bind && { bind },
     ...onHelper && { onHelper },
   });
@@ -209,36 +259,50 @@ interface MeetWorld extends Own {
   readonly helper: (station: Station) => HelperClient;
   readonly policy: PathPolicy;
   readonly sources: readonly CandidateSource[];
+  readonly relay: RelayClient;
   readonly clock: Clock;
   readonly random: RandomBytes;
   readonly signal: AbortSignal;
   readonly log?: Log;
-  readonly relay?: RelayClient;
 }
 
 async function worldOf(
   options: MeetOptions,
+  inside: MeetInside,
   own?: Own,
 ): Promise<MeetWorld> {
-  const { helper, policy = "any", sources = [], relay, log } = options;
+  const { helper, log, signal = new AbortController().signal } = options;
+  const isLocal = helper === "local";
+  const policy = isLocal ? "lan-only" : options.policy ?? "any";
+  const mapPorts = options.mapPorts ?? !isHere(helper);
+  const hasUse = policy === "any" || policy === "direct-only";
   const [clock, random] = [systemClock, systemRandomBytes];
   return {
     ...own ?? await onceOnly(clock),
-    helper: typeof helper === "function"
-      ? helper
+    helper: isLocal
+      ? () => lanHelper({ clock, log: log ?? nullLog, random })
       : ({ pool }) =>
         createHelperClient(
           helperDialer({ helper, pool, random, clock }),
           clock,
         ),
     policy,
-    sources,
+    sources: mapPorts && hasUse ? [portMapSource()] : [],
+    relay: relayClient(),
     clock,
     random,
-    signal: options.signal ?? new AbortController().signal,
+    signal,
     ...log && { log },
-    ...relay && { relay },
+    ...inside,
   };
+}
+
+/** No router stands between this machine and itself. */
+function isHere(helper: HelperAddress | "local"): boolean {
+  if (helper === "local") return true;
+  const { hostname } = helper;
+  return hostname === "localhost" ||
+    familyOf(hostname) !== undefined && scopeOf(hostname) === "loopback";
 }
 
 /** A certificate for this meeting only: nobody can tell that two were of one machine. */

@@ -5,8 +5,8 @@
  */
 import { type Clock, systemClock } from "../core/clock.ts";
 import { SftpxError } from "../core/errors.ts";
-import { nullLog } from "../core/log.ts";
-import { createMetrics, type Metrics } from "../core/metrics.ts";
+import { type Log, nullLog } from "../core/log.ts";
+import { createMetrics } from "../core/metrics.ts";
 import type { Secret } from "../core/secret.ts";
 import { readCertificate } from "../crypto/certificate.ts";
 import { systemRandomBytes } from "../crypto/random.ts";
@@ -16,23 +16,32 @@ import { createEndpoint, quicListener } from "../transport/quic.ts";
 import { tlsListener } from "../transport/tls.ts";
 import type { Listener } from "../transport/transport.ts";
 import { HELPER_ALPN, HELPER_PORT } from "./messages.ts";
+import { relayHost } from "./relay_host.ts";
 import { type HelperOptions, runHelper } from "./server.ts";
 import { helperStun } from "./stun_helper.ts";
-import type { RelayHost, RelayHostContext } from "./types.ts";
 
 /** How a helper is set up. */
-export interface ServeHelperOptions
-  extends Omit<HelperOptions, "listener" | "relay" | "clock" | "randomBytes"> {
-  /** @default {"0.0.0.0:4277"} */
+export interface ServeHelperOptions {
+  /** Where to listen. @default {"0.0.0.0:4277"} */
   readonly bind?: string;
   /** What peers may pin. */
   readonly certificate: { readonly cert: string; readonly key: Secret };
-  /** Makes what passes on packets of peers that find no path. @default {nothing is passed on} */
-  readonly relay?: (
-    context: RelayHostContext & { readonly hostname: string },
-  ) => RelayHost;
+  /** Passes on what peers that find no path say to each other. @default {false} */
+  readonly relay?: boolean;
   /** Answers STUN on the two ports above its own. @default {true} */
   readonly stun?: boolean;
+  /** How long a peer may wait for another, ms. @default {3600000} */
+  readonly waitMs?: number;
+  /** Peers that may wait at a time. @default {10000} */
+  readonly maxPeers?: number;
+  /** Connections of one address. @default {64} */
+  readonly maxConnectionsPerAddress?: number;
+  /** Requests of one address in a minute, in the long run. @default {60} */
+  readonly requestsPerMinute?: number;
+  /** Wrong guesses of one address in an hour. @default {12} */
+  readonly burnsPerHour?: number;
+  /** Told what the helper does. @default {nobody} */
+  readonly log?: Log;
   /** Ends the helper in order. */
   readonly signal?: AbortSignal;
 }
@@ -43,7 +52,8 @@ export interface RunningHelper {
   readonly address: string;
   /** SHA-256 of its certificate. */
   readonly fingerprint: Uint8Array;
-  readonly metrics: Metrics;
+  /** What it has counted, as Prometheus reads it. */
+  exposition(): string;
   /** Resolves when it has stopped. */
   readonly finished: Promise<void>;
   /** Stops in order. */
@@ -63,7 +73,8 @@ const MAX_STREAMS = 8;
  */
 export function serveHelper(options: ServeHelperOptions): RunningHelper {
   const { bind = "0.0.0.0:4277", certificate, stun = true } = options;
-  const { log = nullLog, metrics = createMetrics() } = options;
+  const { log = nullLog } = options;
+  const metrics = createMetrics();
   const clock: Clock = systemClock;
   const { hostname, port } = parseBind(bind, HELPER_PORT);
   const { fingerprint } = readCertificate(
@@ -77,17 +88,24 @@ export function serveHelper(options: ServeHelperOptions): RunningHelper {
   const endpoint = createEndpoint({ hostname, port });
   const listener = listenOn({ ...options, hostname }, endpoint, clock);
   const context = { clock, log, metrics, randomBytes: systemRandomBytes };
-  const relay = options.relay?.({ ...context, hostname });
+  const relay = options.relay ? relayHost({ hostname }, context) : undefined;
   const answers = stun
     ? helperStun({ hostname, port: endpoint.port }, context)
     : undefined;
-  const { relay: _, ...rest } = options;
+  const { waitMs, maxPeers } = options;
   const run = async (): Promise<void> => {
     try {
       await runHelper({
-        ...rest,
+        ...limitsOf(options),
         ...context,
         listener,
+        rooms: {
+          ...waitMs !== undefined && { waitMs },
+          ...maxPeers !== undefined && { maxGuests: maxPeers },
+          // Who may have so many connections may wait on each of them.
+          ...options.maxConnectionsPerAddress !== undefined &&
+            { maxPerAddress: options.maxConnectionsPerAddress },
+        },
         ...relay && { relay },
       }, signal);
     } finally {
@@ -101,12 +119,23 @@ export function serveHelper(options: ServeHelperOptions): RunningHelper {
   return {
     address: endpoint.address,
     fingerprint,
-    metrics,
+    exposition: () => metrics.exposition(),
     finished,
     async close() {
       own.abort();
       await finished;
     },
+  };
+}
+
+function limitsOf(
+  options: ServeHelperOptions,
+): Partial<Omit<HelperOptions, "listener">> {
+  const { maxConnectionsPerAddress, requestsPerMinute, burnsPerHour } = options;
+  return {
+    ...maxConnectionsPerAddress !== undefined && { maxConnectionsPerAddress },
+    ...requestsPerMinute !== undefined && { requestsPerMinute },
+    ...burnsPerHour !== undefined && { burnsPerHour },
   };
 }
 
