@@ -176,9 +176,11 @@ export function createRooms<G extends Guest>(
     },
     host(id, guest, _now) {
       const replaced = hosts.get(id);
-      if (replaced !== undefined) leave(replaced);
       const reason = refusal(guest);
-      if (reason !== undefined) return reason;
+      const takesPlace = replaced !== undefined &&
+        (reason === "full" || replaced.hostname === guest.hostname);
+      if (reason !== undefined && !takesPlace) return reason;
+      if (replaced !== undefined) leave(replaced);
       const waiting = [...joiners.get(id) ?? []];
       for (const each of waiting) leave(each);
       hosts.set(id, guest);
