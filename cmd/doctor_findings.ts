@@ -249,6 +249,10 @@ export function prospectsOf({ network, machine }: Facts): readonly Prospect[] {
   const udp = nats.length > 0 || asked.some(({ quic }) => quic === true);
   const tcp = asked.some(({ tcp }) => tcp === true);
   const isPublic = nats.some((nat) => !nat.isNat);
+  const isShut = isPublic &&
+    nats.every((nat) =>
+      nat.isNat || nat.filtering === "address-and-port-dependent"
+    );
   const isMoving = nats.length > 0 && nats.every((nat) => moves(nat.mapping));
   const known = asked.length > 0;
   const mapped = network.mapping.isOutside;
@@ -272,8 +276,10 @@ export function prospectsOf({ network, machine }: Facts): readonly Prospect[] {
     },
     {
       what: "being dialed from outside",
-      works: isPublic || mapped ? "yes" : known ? "no" : "maybe",
-      why: isPublic
+      works: isPublic && !isShut || mapped ? "yes" : known ? "no" : "maybe",
+      why: isShut && !mapped
+        ? "a firewall before this machine lets in only who was sent to"
+        : isPublic
         ? "this machine has an address of its own outside"
         : mapped
         ? "the router forwards a port"
@@ -316,7 +322,8 @@ function punchProspect(facts: PunchFacts): Prospect {
     };
   }
   if (isPublic || mapped) {
-    return { what, works: "yes", why: "they can dial this machine" };
+    const why = "they can dial this machine, or both dial at once";
+    return { what, works: "yes", why };
   }
   return isMoving
     ? {

@@ -121,6 +121,12 @@ Deno.test("doctor: a symmetric NAT, UDP that is dropped, and no helper each have
   assertEquals(punch?.works, "maybe");
   assertStringIncludes(punch?.why ?? "", "strict about ports");
 
+  const shut = withServer({
+    nat: { ...FAMILY.nat ?? never(), isNat: false },
+  }, NO_MAPPING);
+  assertEquals(prospectsOf(shut)[2]?.works, "no");
+  assertStringIncludes(prospectsOf(shut)[2]?.why ?? "", "firewall");
+
   const blocked = withServer({
     nat: undefined,
     udpError: "no answer came",
