@@ -4,7 +4,7 @@
  * @module
  */
 import type { Clock } from "../core/clock.ts";
-import { type ErrorCode, SftpxError } from "../core/errors.ts";
+import { codeOf, type ErrorCode, SftpxError } from "../core/errors.ts";
 import type { Conn, Dialer } from "../transport/transport.ts";
 import { type Channel, createChannel, within } from "./channel.ts";
 import type { EndReason, Message } from "./messages.ts";
@@ -124,7 +124,10 @@ export function createHelperClient(dialer: Dialer, clock: Clock): HelperClient {
   ): Promise<Asked> => {
     const conn = await connect(signal);
     const opening = conn.openBidi().then(createChannel);
-    const channel = await within(opening, ANSWER_MS, SILENT, clock, signal);
+    const channel = await within(opening, ANSWER_MS, SILENT, clock, signal)
+      .catch(async (error) => {
+        throw await reasonOf(conn, error, clock);
+      });
     const abort = (): void => {
       channel.close(); // never rejects
     };
@@ -148,7 +151,7 @@ export function createHelperClient(dialer: Dialer, clock: Clock): HelperClient {
       release();
       await channel.close();
       signal.throwIfAborted();
-      throw error;
+      throw await reasonOf(conn, error, clock);
     }
   };
 
@@ -237,6 +240,26 @@ export function createHelperClient(dialer: Dialer, clock: Clock): HelperClient {
   };
 }
 
+/** What a helper closed the connection with says more than that it is gone. */
+async function reasonOf(
+  conn: Conn,
+  error: unknown,
+  clock: Clock,
+): Promise<unknown> {
+  if (codeOf(error) !== "connection-lost") return error;
+  const over = new AbortController();
+  const info = await Promise.race([
+    conn.closed.catch(() => undefined),
+    clock.delay(REASON_MS, over.signal).then(() => undefined, () => undefined),
+  ]);
+  over.abort();
+  return info?.code === undefined
+    ? error
+    : new SftpxError(info.code, info.reason, error);
+}
+
+/** How long to wait for why a connection is gone, ms. */
+const REASON_MS = 100;
 const SILENT = "Cannot meet the other side: the helper does not answer";
 
 function odd({ type }: Message): SftpxError {
