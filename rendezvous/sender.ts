@@ -209,7 +209,12 @@ export function openSenderSide(options: PeerOptions): SenderSide {
       return { cubic: dialer(to, "cubic"), bbr: dialer(to, "bbr") };
     },
     close() {
-      stop.abort();
+      stop.abort(
+        new SftpxError(
+          "cancelled",
+          "Cannot reach the other side: its sockets are closed",
+        ),
+      );
       for (const { conn } of waiting.splice(0)) conn.close();
       helper.close();
       station.close();
