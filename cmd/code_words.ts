@@ -32,7 +32,7 @@ export function readCodeLink(
   text: string,
 ): { readonly helper: string; readonly code: string } | undefined {
   const [, helper, code] =
-    /^\s*sftpx\+code:\/\/([^#]*?)\/?#(.*)$/is.exec(text) ?? [];
+    /^sftpx\+code:\/\/([^#]*?)\/?#(.*)$/is.exec(text.trim()) ?? [];
   return helper === undefined || code === undefined
     ? undefined
     : { helper, code };
