@@ -203,7 +203,7 @@ export function receiveScheduler(
       );
     }
     tell({ type: "accept" });
-    const { remote } = wire.link.conn;
+    const { remote, path = "direct" } = wire.link.conn;
     const { session } = deps;
     if (!goesOn) {
       deps.emit({ type: "started", session, label: frame.label, remote });
@@ -212,7 +212,7 @@ export function receiveScheduler(
       type: "connected",
       session,
       remote,
-      path: "direct",
+      path,
       carrier: wire.link.conn.carrier ?? "quic",
       resumed: goesOn,
     });

@@ -195,7 +195,7 @@ export function sendScheduler(
       type: "connected",
       session: deps.session,
       remote: link.conn.remote,
-      path: "direct",
+      path: link.conn.path ?? "direct",
       carrier: link.conn.carrier ?? "quic",
       resumed: goesOn,
     });

@@ -21,7 +21,7 @@ import {
 } from "./settings.ts";
 import { ROUTER_COMMAND, type RouterAsked } from "./router_args.ts";
 import { FETCH, STORE } from "./store_tables.ts";
-import { COMMON, INIT, RECV, SEND } from "./tables.ts";
+import { COMMON, DOCTOR, HELPER, INIT, RECV, SEND } from "./tables.ts";
 import { lowered } from "./words.ts";
 import { xftp, type XftpAsked } from "./xftp_args.ts";
 
@@ -31,10 +31,12 @@ export type Asked =
   | { readonly command: "init"; readonly flags: Flags<typeof INIT> }
   | {
     readonly command: "recv";
-    /** What to fetch, if it is stored somewhere. */
+    /** A code, or the link that says one; or what to fetch, if it is stored somewhere. */
     readonly from: string | undefined;
     readonly flags: Flags<typeof RECV> & Values<typeof FETCH>;
   }
+  | { readonly command: "helper"; readonly flags: Flags<typeof HELPER> }
+  | { readonly command: "doctor"; readonly flags: Flags<typeof DOCTOR> }
   | XftpAsked
   | {
     readonly command: "send";
@@ -107,9 +109,11 @@ export function readArgs(
 const HELP: Readonly<Record<string, string>> = {
   init: "sftpx init --help",
   recv: "sftpx recv --help",
+  helper: "sftpx helper --help",
   send: "sftpx send --help",
   xftp: "sftpx xftp --help",
   router: "sftpx router --help",
+  doctor: "sftpx doctor --help",
 };
 
 const init = command(
@@ -133,9 +137,11 @@ const recv = command(
   map(
     merge(
       object({
-        from: optional(argument(string({ metavar: "LINK|FILE" }), {
+        from: optional(argument(string({ metavar: "CODE|LINK|FILE" }), {
           description: says(
-            "What to fetch from routers: a link, or the file of a description",
+            "The sender's code, or what to fetch from routers: a link, or the " +
+              "file of a description. --code asks for a code instead, so that " +
+              "nobody sees it in the list of processes",
           ),
         })),
       }),
@@ -147,11 +153,12 @@ const recv = command(
   ),
   {
     brief: says("takes in files"),
-    usageLine: usage("[OPTION...] [LINK|FILE.xftp]"),
+    usageLine: usage("[OPTION...] [CODE|LINK|FILE.xftp]"),
     description: says(
       "Takes in files from many senders until it is stopped, and prints the " +
-        "ticket that they need. With a link or a description it fetches what " +
-        "was stored on routers.",
+        "ticket that they need. With CODE, takes one transfer from the sender " +
+        "who said it; with a link or a description, fetches what was stored on " +
+        "routers.",
     ),
   },
 );
@@ -186,7 +193,39 @@ const send = command(
   },
 );
 
-const COMMANDS = or(init, recv, send, ROUTER_COMMAND, xftp);
+const doctor = command(
+  "doctor",
+  map(
+    merge(parserOf(DOCTOR), general()),
+    (flags) => ({ command: "doctor", flags }) as const,
+  ),
+  {
+    brief: says("explains the network and the machine"),
+    usageLine: usage("[OPTION...]"),
+    description: says(
+      "Looks at this machine and its network, and says in plain words what " +
+        "will work and what will not.",
+    ),
+  },
+);
+
+const helper = command(
+  "helper",
+  map(
+    merge(parserOf(HELPER), general()),
+    (flags) => ({ command: "helper", flags }) as const,
+  ),
+  {
+    brief: says("introduces peers to each other"),
+    usageLine: usage("[OPTION...]"),
+    description: says(
+      "Introduces peers who share a code or a ticket, until it is stopped. It " +
+        "learns neither codes nor files.",
+    ),
+  },
+);
+
+const COMMANDS = or(init, recv, send, doctor, helper, ROUTER_COMMAND, xftp);
 
 function general(): ReturnType<typeof parserOf<typeof COMMON>> {
   return group("Output", parserOf(COMMON));

@@ -52,8 +52,11 @@ export async function main(
   let code: number;
   try {
     const { readArgs } = await import("./args.ts");
-    const { ALL, COMMON, INIT, RECV, SEND } = await import("./tables.ts");
-    const asked = readArgs(args, VERSION, io.columns());
+    const { ALL, COMMON, DOCTOR, HELPER, INIT, RECV, SEND } = await import(
+      "./tables.ts"
+    );
+    const { withBareCode } = await import("./code_words.ts");
+    const asked = readArgs(withBareCode(args), VERSION, io.columns());
     if (asked.command === "show") {
       io.out(asked.text);
       return 0;
@@ -66,7 +69,10 @@ export async function main(
       asked.command === "xftp" && asked.action === "send";
     const role = isSending ? "send" : "recv";
     output = await createOutput(io, fullStyle(style), role);
-    const log = await createLog(io, fullStyle(style));
+    const log = await createLog(io, {
+      ...fullStyle(style),
+      ...asked.command === "helper" && { verbose: style.quiet !== true },
+    });
     const surroundings: Surroundings = {
       io,
       output,
@@ -85,19 +91,28 @@ export async function main(
         break;
       }
       case "recv": {
-        if (asked.from === undefined) {
-          const { recv } = await import("./recv.ts");
-          code = await recv(settled(RECV, asked.flags, given), surroundings);
-        } else {
-          const { fetchStored } = await import("./xftp.ts");
-          const { from, flags } = asked;
-          code = await fetchStored(from, flags, given, surroundings);
+        const { from } = asked;
+        if (from !== undefined) {
+          const { fetchStored, isStored } = await import("./xftp.ts");
+          if (isStored(from)) {
+            code = await fetchStored(from, asked.flags, given, surroundings);
+            break;
+          }
         }
+        const { recv } = await import("./recv.ts");
+        const flags = settled(RECV, asked.flags, given);
+        code = await recv(from, flags, surroundings);
         break;
       }
       case "router": {
         const { router } = await import("./router.ts");
         code = await router(asked, given, surroundings);
+        break;
+      }
+      case "helper": {
+        const { helper } = await import("./helper.ts");
+        const flags = settled(HELPER, asked.flags, given);
+        code = await helper(flags, surroundings);
         break;
       }
       case "send": {
@@ -115,6 +130,12 @@ export async function main(
       case "xftp": {
         const { xftp } = await import("./xftp.ts");
         code = await xftp(asked, given, surroundings);
+        break;
+      }
+      case "doctor": {
+        const { doctor } = await import("./doctor.ts");
+        const flags = settled(DOCTOR, asked.flags, given);
+        code = await doctor(flags, surroundings);
         break;
       }
     }

@@ -22,7 +22,7 @@ import {
   removeDescription,
   writeDescriptions,
 } from "./xftp_files.ts";
-import { qrOf } from "./xftp_qr.ts";
+import { qrOf } from "./qr.ts";
 import type { FETCH, STORE } from "./store_tables.ts";
 import type { RECV, SEND } from "./tables.ts";
 import { XFTP_DEL, XFTP_RECV, XFTP_SEND } from "./xftp_tables.ts";
@@ -61,6 +61,11 @@ export function store(
   return xftpSend(paths, settled(XFTP_SEND, flags, given), surroundings);
 }
 
+/** Tells what is fetched from routers, and is no code: a link, or the file of a description. */
+export function isStored(from: string): boolean {
+  return isLink(from) || from === "-" || from.endsWith(".xftp");
+}
+
 /** `recv LINK` and `recv FILE.xftp`. */
 export async function fetchStored(
   from: string,
@@ -68,15 +73,6 @@ export async function fetchStored(
   given: Given,
   surroundings: Surroundings,
 ): Promise<number> {
-  if (!isLink(from) && from !== "-" && !from.endsWith(".xftp")) {
-    throw hinted(
-      new SftpxError(
-        "usage",
-        `Cannot fetch ${quoted(from)}: it is no link, and no description`,
-      ),
-      "descriptions end in .xftp; without an argument recv waits for senders",
-    );
-  }
   const all = settled(XFTP_RECV, { name: undefined, ...flags }, given);
   return await xftpRecv(from, all, surroundings);
 }
@@ -132,7 +128,7 @@ export async function xftpSend(
     const link = result.links[at] ?? "";
     output.data(link, { type: "link", recipient: at + 1, link });
     if (qr ?? (io.isTerminal.stderr && result.links.length === 1)) {
-      const lines = await qrOf(link);
+      const lines = qrOf(link);
       for (const line of lines ?? ["the link is too long for a QR code"]) {
         output.note(line);
       }
