@@ -15,6 +15,7 @@ import { type Bench, type Measure, ROOT } from "./bench_context.ts";
 import { markdown, type Result, saveResults, system } from "./report.ts";
 import { largeFile } from "./rows/large_file.ts";
 import { latency } from "./rows/latency.ts";
+import { links } from "./rows/links.ts";
 import { manyFiles } from "./rows/many_files.ts";
 import { memory } from "./rows/memory.ts";
 
@@ -23,6 +24,7 @@ const ROWS: Readonly<Record<string, Measure>> = {
   files: manyFiles,
   latency,
   memory,
+  links,
 };
 
 function say(text: string): void {
@@ -44,7 +46,8 @@ if (!Number.isInteger(runs) || runs < 1) {
   throw new RangeError(`Cannot run ${values.runs} times`);
 }
 const results: Result[] = [];
-for (const name of values.only.split(",")) {
+for (const wanted of values.only.split(",")) {
+  const [name = "", part] = wanted.split(":");
   const measure = ROWS[name];
   if (measure === undefined) {
     throw new RangeError(
@@ -56,6 +59,7 @@ for (const name of values.only.split(",")) {
     folder,
     runs,
     quick,
+    part,
     tell: (text) => say(`  ${text}`),
   };
   try {
