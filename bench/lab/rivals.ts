@@ -200,11 +200,9 @@ async function started(
     command: [...lab.receiver, ...command],
     limitMs: LIFE_MS,
   });
-  const [program = "", ...args] = lab.receiver;
+  const [program = "", ...args] = [...lab.receiver, "cat", "/proc/net/tcp"];
   for (let attempt = 0; attempt < 100; attempt++) {
-    const { stdout } = await new Deno.Command(program, {
-      args: [...args, "cat", "/proc/net/tcp"],
-    }).output();
+    const { stdout } = await new Deno.Command(program, { args }).output();
     const hex = port.toString(16).toUpperCase().padStart(4, "0");
     const listens = new RegExp(`:${hex} \\S+ 0A`); // 0A: it listens
     if (listens.test(new TextDecoder().decode(stdout))) return server;

@@ -108,7 +108,7 @@ async function measure(
   const rivals = `${folder}/rivals`;
   await Deno.mkdir(rivals);
   {
-    await using others = await openRivals(lab, rivals);
+    await using others = await openRivals({ ...lab, ...machines(lab) }, rivals);
     for (let n = 0; n < bench.runs; n++) {
       const ours = await sendOver(lab, place, source, bytes);
       note("ours", bytes * 8e-6 / ours.wholeS);
