@@ -89,7 +89,8 @@ export async function main(
       case "send": {
         const { send } = await import("./send.ts");
         const flags = settled(SEND, asked.flags, given);
-        code = await send(asked.paths, flags, surroundings);
+        const named = { args: asked.paths, to: asked.flags.to };
+        code = await send(named, flags, surroundings);
         break;
       }
     }
