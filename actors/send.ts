@@ -122,7 +122,10 @@ export async function sendInside(
   const disk = openSourceDisk();
   try {
     const { roots } = source;
-    const session = sessionId(digest, id, to.fingerprint, roots);
+    const isStream = settings.paths.some((path) => typeof path !== "string");
+    // Where a stream is kept has another name each time.
+    const named = isStream ? roots.map((it) => ({ ...it, local: "" })) : roots;
+    const session = sessionId(digest, id, to.fingerprint, named);
     const outcome = await runSendSession({
       world,
       session,
