@@ -130,7 +130,11 @@ export async function sendInside(
   const disk = openSourceDisk();
   try {
     const { roots } = source;
-    const session = sessionId(digest, id, to.identity ?? to.fingerprint, roots);
+    const isStream = settings.paths.some((path) => typeof path !== "string");
+    // Where a stream is kept has another name each time.
+    const named = isStream ? roots.map((it) => ({ ...it, local: "" })) : roots;
+    const receiver = to.identity ?? to.fingerprint;
+    const session = sessionId(digest, id, receiver, named);
     const outcome = await runSendSession({
       world,
       session,

@@ -31,7 +31,7 @@ export async function recvByCode(
   const typed = given === "" ? askCode(io) : given;
   const link = readCodeLink(typed);
   const code = link?.code ?? typed;
-  parseCode(code); // what cannot be one is said before all else
+  checkCode(code);
   const { takeByCode } = await import("../rendezvous/meet.ts");
   const helper = link?.helper ?? flags.helper;
   const met = await takeByCode({
@@ -135,4 +135,16 @@ function withHint(error: unknown, signal: AbortSignal): unknown {
       "a new code goes on where this one stopped: send the same files again",
     )
     : error;
+}
+
+/** Says before all else what cannot be a code. */
+function checkCode(code: string): void {
+  try {
+    parseCode(code);
+  } catch (error) {
+    const hint =
+      "a code is as in 7-tiger-lemon, a link to stored files begins " +
+      "with https:, and their description ends in .xftp";
+    throw error instanceof Error ? hinted(error, hint) : error;
+  }
 }

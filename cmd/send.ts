@@ -25,9 +25,15 @@ import type { Surroundings } from "./sftpx.ts";
 /** What standard input is called when nothing else is said. */
 const DEFAULT_NAME = "stdin";
 
+/** What was named on the command line: paths, perhaps the server, and `--to`. */
+export interface Named {
+  readonly args: readonly string[];
+  readonly to: string | undefined;
+}
+
 /** Sends, and says whether all of it arrived. */
 export async function send(
-  args: readonly string[],
+  { args, to }: Named,
   flags: Values<typeof SEND>,
   surroundings: Surroundings,
 ): Promise<number> {
@@ -35,7 +41,11 @@ export async function send(
   if (flags.code !== undefined || flags.local) {
     return await sendByCode(args, flags, surroundings);
   }
-  const { paths, server, isGuessed } = await destination(args, flags.to);
+  const { paths, server, isGuessed } = await destination(
+    args,
+    to,
+    flags.to,
+  );
   const sources = await sourcesOf(paths, flags.name, io.stdin);
   const found = await findPeer(io, server, flags).catch((error) => {
     throw withHint(error, signal, isGuessed ? server : undefined);

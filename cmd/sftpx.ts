@@ -119,7 +119,8 @@ export async function main(
         if (asked.flags.router === undefined) {
           const { send } = await import("./send.ts");
           const flags = settled(SEND, asked.flags, given);
-          code = await send(asked.paths, flags, surroundings);
+          const named = { args: asked.paths, to: asked.flags.to };
+          code = await send(named, flags, surroundings);
         } else {
           const { store } = await import("./xftp.ts");
           const { paths, flags } = asked;

@@ -50,7 +50,7 @@ export interface Root {
    * @returns Whether it is new.
    */
   makeDir(path: SafePath, mode?: number): Promise<boolean>;
-  /** Opens a file, and only a file, for reading; `undefined` if there is none. */
+  /** Opens a file, and only a file, for reading; `undefined` if there is none that we may read. */
   openRead(path: SafePath): Promise<ReadFile | undefined>;
   /** Opens the parts of a session, to be closed before the root. */
   partial(session: string): Promise<PartialDir>;

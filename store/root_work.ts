@@ -93,7 +93,7 @@ export function rootOf({ dir, dirs, portable, native }: RootParts): Root {
       try {
         return openSync(at.at(baseName(path)), READ);
       } catch (error) {
-        if (errorCode(error) === "ENOENT") {
+        if (["ENOENT", "EACCES"].includes(errorCode(error) ?? "")) {
           return undefined;
         }
         throw error;

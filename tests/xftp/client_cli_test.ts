@@ -144,7 +144,7 @@ Deno.test("what cannot be done says why, in the exit code too", async () => {
     [["xftp", "recv", bad], 6, /file description/],
     [["xftp", "recv", `${bad}.not`], 8, /not there/],
     [["recv", "http://x/#abc"], 2, /http/],
-    [["recv", "something"], 2, /no link/],
+    [["recv", "something"], 2, /a link to stored files begins/],
     [["xftp", "del", bad], 6, /file description/],
   ];
   for (const [args, code, words] of runs) {
