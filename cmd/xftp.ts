@@ -21,6 +21,7 @@ import {
   findSenderDescription,
   removeDescription,
   writeDescriptions,
+  type WrittenDescriptions,
 } from "./xftp_files.ts";
 import { qrOf } from "./xftp_qr.ts";
 import type { FETCH, STORE } from "./store_tables.ts";
@@ -111,16 +112,20 @@ export async function xftpSend(
     );
   }
   const { storeOnRouters } = await import("../xftp/client_send.ts");
+  let written: WrittenDescriptions | undefined;
   const result = await storeOnRouters({
     ...defined(options),
     paths,
     routers,
     signal,
     onEvent: output.event,
+    keep: async (result) => {
+      written = await writeDescriptions(outDir, result);
+    },
   }).catch((error) => {
     throw goOnHint(error, signal);
   });
-  const written = await writeDescriptions(outDir, result);
+  if (written === undefined) throw new RangeError("nothing was kept");
   output.note("whoever has one of these can fetch it:");
   for (const [at, path] of written.recipients.entries()) {
     output.data(path, {

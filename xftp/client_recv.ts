@@ -89,7 +89,20 @@ export async function fetchFromRouters(
       clock,
       onEvent,
     });
-    const result = await withLock(
+    const acknowledge = async (): Promise<void> => {
+      // What leads here comes last: a next run needs it to get here.
+      const ways = outer === description ? [] : [outer];
+      let failed = 0;
+      for (const { chunks } of [description, ...ways]) {
+        failed += await acknowledgeChunks(chunksOf(chunks), routers, signal);
+      }
+      if (failed > 0) {
+        progress?.warn(
+          `the routers could not be told that ${failed} chunks have arrived; they remove them by themselves later`,
+        );
+      }
+    };
+    return await withLock(
       options.resumeDir ?? DEFAULT_RESUME_DIR,
       session,
       () =>
@@ -101,19 +114,9 @@ export async function fetchFromRouters(
           clock,
           signal,
           progress: progress as StoreProgress,
+          acknowledge,
         }),
     );
-    const all = [
-      ...chunksOf(description.chunks),
-      ...outer === description ? [] : chunksOf(outer.chunks),
-    ];
-    const failed = await acknowledgeChunks(all, routers, signal);
-    if (failed > 0) {
-      progress.warn(
-        `the routers could not be told that ${failed} chunks have arrived; they remove them by themselves later`,
-      );
-    }
-    return result;
   } finally {
     routers.close();
   }
@@ -127,6 +130,8 @@ interface Fetch {
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly progress: StoreProgress;
+  /** Tells the routers that all has arrived. */
+  readonly acknowledge: () => Promise<void>;
 }
 
 async function fetchWhole(fetch: Fetch): Promise<FetchResult> {
@@ -135,10 +140,12 @@ async function fetchWhole(fetch: Fetch): Promise<FetchResult> {
   let partial: PartialDir | undefined;
   try {
     partial = await root.partial(session);
-    const stored = await openStored(partial);
+    const before = await partial.open(SLOT.stored);
+    const stored = before ?? await partial.create(SLOT.stored);
     let result: FetchResult;
     try {
-      await fetchMissing(fetch, root, stored);
+      await stored.truncate(description.size);
+      await fetchMissing(fetch, root, stored, before === undefined);
       signal.throwIfAborted();
       result = await place(fetch, root, partial, stored);
     } catch (error) {
@@ -151,6 +158,8 @@ async function fetchWhole(fetch: Fetch): Promise<FetchResult> {
       stored.close();
     }
     await root.syncDirs();
+    // Until all routers were told, a next run must find the chunks here.
+    await fetch.acknowledge();
     await partial.removeAll();
     partial.close();
     await root.removeEmptyPartials();
@@ -159,13 +168,6 @@ async function fetchWhole(fetch: Fetch): Promise<FetchResult> {
     partial?.close();
     root.close();
   }
-
-  async function openStored(partial: PartialDir): Promise<PartFile> {
-    const file = await partial.open(SLOT.stored) ??
-      await partial.create(SLOT.stored);
-    await file.truncate(description.size);
-    return file;
-  }
 }
 
 /** Fetches the chunks that are not there yet. */
@@ -173,12 +175,13 @@ async function fetchMissing(
   { description, routers, options, signal, progress }: Fetch,
   root: Root,
   stored: PartFile,
+  isNew: boolean,
 ): Promise<void> {
   const wanted: WantedChunk[] = [];
   let held = 0;
   for (const one of chunksOf(description.chunks)) {
     signal.throwIfAborted();
-    if (await isThere(stored, one)) held += one.chunk.size;
+    if (!isNew && await isThere(stored, one)) held += one.chunk.size;
     else wanted.push(one);
   }
   const free = await root.free();
@@ -211,14 +214,16 @@ async function fetchMissing(
   await stored.sync();
 }
 
-/** Whether an earlier run has brought a chunk; a hole is soon told from one. */
+/** Whether an earlier run has brought a chunk. */
 async function isThere(
   stored: PartFile,
   { offset, chunk }: WantedChunk,
 ): Promise<boolean> {
   const bytes = new Uint8Array(chunk.size);
   if (await stored.read(bytes, offset) !== bytes.length) return false;
-  const found = createHash("sha256").update(bytes).digest();
+  // A hole is zeros, and what is encrypted never begins with so many.
+  if (bytes.subarray(0, 64).every((byte) => byte === 0)) return false;
+  const found = await crypto.subtle.digest("SHA-256", bytes);
   return equalBytes(new Uint8Array(found), chunk.digest);
 }
 
