@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { SftpxError } from "../core/errors.ts";
+import { codeOf, SftpxError } from "../core/errors.ts";
 import { quoted, safePath } from "../store/paths.ts";
 import { parseRouterAddress } from "../xftp/address.ts";
 import type { Description } from "../xftp/description.ts";
@@ -172,7 +172,10 @@ export async function xftpRecv(
     signal,
     onEvent: output.event,
   }).catch((error) => {
-    throw goOnHint(error, signal);
+    throw codeOf(error) === "unauthorized" &&
+        /router does not know/.test(error.message)
+      ? hinted(error, "it was fetched already, removed, or has expired")
+      : goOnHint(error, signal);
   });
   for (const place of places) {
     const path = `${options.uploadDir ?? "uploads"}/${place}`;

@@ -8,8 +8,8 @@
  *
  * @module
  */
-import { createHash, type Hash } from "node:crypto";
-import { type Clock, systemClock } from "../core/clock.ts";
+import { createHash } from "node:crypto";
+import { systemClock } from "../core/clock.ts";
 import { equalBytes } from "../core/bytes.ts";
 import { SftpxError } from "../core/errors.ts";
 import { diskFs, type JournalLock } from "../store/journal_fs.ts";
@@ -34,26 +34,12 @@ import {
   type FetchOptions,
   type FetchResult,
 } from "./client_options.ts";
-import {
-  fileName,
-  type NamePolicy,
-  placeFile,
-  unpacker,
-} from "./client_place.ts";
+import { type Fetched, isBadWhole, placeStored, SLOT } from "./client_open.ts";
 import { type StoreProgress, storeProgress } from "./client_progress.ts";
 import { followRedirect } from "./client_redirect.ts";
 import { DEFAULT_ATTEMPTS, routerClient } from "./client_router.ts";
 import { DEFAULT_RESUME_DIR } from "./client_send.ts";
-import { ARCHIVE_ENDING } from "./client_source.ts";
 import { type Description, routersOf } from "./description.ts";
-import type { Bytes } from "./encoding.ts";
-import { type FileOpener, openFileContent } from "./file_crypto.ts";
-
-/** Where the stored file is kept, and where what comes of it. */
-const SLOT = { stored: 0, content: 1 } as const;
-
-/** Read at once; a header is within the first. */
-const READ_BYTES = 1024 * 1024;
 
 const DEFAULT_KEEP_FREE = 64 * 1024 * 1024;
 
@@ -122,14 +108,8 @@ export async function fetchFromRouters(
   }
 }
 
-interface Fetch {
-  readonly description: Description;
-  readonly session: string;
+interface Fetch extends Fetched {
   readonly routers: Routers;
-  readonly options: FetchOptions;
-  readonly clock: Clock;
-  readonly signal: AbortSignal;
-  readonly progress: StoreProgress;
   /** Tells the routers that all has arrived. */
   readonly acknowledge: () => Promise<void>;
 }
@@ -147,12 +127,9 @@ async function fetchWhole(fetch: Fetch): Promise<FetchResult> {
       await stored.truncate(description.size);
       await fetchMissing(fetch, root, stored, before === undefined);
       signal.throwIfAborted();
-      result = await place(fetch, root, partial, stored);
+      result = await placeStored(fetch, root, partial, stored);
     } catch (error) {
-      // Of what is damaged nothing can be used: each chunk was right by itself.
-      if (error instanceof SftpxError && error.message.startsWith(BAD_WHOLE)) {
-        await partial.remove(SLOT.stored);
-      }
+      if (isBadWhole(error)) await partial.remove(SLOT.stored);
       throw error;
     } finally {
       stored.close();
@@ -226,134 +203,6 @@ async function isThere(
   const found = await crypto.subtle.digest("SHA-256", bytes);
   return equalBytes(new Uint8Array(found), chunk.digest);
 }
-
-/** Proves the stored file, and puts what is in it in place. */
-async function place(
-  fetch: Fetch,
-  root: Root,
-  partial: PartialDir,
-  stored: PartFile,
-): Promise<FetchResult> {
-  const { description, options, progress } = fetch;
-  const policy: NamePolicy = {
-    onConflict: options.onConflict ?? "rename",
-    allowHidden: options.allowHidden ?? false,
-    links: options.links ?? "inside",
-  };
-  const header = await peekHeader(description, stored);
-  const isArchive = options.name === undefined &&
-    options.unpack !== false && header.name.endsWith(ARCHIVE_ENDING);
-  const digest = new Uint8Array(description.digest).toHex();
-  if (isArchive) {
-    await decrypt(fetch, stored, true, () => Promise.resolve());
-    const tops = new Set<string>();
-    const archive = unpacker(
-      root,
-      partial,
-      SLOT.content,
-      policy,
-      { maxFiles: options.maxFiles ?? Infinity },
-      (path, kind, bytes, at) => {
-        tops.add((at ?? path).split("/")[0] ?? "");
-        tell(fetch, path, kind, bytes, at);
-      },
-    );
-    await decrypt(fetch, stored, false, (bytes) => archive.update(bytes));
-    archive.finish();
-    await archive.settle();
-    const { entries, bytes, skipped } = archive.result;
-    progress.done(entries, bytes, skipped, digest);
-    return { places: [...tops], bytes };
-  }
-  const name = options.name ?? header.name;
-  const path = fileName(name, root, policy); // before the work is done
-  await partial.remove(SLOT.content);
-  const part = await partial.create(SLOT.content);
-  let bytes = 0;
-  try {
-    await decrypt(fetch, stored, true, async (piece) => {
-      await part.write(piece, bytes);
-      bytes += piece.length;
-    });
-    await part.setMeta({
-      mode: 0o644,
-      mtimeNs: BigInt(Math.floor(fetch.clock.wallMs())) * 1_000_000n,
-    });
-    await part.sync();
-  } finally {
-    part.close();
-  }
-  const at = await placeFile(root, partial, SLOT.content, path, policy);
-  tell(fetch, path, "file", bytes, at);
-  progress.done(1, bytes, at === undefined ? 1 : 0, digest);
-  return { places: at === undefined ? [] : [at], bytes };
-}
-
-function tell(
-  { session, options }: Fetch,
-  path: string,
-  kind: "file" | "dir" | "link",
-  bytes: number,
-  at: string | undefined,
-): void {
-  options.onEvent?.({
-    type: "entry",
-    session,
-    path,
-    kind,
-    outcome: at === undefined ? "skipped" : "received",
-    bytes,
-    ...at !== undefined && at !== path && { finalPath: at },
-  });
-}
-
-/** The name in the stored file; it is proven with the rest, later. */
-async function peekHeader(
-  description: Description,
-  stored: PartFile,
-): Promise<NonNullable<FileOpener["header"]>> {
-  const opener = openFileContent(description, description.size);
-  const head = new Uint8Array(Math.min(READ_BYTES, description.size));
-  await stored.read(head, 0);
-  opener.update(head);
-  if (opener.header === undefined) throw new RangeError("no header was read");
-  return opener.header;
-}
-
-/**
- * Decrypts the stored file.
- *
- * @param isProof Whether digest and tag are to be proven on the way, for the
- * first time that it is read.
- */
-async function decrypt(
-  { description, signal }: Fetch,
-  stored: PartFile,
-  isProof: boolean,
-  take: (bytes: Bytes) => Promise<void>,
-): Promise<void> {
-  const opener = openFileContent(description, description.size);
-  const whole: Hash | undefined = isProof ? createHash("sha512") : undefined;
-  for (let at = 0; at < description.size; at += READ_BYTES) {
-    signal.throwIfAborted();
-    const piece = new Uint8Array(Math.min(READ_BYTES, description.size - at));
-    if (await stored.read(piece, at) !== piece.length) {
-      throw new SftpxError(
-        "local-io",
-        "Cannot read what was fetched: it is shorter than it was",
-      );
-    }
-    whole?.update(piece);
-    await take(opener.update(piece));
-  }
-  opener.finish();
-  const found = whole?.digest();
-  if (found && !equalBytes(new Uint8Array(found), description.digest)) {
-    throw new SftpxError("integrity", `${BAD_WHOLE}: its digest is wrong`);
-  }
-}
-
-const BAD_WHOLE = "Cannot open the stored file";
 
 /** The same for the same stored file. */
 function sessionOf({ digest, key }: Description): string {

@@ -263,7 +263,7 @@ Deno.test("a description whose whole is another than its chunks is refused, and 
   await user.fetch(good);
 });
 
-Deno.test("a redirect leads one step, to what was meant, and not into this network", async () => {
+Deno.test("a redirect leads one step, and to what was meant", async () => {
   await using router = await kitRouter();
   await using user = await kitUser();
   const address = addressOf(router);
