@@ -36,6 +36,9 @@ Deno.test("send --router and recv LINK: stdout is links and descriptions, and no
   assertEquals(got.code, 0, got.stderr);
   assertEquals(got.stdout, `${user.dir.join("uploads/a.txt")}\n`);
   await user.sameAs(path, "a.txt");
+  const again = await run(user, ["recv", link ?? ""]);
+  assertEquals(again.code, 5);
+  assertMatch(again.stderr, /hint: it was fetched already, removed/);
   const removed = await run(user, ["xftp", "del", snd ?? ""]);
   assertEquals([removed.code, removed.stdout], [0, "removed 1 chunks\n"]);
   assertEquals(router.store.usedBytes, 0);
