@@ -8,6 +8,7 @@ import type { TransferEvent } from "../core/events.ts";
 import { systemRandomBytes } from "../crypto/random.ts";
 import { senderId } from "../actors/sender_id.ts";
 import { parseCode } from "../rendezvous/code.ts";
+import { isLocalSlot } from "../rendezvous/lan_helper.ts";
 import { fileIn } from "../store/own_path.ts";
 import { askCode, hideArgument, readCodeLink } from "./code_words.ts";
 import { hinted } from "./hint.ts";
@@ -31,11 +32,12 @@ export async function recvByCode(
   const typed = given === "" ? askCode(io) : given;
   const link = readCodeLink(typed);
   const code = link?.code ?? typed;
-  parseCode(code); // what cannot be one is said before all else
+  const { slot } = parseCode(code); // what cannot be one is said before all else
   const { takeByCode } = await import("../rendezvous/meet.ts");
   const helper = link?.helper ?? flags.helper;
+  const local = flags.local || helper === undefined && isLocalSlot(slot);
   const met = await takeByCode({
-    ...meetOptions({ ...flags, helper }, surroundings),
+    ...meetOptions({ ...flags, helper, local }, surroundings),
     code,
     identity: await identityIn(flags.resumeDir ?? DEFAULT_RESUME_DIR),
     onWaiting: () => output.note("waiting for the sender"),

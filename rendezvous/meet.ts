@@ -17,6 +17,7 @@ import { offerCode, takeCode } from "./by_code.ts";
 import { createHelperClient, type HelperClient } from "./client.ts";
 import { type Code, formatCode, parseCode, parseOwnPhrase } from "./code.ts";
 import { type HelperAddress, helperDialer } from "./helper_dialer.ts";
+import { helperOrLan } from "./helper_or_lan.ts";
 import { scopeOf } from "./ip.ts";
 import { ticketKeys } from "./keys.ts";
 import { lanHelper } from "./lan_helper.ts";
@@ -279,13 +280,7 @@ async function worldOf(
   const [clock, random] = [systemClock, systemRandomBytes];
   return {
     ...own ?? await onceOnly(clock),
-    helper: isLocal
-      ? () => lanHelper({ clock, log: log ?? nullLog, random })
-      : ({ pool }) =>
-        createHelperClient(
-          helperDialer({ helper, pool, random, clock }),
-          clock,
-        ),
+    helper: helperAt(helper, { clock, random, log: log ?? nullLog }),
     policy,
     sources: mapPorts && hasUse ? [portMapSource()] : [],
     relay: relayClient(),
@@ -294,6 +289,23 @@ async function worldOf(
     signal,
     ...log && { log },
     ...inside,
+  };
+}
+
+/** A helper, or what stands in for it. */
+function helperAt(
+  helper: HelperAddress | "local",
+  world: {
+    readonly clock: Clock;
+    readonly random: RandomBytes;
+    readonly log: Log;
+  },
+): (station: Station) => HelperClient {
+  return ({ pool }) => {
+    const lan = lanHelper(world);
+    if (helper === "local") return lan;
+    const dialer = helperDialer({ ...world, helper, pool });
+    return helperOrLan(createHelperClient(dialer, world.clock), lan, world);
   };
 }
 
