@@ -246,6 +246,14 @@ export const DOCTOR = {
   uploadDir: RECV.uploadDir,
 };
 
+/** What `sender` and `receiver` can be told, besides what stands in its place. */
+export const QFT = {
+  directOnly: PATHS.directOnly,
+  relayOnly: PATHS.relayOnly,
+  lanOnly: PATHS.lanOnly,
+  ...STATE,
+};
+
 /** Every setting that there is, for the configuration file. */
 export const ALL: Table = {
   ...COMMON,
@@ -254,4 +262,5 @@ export const ALL: Table = {
   ...SEND,
   ...DOCTOR,
   ...HELPER,
+  ...QFT,
 };
