@@ -9,6 +9,7 @@ import { systemRandomBytes } from "../crypto/random.ts";
 import { senderId } from "../actors/sender_id.ts";
 import { parseCode } from "../rendezvous/code.ts";
 import { isLocalSlot } from "../rendezvous/lan_helper.ts";
+import type { MetSender } from "../rendezvous/meet.ts";
 import { fileIn } from "../store/own_path.ts";
 import { askCode, hideArgument, readCodeLink } from "./code_words.ts";
 import { hinted } from "./hint.ts";
@@ -19,7 +20,8 @@ import type { RECV } from "./tables.ts";
 
 /** How long a sender that was met may take to come, ms. */
 const COME_MS = 60_000;
-const DEFAULT_RESUME_DIR = "sftpx_resume";
+/** Where the state of transfers is when nothing else is said. */
+export const DEFAULT_RESUME_DIR = "sftpx_resume";
 
 /** Meets the sender, takes what it brings, and ends. */
 export async function recvByCode(
@@ -27,7 +29,7 @@ export async function recvByCode(
   flags: Values<typeof RECV>,
   surroundings: Surroundings,
 ): Promise<number> {
-  const { io, output, library, signal, log } = surroundings;
+  const { io, output, signal } = surroundings;
   if (given !== "") await hideArgument(given);
   const typed = given === "" ? askCode(io) : given;
   const link = readCodeLink(typed);
@@ -45,6 +47,17 @@ export async function recvByCode(
     throw withHint(error, signal);
   });
   output.note("the code is right");
+  return await takeFrom(met, flags, surroundings, COME_MS);
+}
+
+/** Takes what a sender that was met brings, and ends. It must come within `comeMs`. */
+export async function takeFrom(
+  met: MetSender,
+  flags: Values<typeof RECV>,
+  surroundings: Surroundings,
+  comeMs: number,
+): Promise<number> {
+  const { output, library, signal, log } = surroundings;
   const own = new AbortController();
   let failure: SftpxError | undefined;
   let hasCome = false;
@@ -63,7 +76,7 @@ export async function recvByCode(
   const came = new AbortController();
   const watch = async (): Promise<void> => {
     const { systemClock } = await import("../core/clock.ts");
-    await systemClock.delay(COME_MS, came.signal).catch(() => {});
+    await systemClock.delay(comeMs, came.signal).catch(() => {});
     if (hasCome || came.signal.aborted) return;
     failure ??= hinted(
       new SftpxError(
@@ -87,6 +100,7 @@ export async function recvByCode(
     directOnly: __________,
     relayOnly: ___________,
     lanOnly: ____________,
+    stun: _____________,
     ...options
   } = flags;
   try {
@@ -119,7 +133,7 @@ export async function recvByCode(
 }
 
 /** Who we are across runs: 32 bytes made of an id of this state folder. */
-async function identityIn(resumeDir: string): Promise<Uint8Array> {
+export async function identityIn(resumeDir: string): Promise<Uint8Array> {
   const id = await senderId(
     fileIn(resumeDir, "receiver.id"),
     systemRandomBytes,

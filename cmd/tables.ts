@@ -108,6 +108,11 @@ const HELPER_AT = {
 /** How peers that were introduced may reach each other. */
 const PATHS = {
   ...HELPER_AT,
+  stun: one(
+    "stun",
+    string({ metavar: "HOST" }),
+    "Meets without a helper: a STUN server says where we are, and you carry what each side prints to the other",
+  ),
   local: toggle("local", "Looks on the local network only, without a helper"),
   directOnly: toggle("direct-only", "Takes no path by way of a relay"),
   relayOnly: toggle("relay-only", "Takes no path but by way of a relay"),
