@@ -85,7 +85,8 @@ Deno.test("qft: either side is killed on the way, and the same command goes on",
   assertEquals(await Deno.readFile(out), data);
   const from = Number(/going on at byte (\d+)/.exec(last.stderr)?.[1]);
   assert(from >= kept - MIB, `${from} of ${kept}`);
-  const left = [...Deno.readDirSync(dir.join("r"))].map(({ name }) => name);
+  const left = (await Array.fromAsync(Deno.readDir(dir.join("r"))))
+    .map(({ name }) => name);
   assertEquals(left.includes("out.sftpx-part"), false);
 });
 
