@@ -145,7 +145,7 @@ export async function identityIn(resumeDir: string): Promise<Uint8Array> {
 function withHint(error: unknown, signal: AbortSignal): unknown {
   if (!(error instanceof Error)) return error;
   return signal.aborted || error instanceof SftpxError &&
-      (error.code === "connection-lost" || error.code === "unauthorized")
+      /^(connection-lost|unauthorized|cancelled)$/.test(error.code)
     ? hinted(
       error,
       "a new code goes on where this one stopped: send the same files again",

@@ -52,16 +52,17 @@ export function openSenderSide(options: PeerOptions): SenderSide {
   const { clock, log, random, policy } = settings;
   const stop = new AbortController();
   let receiver: ReceiverToMeet | undefined;
-  let taker: ((arrival: Arrival) => void) | undefined;
+  const takers: ((arrival: Arrival) => void)[] = []; // races, the newest last
   const waiting: Arrival[] = [];
   let best: Candidate | undefined;
-  let isUp = false;
+  let open = 0; // connections over paths that were found
 
   const station = openStation({
     ...settings,
     role: "sender",
     keys: () => receiver?.keys,
     arrived(arrival) {
+      const taker = takers.at(-1);
       if (taker !== undefined) return taker(arrival);
       waiting.push(arrival);
       if (waiting.length > MAX_WAITING) waiting.shift()?.conn.close();
@@ -145,9 +146,9 @@ export function openSenderSide(options: PeerOptions): SenderSide {
         dial: (candidate, signal) =>
           station.dial(candidate, peer, signal, congestion),
         hear(arrive) {
-          taker = arrive;
+          takers.push(arrive);
           for (const arrival of waiting.splice(0)) arrive(arrival);
-          return () => taker = undefined;
+          return () => takers.splice(takers.indexOf(arrive), 1);
         },
         policy,
         clock,
@@ -188,13 +189,13 @@ export function openSenderSide(options: PeerOptions): SenderSide {
   const dialer = (peer: ReceiverToMeet, congestion: Congestion): Dialer => ({
     async dial(signal): Promise<Conn> {
       const either = AbortSignal.any([signal, stop.signal]);
-      const last = isUp ? best : undefined;
+      const last = open > 0 ? best : undefined;
       const arrival = (last && await again(peer, last, congestion, either)) ??
         await meet(peer, congestion, either);
       best = arrival.candidate;
-      isUp = true;
+      open++;
       const down = (): void => {
-        isUp = false;
+        open--;
       };
       arrival.conn.closed.then(down, down);
       return onPath(arrival);
