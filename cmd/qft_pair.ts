@@ -80,7 +80,7 @@ export async function pairAsSender(options: PairOptions): Promise<{
     await keep(options, "sender", async (phrase) => {
       options.note("waiting for the receiver");
       const met = await offerByCode({ ...meet, phrase, onCode: () => {} });
-      met.close();
+      closeLater(met.close);
       if (met.token === undefined) {
         throw new SftpxError("internal", "Cannot pair: there is no token");
       }
@@ -111,7 +111,7 @@ export async function pairAsReceiver(options: PairOptions): Promise<{
         identity: systemRandomBytes(32),
         onWaiting: () => options.note("waiting for the sender"),
       });
-      met.close();
+      closeLater(met.close);
       const { cert, key } = met.certificate;
       const now = new Date(systemClock.wallMs());
       return {
@@ -130,6 +130,13 @@ export async function pairAsReceiver(options: PairOptions): Promise<{
   });
   return { accept: () => listener.accept(), close: () => listener.close() };
 }
+
+/** Our last words of the exchange must reach the other side: not at once. */
+function closeLater(close: () => void): void {
+  systemClock.delay(FAREWELL_MS).then(close);
+}
+
+const FAREWELL_MS = 10_000;
 
 /** What two agreed on. */
 interface Kept {

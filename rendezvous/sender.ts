@@ -41,6 +41,8 @@ export interface SenderSide {
 
 /** Connections of the receiver that may wait for a race. */
 const MAX_WAITING = 4;
+/** And how long, ms: a receiver comes again for each race. */
+const FRESH_MS = 3000;
 /** How long the receiver may take to come to the meeting, ms. */
 const MEET_MS = 20_000;
 /** How long the path in use may take to answer a further dial, ms. */
@@ -53,7 +55,7 @@ export function openSenderSide(options: PeerOptions): SenderSide {
   const stop = new AbortController();
   let receiver: ReceiverToMeet | undefined;
   const takers: ((arrival: Arrival) => void)[] = []; // races, the newest last
-  const waiting: Arrival[] = [];
+  const waiting: { readonly arrival: Arrival; readonly at: number }[] = [];
   let best: Candidate | undefined;
   let open = 0; // connections over paths that were found
 
@@ -64,8 +66,14 @@ export function openSenderSide(options: PeerOptions): SenderSide {
     arrived(arrival) {
       const taker = takers.at(-1);
       if (taker !== undefined) return taker(arrival);
-      waiting.push(arrival);
-      if (waiting.length > MAX_WAITING) waiting.shift()?.conn.close();
+      const one = { arrival, at: clock.now() };
+      waiting.push(one);
+      const forget = (): void => {
+        const at = waiting.indexOf(one);
+        if (at >= 0) waiting.splice(at, 1);
+      };
+      arrival.conn.closed.then(forget, forget);
+      if (waiting.length > MAX_WAITING) waiting.shift()?.arrival.conn.close();
     },
   });
   const helper = options.helper(station);
@@ -147,7 +155,11 @@ export function openSenderSide(options: PeerOptions): SenderSide {
           station.dial(candidate, peer, signal, congestion),
         hear(arrive) {
           takers.push(arrive);
-          for (const arrival of waiting.splice(0)) arrive(arrival);
+          for (const { arrival, at } of waiting.splice(0)) {
+            // One that has waited since the last race may lead to nobody.
+            if (clock.now() - at > FRESH_MS) arrival.conn.close();
+            else arrive(arrival);
+          }
           return () => takers.splice(takers.indexOf(arrive), 1);
         },
         policy,
@@ -216,7 +228,7 @@ export function openSenderSide(options: PeerOptions): SenderSide {
           "Cannot reach the other side: its sockets are closed",
         ),
       );
-      for (const { conn } of waiting.splice(0)) conn.close();
+      for (const { arrival } of waiting.splice(0)) arrival.conn.close();
       helper.close();
       station.close();
     },
