@@ -30,6 +30,10 @@ export async function recv(
     const { recvByCode } = await import("./recv_code.ts");
     return await recvByCode(code, flags, surroundings);
   }
+  if (flags.stun !== undefined) {
+    const { recvByOffer } = await import("./offer.ts");
+    return await recvByOffer(flags.stun, flags, surroundings);
+  }
   const { io, output, library, signal, log } = surroundings;
   const own = await ownToken(io, flags.tokenFile);
   if (flags.open && own !== undefined) {
@@ -59,6 +63,7 @@ export async function recv(
     directOnly: ______,
     relayOnly: _______,
     lanOnly: ________,
+    stun: _________,
     ...options
   } = flags;
   const alsoAt = helper === undefined

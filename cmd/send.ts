@@ -38,7 +38,9 @@ export async function send(
   surroundings: Surroundings,
 ): Promise<number> {
   const { io, output, library, signal, log } = surroundings;
-  if (flags.code !== undefined || flags.local) {
+  if (
+    flags.code !== undefined || flags.local || flags.stun !== undefined
+  ) {
     return await sendByCode(args, flags, surroundings);
   }
   const { paths, server, isGuessed } = await destination(
@@ -97,8 +99,7 @@ async function sendByCode(
   }
   if (args.length === 0) throw nothingToSend();
   const sources = await sourcesOf(args, flags.name, io.stdin);
-  const { meetReceiver } = await import("./send_code.ts");
-  const met = await meetReceiver(flags, surroundings).catch((error) => {
+  const met = await meetAnyone(args, flags, surroundings).catch((error) => {
     throw withCodeHint(error, signal);
   });
   try {
@@ -118,6 +119,26 @@ async function sendByCode(
   } finally {
     met.close();
   }
+}
+
+/** Whoever has the code, or our offer. */
+async function meetAnyone(
+  args: readonly string[],
+  flags: Values<typeof SEND>,
+  surroundings: Surroundings,
+): Promise<MetReceiver> {
+  if (flags.stun === undefined) {
+    const { meetReceiver } = await import("./send_code.ts");
+    return await meetReceiver(flags, surroundings);
+  }
+  if (args.includes("-")) {
+    throw new SftpxError(
+      "usage",
+      "Cannot send: the other side's offer comes from standard input, and so do the data",
+    );
+  }
+  const { meetByOffer } = await import("./offer.ts");
+  return await meetByOffer(flags.stun, flags, surroundings);
 }
 
 /** The receiver that a helper knows of. */
@@ -172,6 +193,7 @@ function optionsOf(
     directOnly: __________,
     relayOnly: ___________,
     lanOnly: ____________,
+    stun: _____________,
     ...same
   } = flags;
   return defined({ ...same, lanes, congestion, giveUpAfterMs });

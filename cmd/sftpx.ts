@@ -52,7 +52,7 @@ export async function main(
   let code: number;
   try {
     const { readArgs } = await import("./args.ts");
-    const { ALL, COMMON, DOCTOR, HELPER, INIT, RECV, SEND } = await import(
+    const { ALL, COMMON, DOCTOR, HELPER, INIT, QFT, RECV, SEND } = await import(
       "./tables.ts"
     );
     const { withBareCode } = await import("./code_words.ts");
@@ -112,7 +112,15 @@ export async function main(
       case "helper": {
         const { helper } = await import("./helper.ts");
         const flags = settled(HELPER, asked.flags, given);
-        code = await helper(flags, surroundings);
+        code = await helper(flags, surroundings, asked.port);
+        break;
+      }
+      case "sender":
+      case "receiver": {
+        const { receiver, sender } = await import("./qft.ts");
+        const run = asked.command === "sender" ? sender : receiver;
+        const flags = settled({ ...QFT, ...COMMON }, asked.flags, given);
+        code = await run(asked.given, flags, surroundings);
         break;
       }
       case "send": {
