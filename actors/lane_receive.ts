@@ -26,6 +26,8 @@ export interface Target {
   readonly entry: FileEntry;
   /** Writes one chunk where it belongs. Not yet durable. */
   write(chunk: number, bytes: Uint8Array): Promise<void>;
+  /** As `write()`, at once; false when that must be called. */
+  writeNow?(chunk: number, bytes: Uint8Array<ArrayBuffer>): boolean;
   /** True when the candidate that was offered for `chunk` has this digest. */
   confirm(chunk: number, digest: Uint8Array): boolean;
 }
@@ -169,21 +171,33 @@ async function takeFrame(
     body,
     arrivals.map(({ start, end }) => [start, end]),
   );
-  const put = async (arrival: Arrival, at: number): Promise<void> => {
+  const note = (arrival: Arrival, verdict: CheckedChunk["verdict"]): void => {
     const { target, index, chunk, digest, start, end } = arrival;
-    deps.received(end - start);
-    const actual = hashed.digests.subarray(at * 32, at * 32 + 32);
-    const isRight = sameDigest(digest, actual);
-    if (isRight) await target.write(chunk, hashed.bytes.subarray(start, end));
-    const verdict = isRight ? "written" : "corrupt";
     const { gen } = target;
     checked.push({ index, gen, chunk, digest, bytes: end - start, verdict });
   };
-  const next = arrivals.entries();
+  const bytesOf = ({ start, end }: Arrival): Uint8Array<ArrayBuffer> =>
+    hashed.bytes.subarray(start, end);
+  const slow: Arrival[] = [];
+  for (const [at, arrival] of arrivals.entries()) {
+    const { target, chunk, digest, start, end } = arrival;
+    deps.received(end - start);
+    const actual = hashed.digests.subarray(at * 32, at * 32 + 32);
+    if (!sameDigest(digest, actual)) note(arrival, "corrupt");
+    else if (target.writeNow?.(chunk, bytesOf(arrival)) === true) {
+      note(arrival, "written");
+    } else slow.push(arrival);
+  }
+  const next = slow.values();
   const work = async (): Promise<void> => {
-    for (const [at, arrival] of next) await put(arrival, at);
+    for (const arrival of next) {
+      await arrival.target.write(arrival.chunk, bytesOf(arrival));
+      note(arrival, "written");
+    }
   };
-  await Promise.all(Array.from({ length: WRITES_AT_ONCE }, work));
+  if (slow.length > 0) {
+    await Promise.all(Array.from({ length: WRITES_AT_ONCE }, work));
+  }
   return { bytes: hashed.bytes, checked };
 }
 

@@ -18,7 +18,8 @@ import {
 } from "../protocol/ranges.ts";
 import { errorCode } from "./io_error.ts";
 import { numberedPath, quoted, type SafePath } from "./paths.ts";
-import type { PartFile, PartialDir, ReadFile } from "./root.ts";
+import type { DoneRecord } from "./journal.ts";
+import type { LocalStamp, PartFile, PartialDir, ReadFile } from "./root.ts";
 import type { VaultDeps } from "./vault.ts";
 
 /** Where a file ended up. */
@@ -34,7 +35,7 @@ export interface Candidate {
   readonly digest: Uint8Array;
 }
 
-/** A file that is coming in. */
+/** A file that is coming in. What ends in `Now` needs no promise, where it works. */
 export interface Incoming {
   readonly entry: FileEntry;
   readonly path: SafePath;
@@ -44,6 +45,12 @@ export interface Incoming {
   readonly written: ReadonlyRangeSet;
   /** Writes a chunk that was verified. One that is there already is left alone. */
   write(chunk: number, bytes: Uint8Array): Promise<void>;
+  /** As `write()`; false when that must be called. */
+  writeNow?(chunk: number, bytes: Uint8Array<ArrayBuffer>): boolean;
+  /** True when there is nothing to assemble. */
+  readonly isAssembled?: boolean;
+  /** As `place()`; `undefined` when that must be called. */
+  placeNow?(digest: Uint8Array): Placement | undefined;
   /** Takes a chunk that was found as right, if that is the digest that was offered. */
   confirm(chunk: number, digest: Uint8Array): boolean;
   /** Forgets what was written: all of it must come again. */
@@ -86,6 +93,8 @@ export interface IncomingOptions {
   readonly reserved: number;
   /** A file of ours, untouched since, that it takes the place of. */
   readonly replaces: SafePath | undefined;
+  /** Its only chunk is in its part. @default {false} */
+  readonly isWritten?: boolean;
 }
 
 /** Names that are tried when one is taken. */
@@ -100,6 +109,7 @@ export function incoming(
   const { root, partial, journal } = deps;
   const chunks = chunkCount(entry);
   const written: RangeSet = rangeSet();
+  if (options.isWritten === true) written.add(0, 1);
   const same: RangeSet = rangeSet();
   let offered: ChunkDigests = chunkDigests(chunks);
   const writing = new Map<number, Promise<void>>();
@@ -294,15 +304,7 @@ export function incoming(
           `Cannot keep ${quoted(placed.finalPath)}: it was removed at once`,
         );
       }
-      const { size, mtimeNs, ctimeNs, ino } = stamp;
-      journal.done({
-        path,
-        size: entry.size,
-        mtimeNs: entry.mtimeNs,
-        digest,
-        finalPath: placed.finalPath,
-        local: { size, mtimeNs, ctimeNs, ino },
-      });
+      journal.done(doneRecord(entry, path, placed.finalPath, digest, stamp));
       if (options.isKept) journal.drop(slot);
       return placed;
     },
@@ -318,6 +320,24 @@ export function incoming(
     },
   };
   return file;
+}
+
+/** What the journal is to know of a file that is in place. */
+export function doneRecord(
+  entry: FileEntry,
+  path: SafePath,
+  finalPath: SafePath,
+  digest: Uint8Array,
+  { size, mtimeNs, ctimeNs, ino }: LocalStamp,
+): DoneRecord {
+  return {
+    path,
+    size: entry.size,
+    mtimeNs: entry.mtimeNs,
+    digest,
+    finalPath,
+    local: { size, mtimeNs, ctimeNs, ino },
+  };
 }
 
 /** Makes an empty part; one that is there is nobody's. */
