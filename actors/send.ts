@@ -14,7 +14,7 @@ import {
   namedRoots,
   openSourceDisk,
   type SourceRoot,
-  walk,
+  walkInSteps,
 } from "../store/source.ts";
 import {
   type EndpointPool,
@@ -138,7 +138,11 @@ export async function sendInside(
         label: labelOf(roots),
       },
       walk: () =>
-        walk(roots, { ...settings, disk, leaveOut: [absolute(resumeDir)] }),
+        walkInSteps(roots, {
+          ...settings,
+          disk,
+          leaveOut: [absolute(resumeDir)],
+        }),
       digest,
       pool,
       limiter: options.limitRate === undefined
