@@ -12,7 +12,8 @@ import type { SEND } from "./tables.ts";
 import { hinted, hintOf } from "./hint.ts";
 import { rememberPeer } from "./peers.ts";
 import { destination, findPeer, type FoundPeer } from "./server.ts";
-import { defined, type Values } from "./settings.ts";
+import { defined } from "./defined.ts";
+import type { Values } from "./settings.ts";
 import type { Surroundings } from "./sftpx.ts";
 
 /** What standard input is called when nothing else is said. */

@@ -9,11 +9,15 @@ import type {
   SendOptions,
   SendResult,
 } from "../actors/options.ts";
+import type { Asked, Shown } from "./args.ts";
 import { exitAfter, report } from "./exit.ts";
 import { type Io, processIo } from "./io.ts";
 import type { Log } from "../core/log.ts";
 import { createLog, createOutput } from "./create_output.ts";
 import type { Output, Style } from "./output.ts";
+import { quickArgs } from "./quick_args.ts";
+import type { Values } from "./settings.ts";
+import type { COMMON } from "./tables.ts";
 import { VERSION } from "./version.ts";
 
 /** What moves the bytes. */
@@ -51,19 +55,15 @@ export async function main(
   let output = await createOutput(io, guessedStyle(args, io), "send");
   let code: number;
   try {
-    const { readArgs } = await import("./args.ts");
-    const { ALL, COMMON, INIT, RECV, SEND } = await import("./tables.ts");
-    const asked = readArgs(args, VERSION, io.columns());
+    const asked = await read(args, io);
     if (asked.command === "show") {
       io.out(asked.text);
       return 0;
     }
-    const { readConfig, settled } = await import("./config.ts");
-    const given = await readConfig(io, ALL);
-    const style = settled(COMMON, asked.flags, given);
+    const style = fullStyle(asked.flags);
     const role = asked.command === "send" ? "send" : "recv";
-    output = await createOutput(io, fullStyle(style), role);
-    const log = await createLog(io, fullStyle(style));
+    output = await createOutput(io, style, role);
+    const log = await createLog(io, style);
     const surroundings: Surroundings = {
       io,
       output,
@@ -78,18 +78,17 @@ export async function main(
     switch (asked.command) {
       case "init": {
         const { init } = await import("./init.ts");
-        code = await init(settled(INIT, asked.flags, given), surroundings);
+        code = await init(ownOf(asked.flags), surroundings);
         break;
       }
       case "recv": {
         const { recv } = await import("./recv.ts");
-        code = await recv(settled(RECV, asked.flags, given), surroundings);
+        code = await recv(ownOf(asked.flags), surroundings);
         break;
       }
       case "send": {
         const { send } = await import("./send.ts");
-        const flags = settled(SEND, asked.flags, given);
-        code = await send(asked.paths, flags, surroundings);
+        code = await send(asked.paths, ownOf(asked.flags), surroundings);
         break;
       }
     }
@@ -99,6 +98,48 @@ export async function main(
   output.end(code);
   return code;
 }
+
+/** Reads the command line, and what is set elsewhere. */
+async function read(args: readonly string[], io: Io): Promise<Asked | Shown> {
+  const { mayHaveConfig, readConfig, settled } = await import("./config.ts");
+  const quick = quickArgs(args, io.env);
+  if (quick !== undefined && !await mayHaveConfig(io)) return quick;
+  const { readArgs } = await import("./args.ts");
+  const { ALL, COMMON, INIT, RECV, SEND } = await import("./tables.ts");
+  const asked = readArgs(args, VERSION, io.columns());
+  if (asked.command === "show") return asked;
+  const given = await readConfig(io, ALL);
+  const common = settled(COMMON, asked.flags, given);
+  switch (asked.command) {
+    case "init": {
+      const flags = { ...settled(INIT, asked.flags, given), ...common };
+      return { ...asked, flags };
+    }
+    case "recv": {
+      const flags = { ...settled(RECV, asked.flags, given), ...common };
+      return { ...asked, flags };
+    }
+    case "send": {
+      const flags = { ...settled(SEND, asked.flags, given), ...common };
+      return { ...asked, flags };
+    }
+  }
+}
+
+/** The flags of a command without those that all have. */
+function ownOf<T extends Values<typeof COMMON>>(
+  flags: T,
+): Omit<T, keyof typeof COMMON> {
+  const { json: _, quiet: __, verbose: ___, logFormat: ____, ...own } = flags;
+  return own;
+}
+
+/** What moves the bytes; each half is loaded when it is used. */
+const LIBRARY: Library = {
+  send: async (options) => (await import("../actors/send.ts")).send(options),
+  receive: async (options) =>
+    (await import("../actors/receive.ts")).receive(options),
+};
 
 /** How to speak of a command line that cannot be read. */
 function guessedStyle(args: readonly string[], io: Io): Style {
@@ -128,6 +169,6 @@ function fullStyle(
 if (import.meta.main) {
   const io = processIo();
   await exitAfter(
-    (signal) => main(Deno.args, io, () => import("../mod.ts"), signal),
+    (signal) => main(Deno.args, io, () => Promise.resolve(LIBRARY), signal),
   );
 }
