@@ -64,7 +64,12 @@ export async function saveBatch(
     if (isAssembled(item)) continue;
     await deps.orRefuse(item, () => assemble(item, deps.digest));
   }
-  if (!await syncFiles(batch, root)) await partial.sync();
+  const isSynced = await syncFiles(batch, root);
+  // A part that the journal does not know may be gone after a crash.
+  const isKept = batch.some(({ file }) =>
+    file !== undefined && journal.part(file.slot) !== undefined
+  );
+  if (isKept && !isSynced) await partial.sync();
   const placed: [Item, FinalFact][] = [];
   for (const item of whole) {
     if (item.phase !== "whole") continue;

@@ -26,7 +26,7 @@ export async function send(
   { io, output, library, signal, log }: Surroundings,
 ): Promise<number> {
   const { paths, server, isGuessed } = await destination(args, flags.to);
-  const sources = await sourcesOf(paths, flags.name, io.stdin);
+  const sources = await sourcesOf(paths, flags.name, io);
   const found = await findPeer(io, server, flags).catch((error) => {
     throw withHint(error, signal, isGuessed ? server : undefined);
   });
@@ -78,7 +78,7 @@ function optionsOf(
 async function sourcesOf(
   paths: readonly string[],
   name: string | undefined,
-  stdin: ReadableStream<Uint8Array>,
+  io: Surroundings["io"],
 ): Promise<SendOptions["paths"]> {
   if (!paths.includes("-")) {
     if (name !== undefined) {
@@ -96,7 +96,7 @@ async function sourcesOf(
       "Cannot send: standard input goes alone, without other paths",
     );
   }
-  return [{ name: name ?? DEFAULT_NAME, stream: stdin }];
+  return [{ name: name ?? DEFAULT_NAME, stream: io.stdin }];
 }
 
 async function remember(
