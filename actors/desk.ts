@@ -14,7 +14,7 @@ import type { Verdict } from "../protocol/status.ts";
 import type { Journal } from "../store/journal.ts";
 import { isHidden, quoted, type SafePath, safePath } from "../store/paths.ts";
 import type { PartialDir, Root } from "../store/root.ts";
-import type { Conflict, Vault } from "../store/vault.ts";
+import type { Admission, Conflict, Vault } from "../store/vault.ts";
 import { saveBatch } from "./desk_checkpoint.ts";
 import { offerCandidates } from "./desk_compare.ts";
 import {
@@ -199,7 +199,11 @@ export function createDesk(deps: DeskDeps): Desk {
         return true;
       }
       const file = vault.admitNow(entry, path);
-      if (file === undefined) return false;
+      if (file === undefined) {
+        const have = vault.haveNow(entry, path);
+        if (have !== undefined) haveIt(item, have);
+        return have !== undefined;
+      }
       item.file = file;
       setPhase(item, "open");
       say(item, WANT);
@@ -230,6 +234,14 @@ export function createDesk(deps: DeskDeps): Desk {
     }
   };
 
+  const haveIt = (
+    item: Item,
+    { digest, finalPath }: Extract<Admission, { kind: "have" }>,
+  ): void => {
+    say(item, { kind: "have", digest });
+    finish(item, { digest, finalPath, skipped: true });
+  };
+
   const admit = async (
     item: Item,
     path: SafePath,
@@ -243,9 +255,7 @@ export function createDesk(deps: DeskDeps): Desk {
       return;
     }
     if (admission.kind === "have") {
-      const { digest, finalPath } = admission;
-      say(item, { kind: "have", digest });
-      finish(item, { digest, finalPath, skipped: true });
+      haveIt(item, admission);
       return;
     }
     const { file } = admission;

@@ -44,6 +44,8 @@ export interface Root {
   readonly portable: boolean;
   /** What is there; `undefined` if nothing is, or a folder on the way is missing. */
   lstat(path: SafePath): Promise<LocalStamp | undefined>;
+  /** As `lstat()`, at once; `undefined` when that must be called. */
+  lstatNow(path: SafePath): LocalStamp | undefined;
   /**
    * Makes a folder and those on the way. Its owner may use it, whatever `mode`
    * says, until `setMeta()`.

@@ -122,6 +122,20 @@ export function rootOf(parts: RootParts): Root {
     }
   }
 
+  function lstatNow(path: SafePath): LocalStamp | undefined {
+    if (small === undefined || !isOpen) return undefined;
+    try {
+      const found = dirs.inside(
+        parentOf(path),
+        undefined,
+        (at) => at.fd === -1 ? undefined : small.stat(at, baseName(path)),
+      );
+      return found && stampOf(found);
+    } catch {
+      return undefined;
+    }
+  }
+
   function openRead(path: SafePath): ReadFile | undefined {
     const fd = dirs.inside(parentOf(path), undefined, (at) => {
       try {
@@ -186,6 +200,7 @@ export function rootOf(parts: RootParts): Root {
       fresh.delete(path);
     },
     commitNow,
+    lstatNow,
     openRead: (path) =>
       attempt(() => `read ${quoted(path)}`, () => openRead(path)),
     partial: (session) =>

@@ -78,6 +78,14 @@ export interface Vault {
    * other, which is `admit()`'s to judge.
    */
   admitNow(entry: FileEntry, path: SafePath): Incoming | undefined;
+  /**
+   * Says, at once, that a file is in place: one of ours, untouched since, whose
+   * source has not changed either. No content is read for that.
+   */
+  haveNow(
+    entry: FileEntry,
+    path: SafePath,
+  ): Extract<Admission, { kind: "have" }> | undefined;
 }
 
 /** Slots from here on are of files that the journal does not know. */
@@ -159,6 +167,20 @@ export function createVault(deps: VaultDeps): Vault {
       }
       if (deps.reserveNow?.(entry.size) !== true) return undefined;
       return smallIncoming(deps, entry, path, transient++);
+    },
+    haveNow(entry, path) {
+      if (deps.checksum) return undefined;
+      const done = journal.doneNow(path);
+      if (
+        done === undefined || done.size !== entry.size ||
+        done.mtimeNs !== entry.mtimeNs
+      ) return undefined;
+      const { digest, finalPath, local } = done;
+      const placed = root.lstatNow(safePath(finalPath));
+      return placed !== undefined && isUntouched(placed, local) &&
+          placed.mode === (entry.mode & 0o777)
+        ? { kind: "have", digest, finalPath }
+        : undefined;
     },
     async admit(entry, path, prior) {
       prior?.close();
