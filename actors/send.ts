@@ -15,7 +15,7 @@ import {
   namedRoots,
   openSourceDisk,
   type SourceRoot,
-  walk,
+  walkInSteps,
 } from "../store/source.ts";
 import {
   type EndpointPool,
@@ -156,7 +156,11 @@ export async function sendInside(
         label: labelOf(roots),
       },
       walk: () =>
-        walk(roots, { ...settings, disk, leaveOut: [absolute(resumeDir)] }),
+        walkInSteps(roots, {
+          ...settings,
+          disk,
+          leaveOut: [absolute(resumeDir)],
+        }),
       digest,
       pool,
       limiter: options.limitRate === undefined

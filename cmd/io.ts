@@ -53,7 +53,9 @@ export function processIo(): Io {
       }
     },
     env: (name) => Deno.env.get(name) || undefined,
-    stdin: Deno.stdin.readable,
+    get stdin() { // not before it is wanted: streams take 7 ms to load
+      return Deno.stdin.readable;
+    },
     askSecret: (question) => {
       Deno.stdin.setRaw(true); // first: an eager typist must not be seen
       try {

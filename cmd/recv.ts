@@ -16,7 +16,8 @@ import { hinted } from "./hint.ts";
 import { DEFAULT_CERTS, type Identity, makeIdentity } from "./identity.ts";
 import { isUnspecified, reachableHost, ticketOf } from "./reach.ts";
 import { DEFAULT_PORT, ownToken } from "./server.ts";
-import { defined, type Values } from "./settings.ts";
+import { defined } from "./defined.ts";
+import type { Values } from "./settings.ts";
 import type { Surroundings } from "./sftpx.ts";
 
 /** Listens, says the ticket, and serves; or takes one transfer by a code. */

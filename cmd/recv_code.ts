@@ -14,7 +14,8 @@ import { fileIn } from "../store/own_path.ts";
 import { askCode, hideArgument, readCodeLink } from "./code_words.ts";
 import { hinted } from "./hint.ts";
 import { meetOptions } from "./meet.ts";
-import { defined, type Values } from "./settings.ts";
+import { defined } from "./defined.ts";
+import type { Values } from "./settings.ts";
 import type { Surroundings } from "./sftpx.ts";
 import type { RECV } from "./tables.ts";
 

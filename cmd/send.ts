@@ -19,7 +19,8 @@ import {
   type FoundPeer,
   nothingToSend,
 } from "./server.ts";
-import { defined, type Values } from "./settings.ts";
+import { defined } from "./defined.ts";
+import type { Values } from "./settings.ts";
 import type { Surroundings } from "./sftpx.ts";
 
 /** What standard input is called when nothing else is said. */
@@ -48,7 +49,7 @@ export async function send(
     to,
     flags.to,
   );
-  const sources = await sourcesOf(paths, flags.name, io.stdin);
+  const sources = await sourcesOf(paths, flags.name, io);
   const found = await findPeer(io, server, flags).catch((error) => {
     throw withHint(error, signal, isGuessed ? server : undefined);
   });
@@ -98,7 +99,7 @@ async function sendByCode(
     );
   }
   if (args.length === 0) throw nothingToSend();
-  const sources = await sourcesOf(args, flags.name, io.stdin);
+  const sources = await sourcesOf(args, flags.name, io);
   const met = await meetAnyone(args, flags, surroundings).catch((error) => {
     throw withCodeHint(error, signal);
   });
@@ -202,7 +203,7 @@ function optionsOf(
 async function sourcesOf(
   paths: readonly string[],
   name: string | undefined,
-  stdin: ReadableStream<Uint8Array>,
+  io: Surroundings["io"],
 ): Promise<SendOptions["paths"]> {
   if (!paths.includes("-")) {
     if (name !== undefined) {
@@ -220,7 +221,7 @@ async function sourcesOf(
       "Cannot send: standard input goes alone, without other paths",
     );
   }
-  return [{ name: name ?? DEFAULT_NAME, stream: stdin }];
+  return [{ name: name ?? DEFAULT_NAME, stream: io.stdin }];
 }
 
 async function remember(

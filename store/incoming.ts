@@ -18,7 +18,8 @@ import {
 } from "../protocol/ranges.ts";
 import { errorCode } from "./io_error.ts";
 import { numberedPath, quoted, type SafePath } from "./paths.ts";
-import type { PartFile, PartialDir, ReadFile } from "./root.ts";
+import type { DoneRecord } from "./journal.ts";
+import type { LocalStamp, PartFile, PartialDir, ReadFile } from "./root.ts";
 import type { VaultDeps } from "./vault.ts";
 
 /** Where a file ended up. */
@@ -34,7 +35,7 @@ export interface Candidate {
   readonly digest: Uint8Array;
 }
 
-/** A file that is coming in. */
+/** A file that is coming in. What ends in `Now` needs no promise, where it works. */
 export interface Incoming {
   readonly entry: FileEntry;
   readonly path: SafePath;
@@ -48,6 +49,15 @@ export interface Incoming {
    * @returns False when the file is closed, and the chunk went nowhere.
    */
   write(chunk: number, bytes: Uint8Array): Promise<boolean>;
+  /** As `write()`; `undefined` when that must be called. */
+  writeNow?(
+    chunk: number,
+    bytes: Uint8Array<ArrayBuffer>,
+  ): boolean | undefined;
+  /** True when there is nothing to assemble. */
+  readonly isAssembled?: boolean;
+  /** As `place()`; `undefined` when that must be called. */
+  placeNow?(digest: Uint8Array): Placement | undefined;
   /** Takes a chunk that was found as right, if that is the digest that was offered. */
   confirm(chunk: number, digest: Uint8Array): boolean;
   /** Forgets what was written: all of it must come again. */
@@ -97,6 +107,8 @@ export interface IncomingOptions {
   readonly reserved: number;
   /** A file of ours, untouched since, that it takes the place of. */
   readonly replaces: SafePath | undefined;
+  /** Its only chunk is in its part. @default {false} */
+  readonly isWritten?: boolean;
 }
 
 /** Names that are tried when one is taken. */
@@ -111,6 +123,7 @@ export function incoming(
   const { root, partial, journal } = deps;
   const chunks = chunkCount(entry);
   const written: RangeSet = rangeSet();
+  if (options.isWritten === true) written.add(0, 1);
   const same: RangeSet = rangeSet();
   let offered: ChunkDigests = chunkDigests(chunks);
   const writing = new Map<number, Promise<void>>();
@@ -311,15 +324,7 @@ export function incoming(
           `Cannot keep ${quoted(placed.finalPath)}: it was removed at once`,
         );
       }
-      const { size, mtimeNs, ctimeNs, ino } = stamp;
-      journal.done({
-        path,
-        size: entry.size,
-        mtimeNs: entry.mtimeNs,
-        digest,
-        finalPath: placed.finalPath,
-        local: { size, mtimeNs, ctimeNs, ino },
-      });
+      journal.done(doneRecord(entry, path, placed.finalPath, digest, stamp));
       if (options.isKept) journal.drop(slot);
       return placed;
     },
@@ -339,6 +344,24 @@ export function incoming(
     },
   };
   return file;
+}
+
+/** What the journal is to know of a file that is in place. */
+export function doneRecord(
+  entry: FileEntry,
+  path: SafePath,
+  finalPath: SafePath,
+  digest: Uint8Array,
+  { size, mtimeNs, ctimeNs, ino }: LocalStamp,
+): DoneRecord {
+  return {
+    path,
+    size: entry.size,
+    mtimeNs: entry.mtimeNs,
+    digest,
+    finalPath,
+    local: { size, mtimeNs, ctimeNs, ino },
+  };
 }
 
 /** Makes an empty part; one that is there is nobody's. */
