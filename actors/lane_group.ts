@@ -53,6 +53,12 @@ export interface LaneGroup {
   done(lane: number): void;
   /** Ends its lanes; the connection stays. */
   stop(): void;
+  /** Takes no more leases, and finishes those it has. */
+  retire(): void;
+  /** True once it was told to retire, or to stop. */
+  readonly isRetired: boolean;
+  /** Takes back what it was given and has not sent whole. */
+  yield(): readonly Work[];
   /** Forgets leases that are of no interest any more. */
   prune(isDone: (work: Work) => boolean): void;
   /** All that was given and not pruned: it may be lost with the connection. */
@@ -65,8 +71,13 @@ const LANE_LEASES = 2;
 const LANE_NUMBERS = 64;
 
 interface Lane {
-  readonly inbox: Mailbox<readonly Work[]>;
+  readonly inbox: Mailbox<Lease>;
   leases: number;
+}
+
+interface Lease {
+  readonly items: readonly Work[];
+  isOver: boolean;
 }
 
 /** Creates the lanes of a connection; the first is opened when there is work. */
@@ -76,6 +87,8 @@ export function laneGroup(options: LaneGroupOptions): LaneGroup {
   const signal = AbortSignal.any([options.signal, own.signal]);
   const lanes: Lane[] = [];
   let given: Work[] = [];
+  let leases = new Set<Lease>(); // that lanes have not finished
+  let isRetired = false;
 
   const open = (): Lane => {
     const number = lanes.length;
@@ -93,8 +106,10 @@ export function laneGroup(options: LaneGroupOptions): LaneGroup {
       const sender = sendLane({ ...options, stream });
       try {
         while (!signal.aborted) {
-          const items = await lane.inbox.receive(signal);
-          const report = await sender.send(items, signal);
+          const lease = await lane.inbox.receive(signal);
+          const { items } = lease;
+          const report = await sender.send(items, signal, () => lease.isOver);
+          leases.delete(lease);
           await options.report(connection, number, report);
         }
       } catch (error) {
@@ -120,7 +135,7 @@ export function laneGroup(options: LaneGroupOptions): LaneGroup {
       return given;
     },
     get load() {
-      if (signal.aborted) return Infinity;
+      if (isRetired) return Infinity;
       const least = idlest()?.leases ?? 0;
       if (least > 0 && lanes.length < options.lanes) return 0;
       return least < LANE_LEASES ? least : Infinity;
@@ -129,9 +144,11 @@ export function laneGroup(options: LaneGroupOptions): LaneGroup {
       let lane = idlest();
       const isFree = lane !== undefined && lane.leases === 0;
       if (!isFree && lanes.length < options.lanes) lane = open();
-      if (lane === undefined || !lane.inbox.offer(items)) {
+      const lease: Lease = { items, isOver: false };
+      if (lane === undefined || !lane.inbox.offer(lease)) {
         throw new TypeError("Cannot give a lease: no lane has room");
       }
+      leases.add(lease);
       lane.leases++;
       given.push(...items);
     },
@@ -139,7 +156,23 @@ export function laneGroup(options: LaneGroupOptions): LaneGroup {
       const lane = lanes[number];
       if (lane !== undefined) lane.leases--;
     },
-    stop: () => own.abort(),
+    stop() {
+      isRetired = true;
+      own.abort();
+    },
+    retire() {
+      isRetired = true;
+    },
+    get isRetired() {
+      return isRetired;
+    },
+    yield() {
+      const back = given;
+      for (const lease of leases) lease.isOver = true;
+      leases = new Set();
+      given = [];
+      return back;
+    },
     prune(isDone) {
       given = given.filter((work) => !isDone(work));
     },

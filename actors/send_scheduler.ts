@@ -11,7 +11,7 @@ import { type Behavior, type Context, unreachable } from "../core/actor.ts";
 import { SftpxError } from "../core/errors.ts";
 import type { EventSink, Totals } from "../core/events.ts";
 import type { Address } from "../core/mailbox.ts";
-import { bothLimit, createPacer, type RateLimiter } from "../core/rate.ts";
+import type { RateLimiter } from "../core/rate.ts";
 import type { Digest } from "../crypto/digest.ts";
 import type { ControlFrame } from "../protocol/control.ts";
 import { sameDigest } from "../protocol/digests.ts";
@@ -22,6 +22,7 @@ import type { HashPool } from "../workers/hash_pool.ts";
 import type { ChunkerMessage, Found } from "./chunker.ts";
 import type { Connected } from "./connection.ts";
 import type { LeaseReport } from "./lane_send.ts";
+import { createPace } from "./pace.ts";
 import {
   type CongestionChoice,
   createFleet,
@@ -92,8 +93,6 @@ export interface SendSchedulerDeps {
 
 /** Time between two looks at the progress, ms. */
 const TICK_MS = 250;
-/** Chunks of one lease, bytes: few messages, and no long tail on one lane. */
-const LEASE_BYTES = 4 * 1024 * 1024;
 /** How long the receiver may take to hear that we agree, ms. */
 const GOODBYE_MS = 3000;
 
@@ -140,17 +139,19 @@ export function sendScheduler(
     peerLife = welcome.life;
     const current = goesOn && run !== undefined ? run : begin(offer.b3sum);
     receipt = undefined;
-    const pacer = createPacer(cx.clock);
-    const limiter = bothLimit(deps.limiter, pacer);
+    const pace = deps.congestion === "bbr" && link.conn.carrier !== "tcp"
+      ? createPace(cx.clock)
+      : undefined;
     const { ledger, wrote } = current;
-    wire = openWire(cx, ++epochs, link, { ...deps, ledger, limiter, wrote });
+    wire = openWire(cx, ++epochs, link, { ...deps, ledger, pace, wrote });
     fleet = createFleet(wire, {
       connections: deps.connections,
       // A rate that was asked for looks like a path that carries no more.
       congestion: deps.limiter !== undefined && deps.congestion === "auto"
         ? "cubic"
         : deps.congestion,
-      pacer,
+      pace,
+      rttMs: link.rttMs,
       dialMore: deps.dialMore,
       ping: (id) => say({ type: "ping", id }, cx),
       spawn: (task) =>
@@ -182,8 +183,8 @@ export function sendScheduler(
 
   /** Gives leases while there are any and a lane has room. */
   const feed = (): void => {
-    while (run !== undefined && wire?.hasRoom()) {
-      const lease = run.plan.next(LEASE_BYTES);
+    while (run !== undefined && fleet !== undefined && wire?.hasRoom()) {
+      const lease = run.plan.next(fleet.leaseBytes);
       if (lease === undefined) return;
       wire.give(lease.items);
     }
@@ -258,6 +259,7 @@ export function sendScheduler(
   const hearStatus = (frames: readonly StatusFrame[]): void => {
     for (const frame of frames) {
       if (frame.type === "progress") fleet?.received(frame.receivedBytes);
+      if (frame.type === "arrived") fleet?.arrived(frame.connections);
     }
   };
 
@@ -306,8 +308,10 @@ export function sendScheduler(
           wire?.announce(...run.looked(message.index, message.facts));
           return;
         case "joined":
-          if (message.epoch !== wire?.epoch) return message.conn.close();
-          fleet?.joined(message);
+          if (run === undefined || message.epoch !== wire?.epoch) {
+            return message.conn.close();
+          }
+          fleet?.joined(message, run);
           feed();
           return;
         case "connection-gone":

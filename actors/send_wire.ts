@@ -16,6 +16,7 @@ import type {
   Offer,
   Welcome,
 } from "../protocol/control.ts";
+import { bothLimit, type RateLimiter } from "../core/rate.ts";
 import { encodePreamble } from "../protocol/lane.ts";
 import type { Work } from "../protocol/outgoing.ts";
 import { decodeStatus, type StatusFrame } from "../protocol/status.ts";
@@ -39,6 +40,8 @@ export interface SendLink extends Link {
   readonly hello: Hello;
   readonly welcome: Welcome;
   readonly offer: Offer;
+  /** How long a word and its answer took, ms. */
+  readonly rttMs: number;
 }
 
 /** What a wire tells the scheduler. Older epochs speak of connections that are gone. */
@@ -71,6 +74,8 @@ export type WireMessage =
 export interface WireDeps extends LanesDeps {
   /** Lanes of one connection at most. */
   readonly lanes: number;
+  /** Holds back the first connection. */
+  readonly pace: RateLimiter | undefined;
   /** Told whenever the receiver was heard. */
   readonly heard: () => void;
 }
@@ -90,12 +95,21 @@ export interface Wire {
   /** Takes note that a lane has finished a lease. */
   done(connection: number, lane: number): void;
   /** Adds the lanes of a further connection. */
-  join(connection: number, conn: Conn): void;
-  /** Ends a further connection; returns what may be lost with it. */
+  join(connection: number, conn: Conn, limiter?: RateLimiter): void;
+  /**
+   * Ends a further connection, or the lanes of the first; returns what may be
+   * lost with it. The first has lanes again when no other has.
+   */
   drop(connection: number): readonly Work[];
+  /** Gives a further connection no more work, and ends it once all of what it had is there. */
+  retire(connection: number): void;
+  /** Takes back what all connections were given and have not sent whole. */
+  yield(): readonly Work[];
+  /** True when a connection has been given something that is not yet there. */
+  isBusy(connection: number): boolean;
   /** Ends the lanes of all connections but one; returns what may be lost with them. */
   leaveAllBut(connection: number): readonly Work[];
-  /** The further connection that came last; `undefined` when there is none. */
+  /** The further connection that came last and is to stay; `undefined` when there is none. */
   readonly newest: number | undefined;
   /** Forgets leases that are of no interest any more. */
   prune(isDone: (work: Work) => boolean): void;
@@ -159,15 +173,16 @@ export function openWire(
   const addGroup = (
     connection: number,
     conn: Conn,
+    limiter: RateLimiter | undefined,
     lost?: () => void,
   ): void => {
-    const { ledger, pool, limiter, wrote } = deps;
+    const { ledger, pool, wrote } = deps;
     groups.set(
       connection,
       laneGroup({
         ledger,
         pool,
-        limiter,
+        limiter: bothLimit(deps.limiter, limiter),
         wrote,
         connection,
         conn,
@@ -186,30 +201,36 @@ export function openWire(
     }
     return best;
   };
-  addGroup(0, conn);
+  const working = (): LaneGroup[] =>
+    [...groups.values()].filter(({ isRetired }) => !isRetired);
+  const end = ({ connection, conn }: LaneGroup): void => {
+    groups.delete(connection);
+    conn.close();
+  };
+  addGroup(0, conn, deps.pace);
 
   return {
     epoch,
     link,
     get connections() {
-      return groups.size;
+      return working().length;
     },
     get newest() {
-      const last = [...groups.keys()].at(-1);
+      const last = working().at(-1)?.connection;
       return last === 0 ? undefined : last;
     },
     announce: (...frames) => queue.push(...frames),
     hasRoom: () => !signal.aborted && (idlest()?.load ?? Infinity) < Infinity,
     give: (items) => idlest()?.give(items),
     done: (connection, lane) => groups.get(connection)?.done(lane),
-    join(connection, conn) {
+    join(connection, conn, limiter) {
       let isTold = false;
       const lost = (): void => {
         if (isTold) return;
         isTold = true;
         task(() => say({ type: "connection-gone", epoch, connection }));
       };
-      addGroup(connection, conn, lost);
+      addGroup(connection, conn, limiter, lost);
       task(async () => {
         await conn.closed.catch(() => {});
         lost();
@@ -217,11 +238,19 @@ export function openWire(
     },
     drop(connection) {
       const group = groups.get(connection);
-      if (connection === 0 || group === undefined) return [];
-      groups.delete(connection);
-      group.conn.close();
-      return group.given;
+      if (group === undefined) return [];
+      const { given } = group;
+      if (connection > 0) end(group);
+      else group.stop();
+      // The first is always there, and does what no other does.
+      if (working().length === 0) addGroup(0, conn, deps.pace);
+      return given;
     },
+    retire(connection) {
+      if (connection > 0) groups.get(connection)?.retire();
+    },
+    yield: () => [...groups.values()].flatMap((group) => group.yield()),
+    isBusy: (connection) => (groups.get(connection)?.given.length ?? 0) > 0,
     leaveAllBut(connection) {
       const left: Work[] = [];
       for (const group of groups.values()) {
@@ -235,7 +264,11 @@ export function openWire(
       return left;
     },
     prune(isDone) {
-      for (const group of groups.values()) group.prune(isDone);
+      for (const group of groups.values()) {
+        group.prune(isDone);
+        const isIdle = group.isRetired && group.given.length === 0;
+        if (isIdle && group.connection > 0) end(group);
+      }
     },
     close() {
       own.abort();
