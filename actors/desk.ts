@@ -48,6 +48,8 @@ export interface DeskDeps {
 
 /** The open entries of one run. */
 export interface Desk {
+  /** The run whose entries these are. */
+  readonly run: number;
   /** Bytes that came since the last checkpoint began. */
   readonly dirtyBytes: number;
   /** True when nothing more is to come of any entry that was announced. */
@@ -244,6 +246,7 @@ export function createDesk(deps: DeskDeps): Desk {
   };
 
   return {
+    run,
     get dirtyBytes() {
       return dirtyBytes;
     },
@@ -338,12 +341,14 @@ export function createDesk(deps: DeskDeps): Desk {
       if (item === undefined || file === undefined) return undefined;
       const { gen } = item;
       const { entry, write, confirm } = file;
-      return { gen, entry, write, confirm };
+      return { run, gen, entry, write, confirm };
     },
     async close() {
       ending.abort();
       await Promise.all(tasks);
-      for (const { file } of items.values()) file?.close();
+      const files = [...items.values()].flatMap(({ file }) => file ?? []);
+      for (const file of files) file.close();
+      await Promise.all(files.map((file) => file.settled()));
     },
   };
 }

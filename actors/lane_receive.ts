@@ -22,16 +22,20 @@ import type { Rooms } from "./rooms.ts";
 
 /** A file that takes chunks. */
 export interface Target {
+  /** The run that it is open in. */
+  readonly run: number;
   readonly gen: number;
   readonly entry: FileEntry;
-  /** Writes one chunk where it belongs. Not yet durable. */
-  write(chunk: number, bytes: Uint8Array): Promise<void>;
+  /** Writes one chunk where it belongs. Not yet durable. False: the file is closed. */
+  write(chunk: number, bytes: Uint8Array): Promise<boolean>;
   /** True when the candidate that was offered for `chunk` has this digest. */
   confirm(chunk: number, digest: Uint8Array): boolean;
 }
 
 /** A chunk that was judged. */
 export interface CheckedChunk {
+  /** The run whose file it was put into. */
+  readonly run: number;
   readonly index: number;
   readonly gen: number;
   readonly chunk: number;
@@ -174,10 +178,12 @@ async function takeFrame(
     deps.received(end - start);
     const actual = hashed.digests.subarray(at * 32, at * 32 + 32);
     const isRight = sameDigest(digest, actual);
-    if (isRight) await target.write(chunk, hashed.bytes.subarray(start, end));
+    const content = hashed.bytes.subarray(start, end);
+    if (isRight && !await target.write(chunk, content)) return;
     const verdict = isRight ? "written" : "corrupt";
-    const { gen } = target;
-    checked.push({ index, gen, chunk, digest, bytes: end - start, verdict });
+    const { run, gen } = target;
+    const bytes = end - start;
+    checked.push({ run, index, gen, chunk, digest, bytes, verdict });
   };
   const next = arrivals.entries();
   const work = async (): Promise<void> => {
@@ -211,7 +217,8 @@ function same(
     );
   }
   const { index, chunk, length: bytes } = record;
-  return { index, gen: target.gen, chunk, digest, bytes, verdict: "same" };
+  const { run, gen } = target;
+  return { run, index, gen, chunk, digest, bytes, verdict: "same" };
 }
 
 function cut(): SftpxError {

@@ -46,6 +46,8 @@ export interface Payload {
   readonly sent: number;
   /** What the receiver held already. */
   readonly same: number;
+  /** All of its records, as the receiver counts them. */
+  readonly body: number;
 }
 
 /** What became of a lease. */
@@ -121,7 +123,7 @@ export function sendLane(deps: SendLaneDeps): SendLane {
       await deps.limiter?.take(counted, signal);
       await deps.stream.write(bytes);
     }
-    deps.wrote({ sent, same });
+    deps.wrote({ sent, same, body: at - LANE_HEADER_BYTES });
     at = LANE_HEADER_BYTES;
     records = sent = same = 0;
   };

@@ -106,6 +106,7 @@ export function startReceiveSession(
   let outcome: ReceiveOutcome | undefined;
   let ending: Ending | undefined;
   let isHeld = false;
+  let runs = 0;
   let progressAt = clock.now();
   let isOver = false;
 
@@ -187,6 +188,7 @@ export function startReceiveSession(
         facts,
         desk,
         randomBytes: world.randomBytes,
+        nextRun: () => ++runs,
         progress() {
           progressAt = clock.now();
           supervisor.progress();

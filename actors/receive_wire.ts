@@ -68,9 +68,7 @@ const MAX_FURTHER = 15;
 const MAX_STREAMS = 80;
 
 /** How often a sender hears from us, ms: it takes silence for a sign. */
-const BEAT_MS = 500;
-/** And while content arrives, ms: it goes by what has. */
-const BUSY_BEAT_MS = 100;
+const BEAT_MS = 100;
 
 /**
  * Starts to read a connection's control stream.
@@ -173,18 +171,12 @@ export function openReceiveWire(
   };
   const further = new Set<Conn>();
   const sayBeats = async (): Promise<void> => {
-    let told = 0;
-    for (let waited = 0;;) {
-      await cx.clock.delay(BUSY_BEAT_MS, signal);
-      waited += BUSY_BEAT_MS;
-      const sum = arrivals.values().reduce((sum, bytes) => sum + bytes, 0);
-      const isDue = sum !== told || waited >= BEAT_MS;
-      if (!isDue || !status.isEmpty) continue;
+    for (;;) {
+      await cx.clock.delay(BEAT_MS, signal);
+      if (!status.isEmpty) continue;
       const connections = [...arrivals].slice(0, MAX_ARRIVED)
         .map(([connection, bytes]) => ({ connection, bytes }));
       status.push(beat(), encodeStatus({ type: "arrived", connections }));
-      told = sum;
-      waited = 0;
     }
   };
 

@@ -31,8 +31,6 @@ export interface FleetDeps {
   readonly congestion: CongestionChoice;
   /** Holds back the first connection, where that goes by BBR. */
   readonly pace: Pace | undefined;
-  /** How long a word and its answer took at first, ms. */
-  readonly rttMs: number;
   /** Dials the receiver once more, for lanes of this session only. */
   readonly dialMore: (
     connection: number,
@@ -49,6 +47,8 @@ export interface FleetDeps {
 
 /** The connections of one epoch. */
 export interface Fleet {
+  /** The shortest round trip of late, ms. */
+  readonly rttMs: number;
   /** Takes the receiver's answer to a ping. */
   pong(id: number): void;
   /** Bytes of a lease: what goes in a moment. */
@@ -57,8 +57,12 @@ export interface Fleet {
   received(bytes: number): void;
   /** Takes what of it came over each connection. */
   arrived(connections: readonly Arrived[]): void;
-  /** Looks whether more or fewer connections are called for; some times a second. */
-  look(run: SendRun): void;
+  /**
+   * Looks whether more or fewer connections are called for; some times a second.
+   *
+   * @param isResting True while chunks go otherwise: then nothing can be learnt.
+   */
+  look(run: SendRun, isResting: boolean): void;
   /** Puts a further connection to use. */
   joined(message: Joined, run: SendRun): void;
   /** One was lost: what it had goes again. */
@@ -104,7 +108,7 @@ export function createFleet(
   const kinds = new Map<number, "cubic" | "bbr">();
   const arrivals = new Map<number, Arrival>();
   const sentAt = new Map<number, number>();
-  const trips: number[] = [deps.rttMs];
+  const trips: number[] = [wire.link.tripMs];
   let pings = 0;
   let pingedAt = -Infinity;
   let numbers = 0;
@@ -158,18 +162,18 @@ export function createFleet(
       });
     }
   };
-  /** What a further connection had that brings nothing any more goes over another. */
-  const dropStalled = (run: SendRun): void => {
+  /** What a connection had that brings nothing any more goes over the others. */
+  const dropStalled = (run: SendRun, isResting: boolean): void => {
     const now = clock.now();
     const limitMs = Math.max(STALLED_MS, shortest() * STALLED_ROUND_TRIPS);
-    const [newestMs = 0] = arrivals.values().map(({ atMs }) => atMs).toArray()
-      .toSorted((a, b) => b - a);
-    if (now - newestMs > limitMs / 2) return; // all of it stands still
-    if (wire.connections < 2) return; // there is none that could do better
-    for (const [connection, { atMs, bytes }] of arrivals) {
-      const hasStalled = now - atMs > limitMs && bytes > 0 &&
-        wire.isBusy(connection);
-      if (hasStalled) again(connection, run);
+    const isAlone = isResting || wire.connections < 2;
+    const newestMs = Math.max(...arrivals.values().map(({ atMs }) => atMs));
+    for (const [connection, arrival] of [...arrivals]) {
+      if (isAlone || !wire.isBusy(connection, arrival.bytes)) {
+        arrival.atMs = now; // nothing can come, or it has nowhere else to go
+      }
+      const isStill = now - arrival.atMs > limitMs;
+      if (isStill && now - newestMs < limitMs / 2) again(connection, run);
     }
   };
 
@@ -179,6 +183,9 @@ export function createFleet(
       return Math.round(
         Math.max(LEAST_LEASE_BYTES, Math.min(worth, MOST_LEASE_BYTES)),
       );
+    },
+    get rttMs() {
+      return shortest();
     },
     pong(id) {
       const at = sentAt.get(id);
@@ -200,10 +207,11 @@ export function createFleet(
       }
       keepPace();
     },
-    look(run) {
+    look(run, isResting) {
       measure();
       wire.prune((work) => run.ledger.missing(work).length === 0);
-      dropStalled(run);
+      dropStalled(run, isResting);
+      if (isResting) return;
       const { newest } = wire;
       const verdict = growth.sample({
         nowMs: clock.now(),
@@ -245,7 +253,7 @@ export function createFleet(
       // A contest takes something to contest for, and the others may have it all.
       const isContest = congestion === "cubic" && pace !== undefined;
       if (isContest) { for (const work of wire.yield()) run.again(work); }
-      wire.join(connection, conn, pace);
+      wire.join(connection, conn, { limiter: pace });
     },
     gone: again,
   };
@@ -254,7 +262,7 @@ export function createFleet(
 /** What has come over a connection, and when the last of it did. */
 interface Arrival {
   readonly bytes: number;
-  readonly atMs: number;
+  atMs: number;
 }
 
 /**

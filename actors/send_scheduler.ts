@@ -13,11 +13,13 @@ import type { EventSink, Totals } from "../core/events.ts";
 import type { Address } from "../core/mailbox.ts";
 import type { RateLimiter } from "../core/rate.ts";
 import type { Digest } from "../crypto/digest.ts";
+import type { BulkOptions } from "../protocol/bulk.ts";
 import type { ControlFrame } from "../protocol/control.ts";
 import { sameDigest } from "../protocol/digests.ts";
 import { createSemaphore } from "../core/semaphore.ts";
 import { senderRules } from "../protocol/session.ts";
 import { refreshed, type SourceFileEntry } from "../store/source.ts";
+import type { Conn } from "../transport/transport.ts";
 import type { HashPool } from "../workers/hash_pool.ts";
 import type { ChunkerMessage, Found } from "./chunker.ts";
 import type { Connected } from "./connection.ts";
@@ -30,6 +32,7 @@ import {
   type FleetDeps,
   type Joined,
 } from "./send_fleet.ts";
+import { BULK_LANES, type BulkLanes, createBulkLanes } from "./send_bulk.ts";
 import { type SendReport, sendReport } from "./send_report.ts";
 import { type Failure, type SendRun, sendRun } from "./send_run.ts";
 import type { StatusFrame } from "../protocol/status.ts";
@@ -82,6 +85,12 @@ export interface SendSchedulerDeps {
   readonly connections: number;
   readonly congestion: CongestionChoice;
   readonly dialMore: FleetDeps["dialMore"];
+  /** Dials the receiver over TCP, for bulk beside QUIC; `undefined` when that is not wanted. */
+  readonly dialBulk:
+    | ((connection: number, signal: AbortSignal) => Promise<Conn>)
+    | undefined;
+  /** When that is done. @default {short paths only} */
+  readonly bulk?: BulkOptions;
   readonly chunkSize: (size: number) => number;
   readonly emit: EventSink;
   /** Told whenever something became durable. */
@@ -93,6 +102,9 @@ export interface SendSchedulerDeps {
 
 /** Time between two looks at the progress, ms. */
 const TICK_MS = 250;
+/** Bytes of a lease, and how many there are, while a faster way is about to stand. */
+const SHORT_LEASE_BYTES = 1024 * 1024;
+const FEW_LEASES = 4;
 /** How long the receiver may take to hear that we agree, ms. */
 const GOODBYE_MS = 3000;
 
@@ -108,6 +120,7 @@ export function sendScheduler(
   let wire: Wire | undefined;
   let epochs = 0;
   let fleet: Fleet | undefined;
+  let bulk: BulkLanes | undefined;
   let reports: SendReport | undefined;
   let receipt: Extract<ControlFrame, { type: "receipt" }> | undefined;
 
@@ -144,6 +157,18 @@ export function sendScheduler(
       : undefined;
     const { ledger, wrote } = current;
     wire = openWire(cx, ++epochs, link, { ...deps, ledger, pace, wrote });
+    const spawn: FleetDeps["spawn"] = (task) =>
+      cx.spawn(async (signal) => {
+        const joined = await task(signal);
+        if (joined !== undefined) await cx.self.send(joined, signal);
+      });
+    const mayBulk = deps.limiter === undefined && link.conn.carrier !== "tcp";
+    bulk = createBulkLanes(wire, {
+      ...deps.bulk,
+      dial: mayBulk ? deps.dialBulk : undefined,
+      lanes: BULK_LANES,
+      spawn,
+    }, cx.clock);
     fleet = createFleet(wire, {
       connections: deps.connections,
       // A rate that was asked for looks like a path that carries no more.
@@ -151,14 +176,9 @@ export function sendScheduler(
         ? "cubic"
         : deps.congestion,
       pace,
-      rttMs: link.rttMs,
       dialMore: deps.dialMore,
       ping: (id) => say({ type: "ping", id }, cx),
-      spawn: (task) =>
-        cx.spawn(async (signal) => {
-          const joined = await task(signal);
-          if (joined !== undefined) await cx.self.send(joined, signal);
-        }),
+      spawn,
     }, cx.clock);
     run = current;
     current.setWindow(welcome.window);
@@ -175,7 +195,7 @@ export function sendScheduler(
       type: "connected",
       session: deps.session,
       remote: link.conn.remote,
-      path: "direct",
+      path: link.conn.path ?? "direct",
       carrier: link.conn.carrier ?? "quic",
       resumed: goesOn,
     });
@@ -183,8 +203,12 @@ export function sendScheduler(
 
   /** Gives leases while there are any and a lane has room. */
   const feed = (): void => {
+    if (run !== undefined) bulk?.look(run, fleet?.rttMs);
     while (run !== undefined && fleet !== undefined && wire?.hasRoom()) {
-      const lease = run.plan.next(fleet.leaseBytes);
+      if (bulk?.holdsBack && wire.leases >= FEW_LEASES) return;
+      const lease = run.plan.next(
+        bulk?.holdsBack ? SHORT_LEASE_BYTES : fleet.leaseBytes,
+      );
       if (lease === undefined) return;
       wire.give(lease.items);
     }
@@ -258,8 +282,10 @@ export function sendScheduler(
   /** Hears what the fleet wants to know. */
   const hearStatus = (frames: readonly StatusFrame[]): void => {
     for (const frame of frames) {
-      if (frame.type === "progress") fleet?.received(frame.receivedBytes);
       if (frame.type === "arrived") fleet?.arrived(frame.connections);
+      if (frame.type !== "progress") continue;
+      fleet?.received(frame.receivedBytes);
+      bulk?.received(frame.receivedBytes);
     }
   };
 
@@ -311,18 +337,21 @@ export function sendScheduler(
           if (run === undefined || message.epoch !== wire?.epoch) {
             return message.conn.close();
           }
-          fleet?.joined(message, run);
+          if (bulk?.isOurs(message.connection)) bulk.joined(message, run);
+          else fleet?.joined(message, run);
           feed();
           return;
         case "connection-gone":
           if (run === undefined || message.epoch !== wire?.epoch) return;
-          fleet?.gone(message.connection, run);
+          if (bulk?.isOurs(message.connection)) {
+            bulk.gone(message.connection, run);
+          } else fleet?.gone(message.connection, run);
           feed();
           return;
         case "tick":
           if (run !== undefined) {
             reports?.progress(run);
-            fleet?.look(run);
+            fleet?.look(run, bulk?.isUsed ?? false);
             feed();
           }
           cx.after(TICK_MS, { type: "tick" });
@@ -345,6 +374,7 @@ export function sendScheduler(
         return;
       case "pong":
         fleet?.pong(frame.id);
+        feed();
         return;
       case "resume":
         return;

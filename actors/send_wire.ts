@@ -40,8 +40,8 @@ export interface SendLink extends Link {
   readonly hello: Hello;
   readonly welcome: Welcome;
   readonly offer: Offer;
-  /** How long a word and its answer took, ms. */
-  readonly rttMs: number;
+  /** The shorter of the round trips that it took, ms. */
+  readonly tripMs: number;
 }
 
 /** What a wire tells the scheduler. Older epochs speak of connections that are gone. */
@@ -88,6 +88,8 @@ export interface Wire {
   readonly connections: number;
   /** Puts frames on the manifest stream. */
   announce(...frames: Uint8Array[]): void;
+  /** Leases that were given and are not finished. */
+  readonly leases: number;
   /** True when a lane has room for a lease. */
   hasRoom(): boolean;
   /** Gives a lease to the lane that has least to do. */
@@ -95,7 +97,7 @@ export interface Wire {
   /** Takes note that a lane has finished a lease. */
   done(connection: number, lane: number): void;
   /** Adds the lanes of a further connection. */
-  join(connection: number, conn: Conn, limiter?: RateLimiter): void;
+  join(connection: number, conn: Conn, options?: JoinOptions): void;
   /**
    * Ends a further connection, or the lanes of the first; returns what may be
    * lost with it. The first has lanes again when no other has.
@@ -105,16 +107,30 @@ export interface Wire {
   retire(connection: number): void;
   /** Takes back what all connections were given and have not sent whole. */
   yield(): readonly Work[];
-  /** True when a connection has been given something that is not yet there. */
-  isBusy(connection: number): boolean;
+  /** True when more is on its way over a connection than the `arrived` bytes. */
+  isBusy(connection: number, arrived: number): boolean;
   /** Ends the lanes of all connections but one; returns what may be lost with them. */
   leaveAllBut(connection: number): readonly Work[];
+  /** Gives no more to all connections but one; returns what they have not begun. */
+  restAllBut(connection: number): readonly Work[];
+  /** Gives to all connections again. */
+  wake(): void;
+  /** True when nothing is under way over connections that rest. */
+  readonly isResting: boolean;
   /** The further connection that came last and is to stay; `undefined` when there is none. */
   readonly newest: number | undefined;
   /** Forgets leases that are of no interest any more. */
   prune(isDone: (work: Work) => boolean): void;
   /** Ends its tasks, and the further connections. */
   close(): void;
+}
+
+/** How a further connection is used. */
+export interface JoinOptions {
+  /** Lanes at most. @default {as many as others have} */
+  readonly lanes?: number;
+  /** Holds back what goes over it. */
+  readonly limiter?: RateLimiter | undefined;
 }
 
 /** Control goes before manifest, manifest before data. */
@@ -132,6 +148,7 @@ export function openWire(
   const queue = frameQueue();
   const lanes = Math.max(1, Math.min(deps.lanes, link.welcome.maxLanes));
   const groups = new Map<number, LaneGroup>();
+  const resting = new Set<LaneGroup>();
   const { conn, control } = link;
 
   /** Runs a task; what it suffers by the loss of its connection is not its failure. */
@@ -173,7 +190,7 @@ export function openWire(
   const addGroup = (
     connection: number,
     conn: Conn,
-    limiter: RateLimiter | undefined,
+    { lanes: most = lanes, limiter }: JoinOptions,
     lost?: () => void,
   ): void => {
     const { ledger, pool, wrote } = deps;
@@ -186,7 +203,8 @@ export function openWire(
         wrote,
         connection,
         conn,
-        lanes,
+        lanes: Math.min(lanes, most),
+        firstLane: connection === 0 ? firstLane : 0,
         signal,
         task: (run) => task(run, lost),
         report: (connection, lane, report) =>
@@ -207,7 +225,9 @@ export function openWire(
     groups.delete(connection);
     conn.close();
   };
-  addGroup(0, conn, deps.pace);
+  const first = { limiter: deps.pace };
+  let firstLane = 0; // of the lanes that the first connection has now
+  addGroup(0, conn, first);
 
   return {
     epoch,
@@ -220,17 +240,22 @@ export function openWire(
       return last === 0 ? undefined : last;
     },
     announce: (...frames) => queue.push(...frames),
+    get leases() {
+      let sum = 0;
+      for (const { leases } of groups.values()) sum += leases;
+      return sum;
+    },
     hasRoom: () => !signal.aborted && (idlest()?.load ?? Infinity) < Infinity,
     give: (items) => idlest()?.give(items),
     done: (connection, lane) => groups.get(connection)?.done(lane),
-    join(connection, conn, limiter) {
+    join(connection, conn, options = {}) {
       let isTold = false;
       const lost = (): void => {
         if (isTold) return;
         isTold = true;
         task(() => say({ type: "connection-gone", epoch, connection }));
       };
-      addGroup(connection, conn, limiter, lost);
+      addGroup(connection, conn, options, lost);
       task(async () => {
         await conn.closed.catch(() => {});
         lost();
@@ -243,14 +268,21 @@ export function openWire(
       if (connection > 0) end(group);
       else group.stop();
       // The first is always there, and does what no other does.
-      if (working().length === 0) addGroup(0, conn, deps.pace);
+      if (working().length === 0) {
+        firstLane += lanes;
+        addGroup(0, conn, first);
+      }
       return given;
     },
     retire(connection) {
       if (connection > 0) groups.get(connection)?.retire();
     },
     yield: () => [...groups.values()].flatMap((group) => group.yield()),
-    isBusy: (connection) => (groups.get(connection)?.given.length ?? 0) > 0,
+    isBusy(connection, arrived) {
+      const group = groups.get(connection);
+      if (group === undefined || group.isRetired) return false;
+      return group.leases > 0 || group.written > arrived;
+    },
     leaveAllBut(connection) {
       const left: Work[] = [];
       for (const group of groups.values()) {
@@ -262,6 +294,22 @@ export function openWire(
         group.conn.close();
       }
       return left;
+    },
+    restAllBut(connection) {
+      const rest: Work[] = [];
+      for (const group of groups.values()) {
+        if (group.connection === connection) continue;
+        resting.add(group);
+        rest.push(...group.rest());
+      }
+      return rest;
+    },
+    wake() {
+      for (const group of resting) group.wake();
+      resting.clear();
+    },
+    get isResting() {
+      return [...resting].every(({ leases }) => leases === 0);
     },
     prune(isDone) {
       for (const group of groups.values()) {

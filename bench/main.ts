@@ -13,17 +13,21 @@
 import { parseArgs } from "node:util";
 import { type Bench, type Measure, ROOT } from "./bench_context.ts";
 import { markdown, type Result, saveResults, system } from "./report.ts";
+import { carriers } from "./rows/carriers.ts";
 import { largeFile } from "./rows/large_file.ts";
 import { latency } from "./rows/latency.ts";
 import { links } from "./rows/links.ts";
 import { manyFiles } from "./rows/many_files.ts";
 import { memory } from "./rows/memory.ts";
+import { xftp } from "./rows/xftp.ts";
 
 const ROWS: Readonly<Record<string, Measure>> = {
   large: largeFile,
   files: manyFiles,
   latency,
   memory,
+  carriers,
+  xftp,
   links,
 };
 

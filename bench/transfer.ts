@@ -67,7 +67,10 @@ const DENO = Deno.execPath();
 /** As the tasks in deno.json have it: garbage is collected sooner. */
 const FLAGS = "--v8-flags=--max-semi-space-size=4,--heap-growing-percent=60";
 const SFTPX = [DENO, "run", "-A", FLAGS, `${ROOT}cmd/sftpx.ts`];
-const COPY = [DENO, "run", "-A", "--unstable-net", `${ROOT}bench/quic_copy.ts`];
+const COPY = {
+  quic: [DENO, "run", "-A", "--unstable-net", `${ROOT}bench/quic_copy.ts`],
+  tls: [DENO, "run", "-A", `${ROOT}bench/tls_copy.ts`],
+} as const;
 
 /** Makes certificate and token. */
 export async function preparePlace(folder: string): Promise<Place> {
@@ -109,21 +112,24 @@ export async function transfer(options: TransferOptions): Promise<Transfer> {
   return await outcome(receiver, sender, began, isTold);
 }
 
-/** Copies `bytes` from memory to memory over plain QUIC, in two processes. */
+/** Copies `bytes` from memory to memory over plain QUIC or TLS, in two processes. */
 export async function plainCopy(
   bytes: number,
   limitMs: number,
-  at = HERE,
+  { at = HERE, by = "quic" }: {
+    readonly at?: Machines;
+    readonly by?: keyof typeof COPY;
+  } = {},
 ): Promise<Transfer & { readonly handshakeMs: number }> {
   const receiver = startWatched({
-    command: [...at.receiver, ...COPY, "receive", at.host],
+    command: [...at.receiver, ...COPY[by], "receive", at.host],
     limitMs,
   });
   const { event } = await receiver.mark("listening");
   const began = performance.now();
   const sender = startWatched({
     command: [
-      ...[...at.sender, ...COPY, "send", at.host],
+      ...[...at.sender, ...COPY[by], "send", at.host],
       `${event["port"]}`,
       `${event["fingerprint"]}`,
       `${bytes}`,

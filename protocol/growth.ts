@@ -70,7 +70,7 @@ export interface GrowthOptions {
 /** Measurements closer than this are one, ms. */
 const SAMPLE_MS = 1000;
 /** A share of the windows that is in use when they are what limits. */
-const FULL = 0.5;
+const FULL = 0.7;
 /** A further connection must make the transfer this much faster to stay. */
 const GAIN = 1.1;
 /** How long one may take to show what it can do: slow start, in round trips and ms. */
@@ -84,7 +84,7 @@ const PAUSE_MS = 10_000;
 const WORTH_MS = 2000;
 
 /** For every so many ms of a round trip there is one more connection from the beginning. */
-const EARLY_MS = 250;
+const EARLY_MS = 600;
 /** Less than this is over before they are there, bytes. */
 const EARLY_BYTES = 16 * 1024 * 1024;
 /** Those that use less than this share of the windows are too many, when so many measurements say so. */

@@ -42,15 +42,24 @@ export interface Incoming {
   readonly slot: number;
   /** Chunks that are in the part, verified. */
   readonly written: ReadonlyRangeSet;
-  /** Writes a chunk that was verified. One that is there already is left alone. */
-  write(chunk: number, bytes: Uint8Array): Promise<void>;
+  /**
+   * Writes a chunk that was verified. One that is there already is left alone.
+   *
+   * @returns False when the file is closed, and the chunk went nowhere.
+   */
+  write(chunk: number, bytes: Uint8Array): Promise<boolean>;
   /** Takes a chunk that was found as right, if that is the digest that was offered. */
   confirm(chunk: number, digest: Uint8Array): boolean;
   /** Forgets what was written: all of it must come again. */
   rewind(): void;
   /** Reads what was found and yields its digests in order; chunks that are not all there are left out. */
   candidates(signal: AbortSignal): AsyncGenerator<Candidate>;
-  /** Makes the part whole: copies what was found elsewhere, cuts it, sets mode and time. */
+  /**
+   * Makes the part whole: copies what was found elsewhere, cuts it, sets mode and time.
+   *
+   * @throws {SftpxError} `internal` when a chunk is missing: whoever thinks that
+   * the file is whole is wrong, and it must not get its name.
+   */
   assemble(): Promise<void>;
   /** Reads the whole part, in order. */
   content(): AsyncGenerator<Uint8Array>;
@@ -62,8 +71,10 @@ export interface Incoming {
    * @throws {SftpxError} `local-io` when the name is taken and stays so.
    */
   place(digest: Uint8Array): Promise<Placement>;
-  /** Closes what is open; the part stays. */
+  /** Closes what is open; the part stays. Writes that are under way go on. */
   close(): void;
+  /** Waits until no write is under way, so that another may write the same part. */
+  settled(): Promise<void>;
   /** Closes, and removes the part. */
   discard(): Promise<void>;
 }
@@ -184,9 +195,13 @@ export function incoming(
     slot,
     written,
     async write(chunk, bytes) {
-      if (isEnded || written.has(chunk)) return; // nobody waits for it any more
+      if (isEnded) return false; // nobody waits for it any more
+      if (written.has(chunk)) return true;
       const pending = writing.get(chunk);
-      if (pending !== undefined) return await pending;
+      if (pending !== undefined) {
+        await pending;
+        return !isEnded;
+      }
       const work = (async () => {
         const target = await openPart();
         await target.write(bytes, chunk * entry.chunkSize);
@@ -201,9 +216,10 @@ export function incoming(
         await work.catch((error) => {
           if (!isEnded) throw error;
         });
-        if (isEnded) return;
+        if (isEnded) return false;
         same.remove(chunk, chunk + 1);
         written.add(chunk, chunk + 1);
+        return true;
       } finally {
         writing.delete(chunk);
       }
@@ -245,6 +261,7 @@ export function incoming(
       }
     },
     async assemble() {
+      if (written.count + same.count < chunks) throw incomplete(path);
       if (isIdentical()) return;
       if (chunks === 1 && written.count === 1) return; // done when it was written
       const target = await openPart();
@@ -311,8 +328,12 @@ export function incoming(
       closePart();
       use(reserved);
     },
+    async settled() {
+      await Promise.allSettled(writing.values());
+    },
     async discard() {
       file.close();
+      await file.settled();
       if (options.isKept) journal.drop(slot);
       await partial.remove(slot);
     },
@@ -367,6 +388,14 @@ async function commit(
     }
   }
   throw taken(path);
+}
+
+/** A file that somebody thinks is whole, and is not. */
+function incomplete(path: SafePath): SftpxError {
+  return new SftpxError(
+    "internal",
+    `Cannot finish ${quoted(path)}: chunks of it are missing`,
+  );
 }
 
 /** The failure of a name that is taken. */

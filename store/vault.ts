@@ -147,6 +147,7 @@ export function createVault(deps: VaultDeps): Vault {
   return {
     async admit(entry, path, prior) {
       prior?.close();
+      await prior?.settled(); // what it writes is of another version
       const done = await journal.doneFor(path);
       const finalPath = done && safePath(done.finalPath);
       const placed = finalPath && await root.lstat(finalPath);

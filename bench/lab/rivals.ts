@@ -6,7 +6,16 @@
  */
 import { startWatched, type Watched } from "../process.ts";
 import { run } from "../transfer.ts";
-import { type Lab, PAYLOAD, RECEIVER } from "./lab.ts";
+import type { Machines } from "../transfer.ts";
+import { PAYLOAD } from "./lab.ts";
+
+/** Which machines take part, and what may be known of the link between them. */
+export interface Where extends Machines {
+  /** What went over the link so far, of TCP. @default {unknown} */
+  readonly seen?: () => Promise<
+    { readonly tcp: { readonly passedBytes: number } }
+  >;
+}
 
 /** How a program did. */
 export interface Timed {
@@ -37,7 +46,7 @@ const SSHD = "/usr/sbin/sshd";
 const LIFE_MS = 600_000;
 
 /** Starts what answers for them, and says which there are. `folder` is empty, and theirs. */
-export async function openRivals(lab: Lab, folder: string): Promise<Rivals> {
+export async function openRivals(lab: Where, folder: string): Promise<Rivals> {
   const servers: Watched[] = [];
   const all: Rival[] = [];
   const absent: string[] = [];
@@ -65,7 +74,7 @@ export async function openRivals(lab: Lab, folder: string): Promise<Rivals> {
   } else absent.push("scp", "rsync over ssh");
   if (hasRsync) {
     servers.push(await startRsync(lab, folder, into));
-    const url = `rsync://${RECEIVER}:${RSYNC_PORT}/out/`;
+    const url = `rsync://${lab.host}:${RSYNC_PORT}/out/`;
     rival("rsync's daemon", (file) => ["rsync", "-a", file, url]);
   } else absent.push("rsync's daemon");
   return {
@@ -81,7 +90,7 @@ export async function openRivals(lab: Lab, folder: string): Promise<Rivals> {
 }
 
 async function timed(
-  lab: Lab,
+  lab: Where,
   command: readonly string[],
   { bytes, limitS, into }: {
     readonly bytes: number;
@@ -89,7 +98,7 @@ async function timed(
     readonly into: string;
   },
 ): Promise<Timed> {
-  const before = (await lab.seen()).tcp.passedBytes;
+  const before = (await lab.seen?.())?.tcp.passedBytes ?? 0;
   const began = performance.now();
   const limit = ["timeout", `${limitS}`]; // ends what it has started, too
   const child = startWatched({
@@ -98,7 +107,8 @@ async function timed(
   });
   const { code } = await child.ended;
   const seconds = (performance.now() - began) / 1000;
-  const carried = ((await lab.seen()).tcp.passedBytes - before) * PAYLOAD;
+  const carried = (((await lab.seen?.())?.tcp.passedBytes ?? 0) - before) *
+    PAYLOAD;
   for await (const { name } of Deno.readDir(into)) {
     await Deno.remove(`${into}/${name}`);
   }
@@ -110,7 +120,7 @@ async function timed(
   return { seconds, mbit, isWhole };
 }
 
-async function startSshd(lab: Lab, folder: string): Promise<Watched> {
+async function startSshd(lab: Where, folder: string): Promise<Watched> {
   for (const name of ["host", "user"]) {
     await run(
       [
@@ -129,7 +139,7 @@ async function startSshd(lab: Lab, folder: string): Promise<Watched> {
   await Deno.writeTextFile(
     `${folder}/sshd_config`,
     [
-      `ListenAddress ${RECEIVER}:${SSH_PORT}`,
+      `ListenAddress ${lab.host}:${SSH_PORT}`,
       `HostKey ${folder}/host`,
       `AuthorizedKeysFile ${folder}/user.pub`,
       "StrictModes no",
@@ -143,7 +153,7 @@ async function startSshd(lab: Lab, folder: string): Promise<Watched> {
     `${folder}/ssh_config`,
     [
       "Host lab",
-      `HostName ${RECEIVER}`,
+      `HostName ${lab.host}`,
       `Port ${SSH_PORT}`,
       "User root",
       `IdentityFile ${folder}/user`,
@@ -158,7 +168,7 @@ async function startSshd(lab: Lab, folder: string): Promise<Watched> {
 }
 
 async function startRsync(
-  lab: Lab,
+  lab: Where,
   folder: string,
   into: string,
 ): Promise<Watched> {
@@ -182,7 +192,7 @@ async function startRsync(
 
 /** Starts a server at the receiver; resolves when it listens. */
 async function started(
-  lab: Lab,
+  lab: Where,
   command: readonly string[],
   port: number,
 ): Promise<Watched> {
@@ -190,11 +200,9 @@ async function started(
     command: [...lab.receiver, ...command],
     limitMs: LIFE_MS,
   });
-  const [program = "", ...args] = lab.receiver;
+  const [program = "", ...args] = [...lab.receiver, "cat", "/proc/net/tcp"];
   for (let attempt = 0; attempt < 100; attempt++) {
-    const { stdout } = await new Deno.Command(program, {
-      args: [...args, "cat", "/proc/net/tcp"],
-    }).output();
+    const { stdout } = await new Deno.Command(program, { args }).output();
     const hex = port.toString(16).toUpperCase().padStart(4, "0");
     const listens = new RegExp(`:${hex} \\S+ 0A`); // 0A: it listens
     if (listens.test(new TextDecoder().decode(stdout))) return server;

@@ -38,7 +38,7 @@ const CELLS: Readonly<Record<string, Cell>> = {
   a: { rttMs: 20, loss: 0, rateMbit: 1000, mib: 768, goal: 0.9 },
   b: { rttMs: 100, loss: 0, rateMbit: 200, mib: 640, goal: 0.9 },
   c: { rttMs: 200, loss: 0, rateMbit: 100, mib: 384, goal: 0.9 },
-  d: { rttMs: 1000, loss: 0, rateMbit: 100, mib: 768, goal: 0.9 },
+  d: { rttMs: 1000, loss: 0, rateMbit: 100, mib: 1024, goal: 0.9 },
   e: { rttMs: 100, loss: 1, rateMbit: 200, mib: 384, goal: 0.6 },
   f: { rttMs: 200, loss: 5, rateMbit: 100, mib: 256, goal: 0.6 },
   g: { rttMs: 50, loss: 10, rateMbit: 50, mib: 128, goal: 0.4 },
@@ -108,7 +108,7 @@ async function measure(
   const rivals = `${folder}/rivals`;
   await Deno.mkdir(rivals);
   {
-    await using others = await openRivals(lab, rivals);
+    await using others = await openRivals({ ...lab, ...machines(lab) }, rivals);
     for (let n = 0; n < bench.runs; n++) {
       const ours = await sendOver(lab, place, source, bytes);
       note("ours", bytes * 8e-6 / ours.wholeS);
@@ -121,7 +121,9 @@ async function measure(
         }, ${short(ours.dropped * 100)} % dropped by the queue`,
       ];
       if (rateMbit > FAST_MBIT) {
-        const copy = await plainCopy(bytes, LIMIT_MS, machines(lab));
+        const copy = await plainCopy(bytes, LIMIT_MS, {
+          at: machines(lab),
+        });
         const mbit = bytes * 8e-6 / copy.dataS;
         note("plain QUIC", mbit);
         told.push(`plain QUIC ${short(mbit)}`);
