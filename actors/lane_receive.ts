@@ -73,7 +73,7 @@ export interface ReceiveLaneDeps {
 
 /** A frame that takes longer is read in pieces, so that what comes is seen to come; ms. */
 const SLOW_MS = 200;
-const PIECE_BYTES = 64 * 1024;
+const PIECE_BYTES = 16 * 1024;
 
 /** Files of one frame that are written at once. */
 const WRITES_AT_ONCE = 8;

@@ -11,7 +11,7 @@ import { type Behavior, type Context, unreachable } from "../core/actor.ts";
 import { SftpxError } from "../core/errors.ts";
 import type { EventSink, Totals } from "../core/events.ts";
 import type { Address } from "../core/mailbox.ts";
-import { bothLimit, createPacer, type RateLimiter } from "../core/rate.ts";
+import type { RateLimiter } from "../core/rate.ts";
 import type { Digest } from "../crypto/digest.ts";
 import type { BulkOptions } from "../protocol/bulk.ts";
 import type { ControlFrame } from "../protocol/control.ts";
@@ -24,6 +24,7 @@ import type { HashPool } from "../workers/hash_pool.ts";
 import type { ChunkerMessage, Found } from "./chunker.ts";
 import type { Connected } from "./connection.ts";
 import type { LeaseReport } from "./lane_send.ts";
+import { createPace } from "./pace.ts";
 import {
   type CongestionChoice,
   createFleet,
@@ -101,9 +102,7 @@ export interface SendSchedulerDeps {
 
 /** Time between two looks at the progress, ms. */
 const TICK_MS = 250;
-/** Chunks of one lease, bytes: few messages, and no long tail on one lane. */
-const LEASE_BYTES = 4 * 1024 * 1024;
-/** The same, and how many there are, while a faster way is about to stand. */
+/** Bytes of a lease, and how many there are, while a faster way is about to stand. */
 const SHORT_LEASE_BYTES = 1024 * 1024;
 const FEW_LEASES = 4;
 /** How long the receiver may take to hear that we agree, ms. */
@@ -153,10 +152,11 @@ export function sendScheduler(
     peerLife = welcome.life;
     const current = goesOn && run !== undefined ? run : begin(offer.b3sum);
     receipt = undefined;
-    const pacer = createPacer(cx.clock);
-    const limiter = bothLimit(deps.limiter, pacer);
+    const pace = deps.congestion === "bbr" && link.conn.carrier !== "tcp"
+      ? createPace(cx.clock)
+      : undefined;
     const { ledger, wrote } = current;
-    wire = openWire(cx, ++epochs, link, { ...deps, ledger, limiter, wrote });
+    wire = openWire(cx, ++epochs, link, { ...deps, ledger, pace, wrote });
     const spawn: FleetDeps["spawn"] = (task) =>
       cx.spawn(async (signal) => {
         const joined = await task(signal);
@@ -175,7 +175,7 @@ export function sendScheduler(
       congestion: deps.limiter !== undefined && deps.congestion === "auto"
         ? "cubic"
         : deps.congestion,
-      pacer,
+      pace,
       dialMore: deps.dialMore,
       ping: (id) => say({ type: "ping", id }, cx),
       spawn,
@@ -204,10 +204,10 @@ export function sendScheduler(
   /** Gives leases while there are any and a lane has room. */
   const feed = (): void => {
     if (run !== undefined) bulk?.look(run, fleet?.rttMs);
-    while (run !== undefined && wire?.hasRoom()) {
+    while (run !== undefined && fleet !== undefined && wire?.hasRoom()) {
       if (bulk?.holdsBack && wire.leases >= FEW_LEASES) return;
       const lease = run.plan.next(
-        bulk?.holdsBack ? SHORT_LEASE_BYTES : LEASE_BYTES,
+        bulk?.holdsBack ? SHORT_LEASE_BYTES : fleet.leaseBytes,
       );
       if (lease === undefined) return;
       wire.give(lease.items);
@@ -282,6 +282,7 @@ export function sendScheduler(
   /** Hears what the fleet wants to know. */
   const hearStatus = (frames: readonly StatusFrame[]): void => {
     for (const frame of frames) {
+      if (frame.type === "arrived") fleet?.arrived(frame.connections);
       if (frame.type !== "progress") continue;
       fleet?.received(frame.receivedBytes);
       bulk?.received(frame.receivedBytes);
@@ -337,7 +338,7 @@ export function sendScheduler(
             return message.conn.close();
           }
           if (bulk?.isOurs(message.connection)) bulk.joined(message, run);
-          else fleet?.joined(message);
+          else fleet?.joined(message, run);
           feed();
           return;
         case "connection-gone":
