@@ -16,14 +16,11 @@ import type { Digest } from "../crypto/digest.ts";
 import type { BulkOptions } from "../protocol/bulk.ts";
 import type { ControlFrame } from "../protocol/control.ts";
 import { sameDigest } from "../protocol/digests.ts";
-import { createSemaphore } from "../core/semaphore.ts";
 import { senderRules } from "../protocol/session.ts";
-import { refreshed, type SourceFileEntry } from "../store/source.ts";
 import type { Conn } from "../transport/transport.ts";
 import type { HashPool } from "../workers/hash_pool.ts";
 import type { ChunkerMessage, Found } from "./chunker.ts";
 import type { Connected } from "./connection.ts";
-import type { LeaseReport } from "./lane_send.ts";
 import { createPace } from "./pace.ts";
 import {
   type CongestionChoice,
@@ -33,6 +30,7 @@ import {
   type Joined,
 } from "./send_fleet.ts";
 import { BULK_LANES, type BulkLanes, createBulkLanes } from "./send_bulk.ts";
+import { secondLook, type SecondLookMessage } from "./send_second.ts";
 import { type SendReport, sendReport } from "./send_report.ts";
 import { type Failure, type SendRun, sendRun } from "./send_run.ts";
 import type { StatusFrame } from "../protocol/status.ts";
@@ -42,27 +40,13 @@ import {
   type Wire,
   type WireMessage,
 } from "./send_wire.ts";
-import { sumFile } from "./sum.ts";
 
 /** What the sender's scheduler can be told. */
 export type SendSchedulerMessage =
   | Connected<SendLink>
   | Found
   | WireMessage
-  | {
-    readonly type: "looked";
-    readonly run: number;
-    readonly index: number;
-    readonly facts: SourceFileEntry | SftpxError;
-  }
-  | {
-    readonly type: "summed";
-    readonly run: number;
-    readonly index: number;
-    readonly gen: number;
-    /** `undefined` when the file is not what it was. */
-    readonly b3sum: Uint8Array | undefined;
-  }
+  | SecondLookMessage
   | Joined
   | { readonly type: "tick" };
 
@@ -113,7 +97,7 @@ export function sendScheduler(
   deps: SendSchedulerDeps,
 ): Behavior<SendSchedulerMessage> {
   const rules = senderRules();
-  const summing = createSemaphore(1);
+  const second = secondLook(deps.digest);
   let runs = 0;
   let run: SendRun | undefined;
   let peerLife: Uint8Array | undefined;
@@ -184,7 +168,7 @@ export function sendScheduler(
     current.setWindow(welcome.window);
     if (goesOn) {
       wire.announce(...current.reconnect(welcome.next));
-      sumFiles(current, cx);
+      second.sum(current, cx);
       feed();
     }
     if (!goesOn) {
@@ -214,28 +198,6 @@ export function sendScheduler(
     }
   };
 
-  const lookAgain = (
-    { number, ledger }: SendRun,
-    { changed }: LeaseReport,
-    cx: Context<SendSchedulerMessage>,
-  ): void => {
-    for (const { index, gen } of changed) {
-      const item = ledger.get(index);
-      if (item?.gen !== gen || item.source.facts.kind !== "file") continue;
-      const { facts } = item.source;
-      cx.spawn(async (signal) => {
-        const now = await refreshed(facts).catch((error) => {
-          if (error instanceof SftpxError) return error;
-          throw error;
-        });
-        await cx.self.send(
-          { type: "looked", run: number, index, facts: now },
-          signal,
-        );
-      });
-    }
-  };
-
   /** Ends the transfer once both sides say that all is final, and agree on what. */
   const settle = (cx: Context<SendSchedulerMessage>): void => {
     const root = run?.root();
@@ -260,23 +222,6 @@ export function sendScheduler(
       deps.finished({ totals, root, failures: reports?.failures ?? [] });
     });
     receipt = undefined;
-  };
-
-  /** Reads files once more, in order, for the digest of the whole of each. */
-  const sumFiles = (
-    { number, takeUnsummed }: SendRun,
-    cx: Context<SendSchedulerMessage>,
-  ): void => {
-    for (const { index, gen, source } of takeUnsummed()) {
-      cx.spawn(async (signal) => {
-        using _turn = await summing.acquire(signal);
-        const b3sum = await sumFile(source, deps.digest, signal);
-        await cx.self.send(
-          { type: "summed", run: number, index, gen, b3sum },
-          signal,
-        );
-      });
-    }
   };
 
   /** Hears what the fleet wants to know. */
@@ -319,8 +264,8 @@ export function sendScheduler(
           if (run === undefined || message.epoch !== wire?.epoch) return;
           wire.done(message.connection, message.lane);
           wire.announce(...run.report(message.report));
-          lookAgain(run, message.report, cx);
-          sumFiles(run, cx);
+          second.look(run, message.report, cx);
+          second.sum(run, cx);
           feed();
           return;
         case "summed":

@@ -13,7 +13,8 @@
 import { renameSync } from "node:fs";
 import { chunkCount, type FileEntry } from "../protocol/entry.ts";
 import { type RangeSet, rangeSet } from "../protocol/ranges.ts";
-import { type Incoming, incoming, taken } from "./incoming.ts";
+import { type Incoming, incoming } from "./incoming.ts";
+import { taken } from "./incoming_place.ts";
 import { smallIncoming } from "./incoming_small.ts";
 import { attempt } from "./io_error.ts";
 import type { DoneRecord, Journal } from "./journal.ts";
