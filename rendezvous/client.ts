@@ -134,9 +134,8 @@ export function createHelperClient(dialer: Dialer, clock: Clock): HelperClient {
     signal.addEventListener("abort", abort, { once: true });
     const release = (): void => signal.removeEventListener("abort", abort);
     try {
-      await channel.write(message);
       const answer = await within(
-        channel.read(),
+        channel.write(message).then(() => channel.read()),
         ANSWER_MS,
         SILENT,
         clock,
@@ -149,7 +148,7 @@ export function createHelperClient(dialer: Dialer, clock: Clock): HelperClient {
       return { channel, slot: answer.slot, observed, release };
     } catch (error) {
       release();
-      await channel.close();
+      channel.close(); // not waited for: nobody may be there to hear it
       signal.throwIfAborted();
       throw await reasonOf(conn, error, clock);
     }
@@ -174,7 +173,7 @@ export function createHelperClient(dialer: Dialer, clock: Clock): HelperClient {
             ? endError(next.reason)
             : odd(next);
         } catch (error) {
-          await channel.close();
+          channel.close();
           signal.throwIfAborted();
           throw error;
         } finally {
@@ -228,7 +227,7 @@ export function createHelperClient(dialer: Dialer, clock: Clock): HelperClient {
         return await Promise.race([calls(), over()]);
       } finally {
         release();
-        await channel.close();
+        channel.close();
       }
     },
     get remote() {
@@ -246,6 +245,8 @@ async function reasonOf(
   error: unknown,
   clock: Clock,
 ): Promise<unknown> {
+  // One that does not answer is of no use: the next request dials anew.
+  if (codeOf(error) === "unreachable") conn.close();
   if (codeOf(error) !== "connection-lost") return error;
   const over = new AbortController();
   const info = await Promise.race([
