@@ -8,7 +8,7 @@ import type { TransferEvent } from "../core/events.ts";
 import { systemRandomBytes } from "../crypto/random.ts";
 import { senderId } from "../actors/sender_id.ts";
 import { parseCode } from "../rendezvous/code.ts";
-import { isLocalSlot } from "../rendezvous/lan_helper.ts";
+import { isLocalSlot } from "../rendezvous/code.ts";
 import type { MetSender } from "../rendezvous/meet.ts";
 import { fileIn } from "../store/own_path.ts";
 import { askCode, hideArgument, readCodeLink } from "./code_words.ts";
