@@ -12,6 +12,7 @@
  * @module
  */
 import type { Reader, Writer } from "../protocol/cursor.ts";
+import type { CarrierMode } from "../transport/carrier.ts";
 import type { Carrier } from "../transport/transport.ts";
 import { ipBytes, ipText, scopeOf } from "./ip.ts";
 import {
@@ -82,6 +83,15 @@ export function isAllowed(policy: PathPolicy, path: Path): boolean {
     case "lan-only":
       return path === "lan";
   }
+}
+
+/** Tells whether a candidate may be used. */
+export function isFit(
+  { kind, carrier }: Candidate,
+  limits: { readonly policy: PathPolicy; readonly carrier: CarrierMode },
+): boolean {
+  return isAllowed(limits.policy, pathOf(kind)) &&
+    (limits.carrier === "auto" || limits.carrier === carrier);
 }
 
 /** The kind of an address that nobody told us of, by what it looks like. */

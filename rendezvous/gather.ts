@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { isAllowed, keyOf, pathOf } from "./candidates.ts";
+import type { CarrierMode } from "../transport/carrier.ts";
+import { isFit, keyOf } from "./candidates.ts";
 import { describe } from "./station.ts";
 import type {
   Candidate,
@@ -25,14 +26,14 @@ export interface Gathered {
 export function gatherAll(
   sources: readonly CandidateSource[],
   context: GatherContext,
-  policy: PathPolicy,
+  limits: { readonly policy: PathPolicy; readonly carrier: CarrierMode },
   signal: AbortSignal,
 ): Gathered {
   const found = new Map<string, Candidate>();
   const listeners = new Set<(candidate: Candidate) => void>();
   const add = (candidate: Candidate): void => {
     const key = keyOf(candidate);
-    if (found.has(key) || !isAllowed(policy, pathOf(candidate.kind))) return;
+    if (found.has(key) || !isFit(candidate, limits)) return;
     found.set(key, candidate);
     context.log.event("gather.found", { candidate: describe(candidate) });
     for (const listener of listeners) listener(candidate);

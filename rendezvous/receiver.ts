@@ -8,7 +8,7 @@
 import { isRetryable } from "../core/errors.ts";
 import { backlog } from "../transport/backlog.ts";
 import type { Listener } from "../transport/transport.ts";
-import { interfaceSource, isAllowed, pathOf } from "./candidates.ts";
+import { interfaceSource, isFit } from "./candidates.ts";
 import type { Caller, HelperClient } from "./client.ts";
 import { gatherAll } from "./gather.ts";
 import { type MeetingKeys, NONCE_LENGTH } from "./keys.ts";
@@ -63,7 +63,7 @@ const LAST_WAIT_MS = 15_000;
 /** Opens the sockets of a receiver. */
 export function openReceiverSide(options: ReceiverOptions): ReceiverSide {
   const settings = settle(options);
-  const { clock, log, random, policy } = settings;
+  const { clock, log, random } = settings;
   const { onHelper = () => {} } = options;
   const stop = new AbortController();
   const { signal } = stop;
@@ -74,7 +74,7 @@ export function openReceiverSide(options: ReceiverOptions): ReceiverSide {
     const { conn, candidate } = arrival;
     if (
       signal.aborted || waiting.size >= MAX_WAITING ||
-      !isAllowed(policy, pathOf(candidate.kind))
+      !isFit(candidate, settings)
     ) return conn.close("peer-busy");
     log.event("receiver.arrived", { candidate: describe(candidate) });
     waiting.put(onPath(arrival));
@@ -95,7 +95,7 @@ export function openReceiverSide(options: ReceiverOptions): ReceiverSide {
       ...options.sources ?? [],
     ],
     station.context,
-    policy,
+    settings,
     signal,
   );
 
@@ -146,8 +146,7 @@ export function openReceiverSide(options: ReceiverOptions): ReceiverSide {
           relays.next(),
         )
       ) {
-        const isFit = isAllowed(policy, pathOf(candidate.kind));
-        if (!isFit) continue;
+        if (!isFit(candidate, settings)) continue;
         // Over TCP there is nothing to open, and the sender dials; but it may
         // be the one who can be dialed.
         punches.add(

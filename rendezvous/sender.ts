@@ -87,7 +87,7 @@ export function openSenderSide(options: PeerOptions): SenderSide {
       ...options.sources ?? [],
     ],
     station.context,
-    policy,
+    settings,
     stop.signal,
   );
 
@@ -163,6 +163,7 @@ export function openSenderSide(options: PeerOptions): SenderSide {
           return () => takers.splice(takers.indexOf(arrive), 1);
         },
         policy,
+        carrier: settings.carrier,
         clock,
         log,
       }, signal);

@@ -51,6 +51,27 @@ Deno.test("a code: two who know no address of each other move a folder", async (
   await helper.close();
 });
 
+Deno.test("a code: where UDP is not to be used all of it goes over TCP", async () => {
+  const helper = helperHere();
+  {
+    await using pair = await pairByCode(helper, HERE, at(helper), {
+      carrier: "tcp",
+    });
+    await makeTree(pair.dir.join("src"), { "a.bin": 3 * MIB });
+    await pair.send("src");
+    await within(LIMIT_MS, "the receiver", pair.receiver.finished);
+    const up = pair.dir.join("uploads", "src");
+    assertEquals(await sameTree(pair.dir.join("src"), up), []);
+    for (const events of [pair.sent, pair.received]) {
+      const carriers = events.flatMap((event) =>
+        event.type === "connected" ? [event.carrier] : []
+      );
+      assertEquals(carriers, ["tcp"]);
+    }
+  }
+  await helper.close();
+});
+
 Deno.test("a code: wrong words end both, with the reason, and no file is named", async () => {
   const helper = helperHere();
   const where = { helper: at(helper) };
