@@ -14,6 +14,7 @@
 import type { Reader, Writer } from "../protocol/cursor.ts";
 import type { CarrierMode } from "../transport/carrier.ts";
 import type { Carrier } from "../transport/transport.ts";
+import { familyOf } from "../transport/address.ts";
 import { ipBytes, ipText, scopeOf } from "./ip.ts";
 import {
   type Candidate,
@@ -100,7 +101,7 @@ export function kindOfAddress(hostname: string): CandidateKind {
   return scope === "public" || scope === "shared" ? "reflexive" : "lan";
 }
 
-/** Finds the addresses of this machine's interfaces. */
+/** Finds the addresses of this machine's interfaces, as they are when it is asked. */
 export function interfaceSource(
   addresses: () => readonly string[],
 ): CandidateSource {
@@ -111,7 +112,9 @@ export function interfaceSource(
         !address.includes("%")
       );
       const real = all.filter((address) =>
-        !["none", "loopback", "link"].includes(scopeOf(address))
+        !["none", "loopback"].includes(scopeOf(address)) &&
+        // IPv6 of a link means nothing without the link's name.
+        (scopeOf(address) !== "link" || familyOf(address) === 4)
       );
       // A machine without a network still has itself.
       const usable = real.length > 0

@@ -63,6 +63,8 @@ export interface Waiting {
 export interface Caller {
   readonly channel: Channel;
   readonly nonce: Uint8Array;
+  /** The address of our UDP socket as the helper sees it now; empty where it does not. */
+  readonly observed: string;
 }
 
 /** A request that was taken. */
@@ -199,16 +201,16 @@ export function createHelperClient(dialer: Dialer, clock: Clock): HelperClient {
         for (;;) {
           const stream = await conn.acceptBidi();
           if (stream === undefined) throw endError("gone");
-          const caller = createChannel(stream);
-          hear(caller).then((nonce) => {
-            if (nonce !== undefined) welcome({ channel: caller, nonce });
-            else caller.close();
+          const channel = createChannel(stream);
+          hear(channel).then((caller) => {
+            if (caller !== undefined) welcome(caller);
+            else channel.close();
           });
         }
       };
       const hear = async (
         channel: Channel,
-      ): Promise<Uint8Array | undefined> => {
+      ): Promise<Caller | undefined> => {
         const first = await within(
           channel.read(),
           ANSWER_MS,
@@ -216,7 +218,9 @@ export function createHelperClient(dialer: Dialer, clock: Clock): HelperClient {
           clock,
           signal,
         ).catch(() => undefined); // a caller that is none is not heard
-        return first?.type === "joined" ? first.nonce : undefined;
+        if (first?.type !== "joined") return undefined;
+        const observed = conn.carrier === "tcp" ? "" : first.observed;
+        return { channel, nonce: first.nonce, observed };
       };
       const over = async (): Promise<never> => {
         const next = await channel.read();

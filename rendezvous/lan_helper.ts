@@ -160,7 +160,7 @@ export function lanHelper(options: LanHelperOptions): HelperClient {
     join: (id, nonce, signal) =>
       Promise.resolve(waiting(0, () =>
         first("seek", id, async (channel) => {
-          await channel.write({ type: "joined", nonce });
+          await channel.write({ type: "joined", nonce, observed: "" });
           return nonceOf(await channel.read(), "accept");
         }, signal))),
     async host(id, welcome, waiting, signal) {
@@ -169,7 +169,10 @@ export function lanHelper(options: LanHelperOptions): HelperClient {
         const channel = channelOf(conn, createChannel(stream), clock);
         within(channel.read(), WORD_MS, "", clock, signal)
           .then((message) => nonceOf(message, "joined"))
-          .then((nonce) => welcome({ channel, nonce }), () => conn.close());
+          .then(
+            (nonce) => welcome({ channel, nonce, observed: "" }),
+            () => conn.close(),
+          );
       }
       signal.throwIfAborted();
       throw endError("gone");

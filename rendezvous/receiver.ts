@@ -13,7 +13,6 @@ import type { Caller, HelperClient } from "./client.ts";
 import { gatherAll } from "./gather.ts";
 import { type MeetingKeys, NONCE_LENGTH } from "./keys.ts";
 import { openMeeting } from "./meeting.ts";
-import { observer } from "./observed.ts";
 import { onPath } from "./on_path.ts";
 import { type PeerOptions, settle } from "./peer_options.ts";
 import {
@@ -86,14 +85,10 @@ export function openReceiverSide(options: ReceiverOptions): ReceiverSide {
     arrived,
   });
   const helper = options.helper(station);
-  const seen = observer();
   const relays = relayLives(MAX_RELAYS, signal);
   const gathered = gatherAll(
-    [
-      interfaceSource(settings.addresses),
-      seen.source,
-      ...options.sources ?? [],
-    ],
+    interfaceSource(settings.addresses),
+    options.sources ?? [],
     station.context,
     settings,
     signal,
@@ -101,7 +96,7 @@ export function openReceiverSide(options: ReceiverOptions): ReceiverSide {
 
   /** Meets one sender, and sends into whatever may let it in. */
   const serve = async (
-    { channel, nonce }: Caller,
+    { channel, nonce, observed }: Caller,
     keys: MeetingKeys,
   ): Promise<void> => {
     const mine = random(NONCE_LENGTH);
@@ -132,7 +127,7 @@ export function openReceiverSide(options: ReceiverOptions): ReceiverSide {
     };
     const late = clock.delay(PUNCH_MS, either).catch(() => {});
     const talk = async (): Promise<void> => {
-      const telling = gathered.each(meeting.tell, either);
+      const telling = gathered.each(observed, meeting.tell, either);
       telling.catch((error) =>
         log.event("receiver.tell-failed", { error: String(error) })
       );
@@ -189,7 +184,6 @@ export function openReceiverSide(options: ReceiverOptions): ReceiverSide {
           (caller) => welcome(caller, keys),
           (observed) => {
             waitMs = FIRST_WAIT_MS;
-            seen.saw(observed);
             onHelper({ isThere: true, observed });
           },
           signal,
