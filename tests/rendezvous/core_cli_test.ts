@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { codeLink, readCodeLink, withBareCode } from "../../cmd/code_words.ts";
+import { run } from "../cli/harness.ts";
 import { freePort } from "../testutil/port.ts";
 import { type Cli, startCli } from "../testutil/process.ts";
 import { type TempDir, tempDir } from "../testutil/temp.ts";
@@ -35,6 +36,38 @@ Deno.test("a link says a code and its helper", () => {
   assertEquals(readCodeLink(codeLink(pinned, "7-a-b"))?.helper, pinned);
   for (const other of ["7-tiger-lemon", "sftpx://h:1/#k", ""]) {
     assertEquals(readCodeLink(other), undefined);
+  }
+});
+
+Deno.test("codes: what cannot be meant is said before anybody is asked", async () => {
+  await using dir = await tempDir();
+  const helper = ["--helper", "127.0.0.1:9"];
+  const file = "deno.json";
+  const ticket = `sftpx://h:1/#${"A".repeat(92)}`;
+  const cases: readonly [readonly string[], string][] = [
+    [
+      ["send", file, "--code", ...helper, "--direct-only", "--lan-only"],
+      "leave no path",
+    ],
+    [["send", file, "--code", "password", ...helper], "it is weak"],
+    [["send", file, "--code", "tigre-lemon", ...helper], "mistyped"],
+    [["send", file, ticket, "--code", ...helper], "there is another"],
+    [["send", "--code", ...helper], "no path is given"],
+    [["send", file, "--code", "--helper", "h:1/xyz"], "must be a fingerprint"],
+    [["send", file, "--code", "--words", "1", ...helper], "words"],
+    [["recv", "7-tiger-lemon"], "there is no helper"],
+    [["recv", "7-tigre-lemon", ...helper], "looks mistyped"],
+    [["recv", "--code", ...helper], "no code was given"],
+    [
+      ["recv", "--open", "--certs", dir.join("certs"), ...helper],
+      "only those who have a ticket",
+    ],
+  ];
+  for (const [args, reason] of cases) {
+    const ran = await run(args, { env: { HOME: "/nowhere" } });
+    assertEquals(ran.code, 2, `${args.join(" ")}: ${ran.stderr}`);
+    assert(ran.stderr.includes(reason), `${args.join(" ")}: ${ran.stderr}`);
+    assertEquals(ran.stdout, "");
   }
 });
 
