@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { isRetryable } from "../core/errors.ts";
+import { codeOf, isRetryable } from "../core/errors.ts";
 import { backlog } from "../transport/backlog.ts";
 import type { Listener } from "../transport/transport.ts";
 import { interfaceSource, isFit } from "./candidates.ts";
@@ -111,7 +111,6 @@ export function openReceiverSide(options: ReceiverOptions): ReceiverSide {
     const over = new AbortController();
     const either = AbortSignal.any([signal, over.signal]);
     const peer = { keys, fingerprint: meeting.fingerprint };
-    const punches = new Set<Promise<void>>();
     const punch = async (
       candidate: Parameters<typeof station.dial>[0],
     ): Promise<void> => {
@@ -144,16 +143,20 @@ export function openReceiverSide(options: ReceiverOptions): ReceiverSide {
         if (!isFit(candidate, settings)) continue;
         // Over TCP there is nothing to open, and the sender dials; but it may
         // be the one who can be dialed.
-        punches.add(
-          candidate.carrier === "quic"
-            ? punch(candidate)
-            : clock.delay(TCP_DELAY_MS, either)
-              .then(() => punch(candidate), () => {}),
-        );
+        const startMs = candidate.carrier === "tcp" ? TCP_DELAY_MS : 0;
+        clock.delay(startMs, either).then(() => punch(candidate), () => {});
       }
     };
     try {
-      await Promise.race([talk(), late]); // the sender says when it is through
+      // The sender says when it is through. When the helper is lost before that
+      // it may still be on its way.
+      await Promise.race([
+        talk().catch((error) => {
+          if (codeOf(error) !== "connection-lost") throw error;
+        }),
+        late,
+      ]);
+      if (!meeting.isOver) await late;
     } finally {
       over.abort();
       await meeting.close();
