@@ -133,7 +133,7 @@ Deno.test("a helper counts for Prometheus, says what it does as JSON, and ends i
     ...["helper", "--bind", "127.0.0.1:0", "--log-format", "json"],
     ...["--metrics", `127.0.0.1:${port}`],
   ], { cwd: dir.path, deadlineMs: DEADLINE_MS });
-  await helper.waitStderr(/helper\.up/, PATIENT.timeoutMs);
+  await helper.waitStderr(/peers need/, PATIENT.timeoutMs);
   const at = `http://127.0.0.1:${port}`;
   const metrics = await (await fetch(`${at}/metrics`)).text();
   assert(/^sftpx_helper_waiting 0$/m.test(metrics), metrics);
