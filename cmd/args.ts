@@ -3,17 +3,17 @@
  *
  * @module
  */
-import { group, merge, object, or } from "@optique/core/constructs";
+import { merge, object, or } from "@optique/core/constructs";
 import { runParser } from "@optique/core/facade";
 import { map, multiple, optional } from "@optique/core/modifiers";
 import { argument, command } from "@optique/core/primitives";
 import { string } from "@optique/core/valueparser";
 import { path } from "@optique/run/valueparser";
-import type { Usage } from "@optique/core/usage";
-import type { NonEmptyString } from "@optique/core/nonempty";
 import { SftpxError } from "../core/errors.ts";
 import { hinted } from "./hint.ts";
+import { general, usage } from "./args_parts.ts";
 import type { QftArguments } from "./qft.ts";
+import { receiver, sender } from "./qft_args.ts";
 import {
   parserOf,
   says,
@@ -247,77 +247,10 @@ const helper = command(
   },
 );
 
-const sender = command(
-  "sender",
-  map(
-    merge(qftArguments(), parserOf(QFT), general()),
-    ({ helper, phrase, file, bitrate, skip, ...flags }) => {
-      const given = { helper, phrase, file, bitrate, skip };
-      return { command: "sender", given, flags } as const;
-    },
-  ),
-  {
-    brief: says("sends one file or pipe, with the arguments of qft"),
-    usageLine: usage("[OPTION...] HELPER PHRASE FILE [BITRATE] [SKIP]"),
-    description: says(
-      "Sends one file or pipe to whoever says the same phrase to the same " +
-        "helper. Interrupted? Give the same command again.",
-    ),
-  },
-);
-
-const receiver = command(
-  "receiver",
-  map(
-    merge(qftArguments(), parserOf(QFT), general()),
-    ({ helper, phrase, file, bitrate, skip, ...flags }) => {
-      const given = { helper, phrase, file, bitrate, skip };
-      return { command: "receiver", given, flags } as const;
-    },
-  ),
-  {
-    brief: says("receives it"),
-    usageLine: usage("[OPTION...] HELPER PHRASE FILE [BITRATE] [SKIP]"),
-    description: says(
-      "Receives one file or pipe from whoever says the same phrase to the same " +
-        "helper. Interrupted? Give the same command again.",
-    ),
-  },
-);
-
 const COMMANDS = or(
   or(init, recv, send, doctor, helper),
   or(sender, receiver, ROUTER_COMMAND, xftp),
 );
-
-function qftArguments() {
-  const word = (metavar: NonEmptyString, about: string) =>
-    argument(string({ metavar }), { description: says(about) });
-  return object({
-    helper: word(
-      "HELPER",
-      "Who introduces: host or host:port; local does without",
-    ),
-    phrase: word(
-      "PHRASE",
-      "What both sides know; - takes it from SFTPX_CODE, or asks",
-    ),
-    file: word("FILE", "A file; - is standard input or output"),
-    bitrate: optional(
-      word("BITRATE", "Bytes a second at most (10M); 0 is as fast as it goes"),
-    ),
-    skip: optional(word("SKIP", "The byte to go on from, for both the same")),
-  });
-}
-
-function general(): ReturnType<typeof parserOf<typeof COMMON>> {
-  return group("Output", parserOf(COMMON));
-}
-
-/** The whole line would be longer than the help below it. */
-function usage(value: string): Usage {
-  return [{ type: "literal", value }];
-}
 
 /** A sentence without its period. */
 function plain(words: string): string {

@@ -10,6 +10,7 @@ import {
 } from "../rendezvous/helper_dialer.ts";
 import type { MeetOptions } from "../rendezvous/meet.ts";
 import type { PathPolicy } from "../rendezvous/types.ts";
+import type { CarrierMode } from "../transport/carrier.ts";
 import { hinted } from "./hint.ts";
 import type { Surroundings } from "./sftpx.ts";
 
@@ -20,6 +21,7 @@ export interface MeetFlags {
   readonly directOnly?: boolean | undefined;
   readonly relayOnly?: boolean | undefined;
   readonly lanOnly?: boolean | undefined;
+  readonly carrier?: CarrierMode | undefined;
 }
 
 /**
@@ -33,6 +35,7 @@ export function meetOptions(
 ): MeetOptions {
   return {
     policy: policyOf(flags),
+    ...flags.carrier !== undefined && { carrier: flags.carrier },
     signal,
     helper: flags.local ? "local" : helperOf(flags.helper),
     ...log && { log },

@@ -5,7 +5,7 @@
  */
 import type { MetReceiver, OfferByCodeOptions } from "../rendezvous/meet.ts";
 import { parseCode } from "../rendezvous/code.ts";
-import { isLocalSlot } from "../rendezvous/lan_helper.ts";
+import { isLocalSlot } from "../rendezvous/code.ts";
 import { codeLink, hideArgument } from "./code_words.ts";
 import { meetOptions } from "./meet.ts";
 import { showQr } from "./qr.ts";

@@ -12,7 +12,9 @@
  * @module
  */
 import type { Reader, Writer } from "../protocol/cursor.ts";
+import type { CarrierMode } from "../transport/carrier.ts";
 import type { Carrier } from "../transport/transport.ts";
+import { familyOf } from "../transport/address.ts";
 import { ipBytes, ipText, scopeOf } from "./ip.ts";
 import {
   type Candidate,
@@ -84,13 +86,22 @@ export function isAllowed(policy: PathPolicy, path: Path): boolean {
   }
 }
 
+/** Tells whether a candidate may be used. */
+export function isFit(
+  { kind, carrier }: Candidate,
+  limits: { readonly policy: PathPolicy; readonly carrier: CarrierMode },
+): boolean {
+  return isAllowed(limits.policy, pathOf(kind)) &&
+    (limits.carrier === "auto" || limits.carrier === carrier);
+}
+
 /** The kind of an address that nobody told us of, by what it looks like. */
 export function kindOfAddress(hostname: string): CandidateKind {
   const scope = scopeOf(hostname);
   return scope === "public" || scope === "shared" ? "reflexive" : "lan";
 }
 
-/** Finds the addresses of this machine's interfaces. */
+/** Finds the addresses of this machine's interfaces, as they are when it is asked. */
 export function interfaceSource(
   addresses: () => readonly string[],
 ): CandidateSource {
@@ -101,7 +112,9 @@ export function interfaceSource(
         !address.includes("%")
       );
       const real = all.filter((address) =>
-        !["none", "loopback", "link"].includes(scopeOf(address))
+        !["none", "loopback"].includes(scopeOf(address)) &&
+        // IPv6 of a link means nothing without the link's name.
+        (scopeOf(address) !== "link" || familyOf(address) === 4)
       );
       // A machine without a network still has itself.
       const usable = real.length > 0

@@ -63,6 +63,8 @@ export interface Waiting {
 export interface Caller {
   readonly channel: Channel;
   readonly nonce: Uint8Array;
+  /** The address of our UDP socket as the helper sees it now; empty where it does not. */
+  readonly observed: string;
 }
 
 /** A request that was taken. */
@@ -134,9 +136,8 @@ export function createHelperClient(dialer: Dialer, clock: Clock): HelperClient {
     signal.addEventListener("abort", abort, { once: true });
     const release = (): void => signal.removeEventListener("abort", abort);
     try {
-      await channel.write(message);
       const answer = await within(
-        channel.read(),
+        channel.write(message).then(() => channel.read()),
         ANSWER_MS,
         SILENT,
         clock,
@@ -149,7 +150,7 @@ export function createHelperClient(dialer: Dialer, clock: Clock): HelperClient {
       return { channel, slot: answer.slot, observed, release };
     } catch (error) {
       release();
-      await channel.close();
+      channel.close(); // not waited for: nobody may be there to hear it
       signal.throwIfAborted();
       throw await reasonOf(conn, error, clock);
     }
@@ -174,7 +175,7 @@ export function createHelperClient(dialer: Dialer, clock: Clock): HelperClient {
             ? endError(next.reason)
             : odd(next);
         } catch (error) {
-          await channel.close();
+          channel.close();
           signal.throwIfAborted();
           throw error;
         } finally {
@@ -200,16 +201,16 @@ export function createHelperClient(dialer: Dialer, clock: Clock): HelperClient {
         for (;;) {
           const stream = await conn.acceptBidi();
           if (stream === undefined) throw endError("gone");
-          const caller = createChannel(stream);
-          hear(caller).then((nonce) => {
-            if (nonce !== undefined) welcome({ channel: caller, nonce });
-            else caller.close();
+          const channel = createChannel(stream);
+          hear(channel).then((caller) => {
+            if (caller !== undefined) welcome(caller);
+            else channel.close();
           });
         }
       };
       const hear = async (
         channel: Channel,
-      ): Promise<Uint8Array | undefined> => {
+      ): Promise<Caller | undefined> => {
         const first = await within(
           channel.read(),
           ANSWER_MS,
@@ -217,7 +218,9 @@ export function createHelperClient(dialer: Dialer, clock: Clock): HelperClient {
           clock,
           signal,
         ).catch(() => undefined); // a caller that is none is not heard
-        return first?.type === "joined" ? first.nonce : undefined;
+        if (first?.type !== "joined") return undefined;
+        const observed = conn.carrier === "tcp" ? "" : first.observed;
+        return { channel, nonce: first.nonce, observed };
       };
       const over = async (): Promise<never> => {
         const next = await channel.read();
@@ -228,7 +231,7 @@ export function createHelperClient(dialer: Dialer, clock: Clock): HelperClient {
         return await Promise.race([calls(), over()]);
       } finally {
         release();
-        await channel.close();
+        channel.close();
       }
     },
     get remote() {
@@ -246,6 +249,8 @@ async function reasonOf(
   error: unknown,
   clock: Clock,
 ): Promise<unknown> {
+  // One that does not answer is of no use: the next request dials anew.
+  if (codeOf(error) === "unreachable") conn.close();
   if (codeOf(error) !== "connection-lost") return error;
   const over = new AbortController();
   const info = await Promise.race([

@@ -23,6 +23,14 @@ export interface Code {
 /** Nine digits: nobody reads out more. */
 export const MAX_SLOT = 999_999_999;
 
+/** The numbers of codes that are met on the local network only: no helper gives them away. */
+export const LOCAL_SLOTS = Object.freeze({ first: 90_000, last: 99_999 });
+
+/** Tells whether a number is of a code of the local network. */
+export function isLocalSlot(slot: number): boolean {
+  return slot >= LOCAL_SLOTS.first && slot <= LOCAL_SLOTS.last;
+}
+
 /** Words of a code that we make: 20 bits, of which one guess takes one value. */
 export const DEFAULT_WORDS = 2;
 

@@ -3,7 +3,9 @@
  *
  * @module
  */
-import { isAllowed, keyOf, pathOf } from "./candidates.ts";
+import type { CarrierMode } from "../transport/carrier.ts";
+import { isFit, keyOf } from "./candidates.ts";
+import { observedCandidate } from "./observed.ts";
 import { describe } from "./station.ts";
 import type {
   Candidate,
@@ -12,27 +14,37 @@ import type {
   PathPolicy,
 } from "./types.ts";
 
-/** Our addresses, found once and told to each peer. */
+/** Our addresses, told to each peer. */
 export interface Gathered {
-  /** Tells `tell` of every address, those that are still to be found included, until `signal` aborts. */
+  /**
+   * Tells `tell` of every address until `signal` aborts: of those that we have
+   * now, of the one that the helper has seen, and of what sources have found and
+   * are still to find.
+   */
   each(
+    observed: string,
     tell: (candidate: Candidate) => Promise<void>,
     signal: AbortSignal,
   ): Promise<void>;
 }
 
-/** Begins to gather; what is made outside stays until `signal` aborts. */
+/**
+ * Begins to gather; what is made outside stays until `signal` aborts.
+ *
+ * @param interfaces Asked anew for each peer: a machine may have moved since.
+ */
 export function gatherAll(
+  interfaces: CandidateSource,
   sources: readonly CandidateSource[],
   context: GatherContext,
-  policy: PathPolicy,
+  limits: { readonly policy: PathPolicy; readonly carrier: CarrierMode },
   signal: AbortSignal,
 ): Gathered {
   const found = new Map<string, Candidate>();
   const listeners = new Set<(candidate: Candidate) => void>();
   const add = (candidate: Candidate): void => {
     const key = keyOf(candidate);
-    if (found.has(key) || !isAllowed(policy, pathOf(candidate.kind))) return;
+    if (found.has(key) || !isFit(candidate, limits)) return;
     found.set(key, candidate);
     context.log.event("gather.found", { candidate: describe(candidate) });
     for (const listener of listeners) listener(candidate);
@@ -52,8 +64,14 @@ export function gatherAll(
   };
   const all = Promise.all(sources.map(run));
   return {
-    async each(tell, signal) {
-      const queue = [...found.values()];
+    async each(observed, tell, signal) {
+      const queue: Candidate[] = [];
+      for await (const candidate of interfaces.gather(context, signal)) {
+        if (isFit(candidate, limits)) queue.push(candidate);
+      }
+      const seen = observedCandidate(observed);
+      if (seen !== undefined && isFit(seen, limits)) queue.push(seen);
+      queue.push(...found.values());
       const over = Promise.withResolvers<void>();
       let wake = Promise.withResolvers<void>();
       const listener = (candidate: Candidate): void => {

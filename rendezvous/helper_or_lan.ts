@@ -12,7 +12,7 @@ import { codeOf } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import { within } from "./channel.ts";
 import type { HelperClient } from "./client.ts";
-import { isLocalSlot } from "./lan_helper.ts";
+import { isLocalSlot } from "./code.ts";
 
 /** How long a helper is waited for before a code is made without it, ms. */
 const REACH_MS = 6000;

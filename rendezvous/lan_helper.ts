@@ -20,6 +20,7 @@ import type { Conn } from "../transport/transport.ts";
 import { type Channel, createChannel, within } from "./channel.ts";
 import { endError, type HelperClient, type Waiting } from "./client.ts";
 import { type LanMeeting, lanMeetings, TOPIC_BYTES } from "./lan.ts";
+import { LOCAL_SLOTS } from "./code.ts";
 import type { LanRadio } from "./lan_radio.ts";
 import type { Message } from "./messages.ts";
 import type { Role } from "./types.ts";
@@ -33,23 +34,16 @@ export interface LanHelperOptions {
   readonly radio?: () => Promise<LanRadio>;
 }
 
-/** The numbers of codes that are met on the local network only. */
-const FIRST_LOCAL = 90_000;
-const LAST_LOCAL = 99_999;
 /** How long a peer that was met may take over its first word, ms. */
 const WORD_MS = 10_000;
 /** How long last words may take, ms. */
 const FAREWELL_MS = 2000;
 
-/** Tells whether a number is of a code of the local network. */
-export function isLocalSlot(slot: number): boolean {
-  return slot >= FIRST_LOCAL && slot <= LAST_LOCAL;
-}
-
 /** A number for a code of the local network. */
 export function makeLocalSlot(random: RandomBytes): number {
   const view = new DataView(random(4).buffer);
-  return FIRST_LOCAL + view.getUint32(0) % (LAST_LOCAL - FIRST_LOCAL + 1);
+  const { first, last } = LOCAL_SLOTS;
+  return first + view.getUint32(0) % (last - first + 1);
 }
 
 /** Makes a client of no helper but the network. */
@@ -166,7 +160,7 @@ export function lanHelper(options: LanHelperOptions): HelperClient {
     join: (id, nonce, signal) =>
       Promise.resolve(waiting(0, () =>
         first("seek", id, async (channel) => {
-          await channel.write({ type: "joined", nonce });
+          await channel.write({ type: "joined", nonce, observed: "" });
           return nonceOf(await channel.read(), "accept");
         }, signal))),
     async host(id, welcome, waiting, signal) {
@@ -175,7 +169,10 @@ export function lanHelper(options: LanHelperOptions): HelperClient {
         const channel = channelOf(conn, createChannel(stream), clock);
         within(channel.read(), WORD_MS, "", clock, signal)
           .then((message) => nonceOf(message, "joined"))
-          .then((nonce) => welcome({ channel, nonce }), () => conn.close());
+          .then(
+            (nonce) => welcome({ channel, nonce, observed: "" }),
+            () => conn.close(),
+          );
       }
       signal.throwIfAborted();
       throw endError("gone");

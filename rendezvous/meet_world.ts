@@ -9,6 +9,7 @@ import { type Secret, secret } from "../core/secret.ts";
 import { makeCertificate } from "../crypto/certificate.ts";
 import { type RandomBytes, systemRandomBytes } from "../crypto/random.ts";
 import { familyOf } from "../transport/address.ts";
+import type { CarrierMode } from "../transport/carrier.ts";
 import type { QuicOptions } from "../transport/quic.ts";
 import { createHelperClient, type HelperClient } from "./client.ts";
 import { type HelperAddress, helperDialer } from "./helper_dialer.ts";
@@ -26,6 +27,8 @@ export interface MeetOptions {
   readonly helper: HelperAddress | "local";
   /** Which paths may be used. @default {"any"} */
   readonly policy?: PathPolicy;
+  /** What may be used to cross the network. @default {"auto"} */
+  readonly carrier?: CarrierMode;
   /** Asks routers to forward a port. @default {true} but for a helper on this machine */
   readonly mapPorts?: boolean;
   /** Ends the wait, and what was opened for it. */
@@ -53,6 +56,7 @@ export interface Own {
 export interface MeetWorld extends Own {
   readonly helper: (station: Station) => HelperClient;
   readonly policy: PathPolicy;
+  readonly carrier: CarrierMode;
   readonly sources: readonly CandidateSource[];
   readonly relay: RelayClient;
   readonly clock: Clock;
@@ -70,13 +74,20 @@ export async function worldOf(
   const { helper, log, signal = new AbortController().signal } = options;
   const isLocal = helper === "local";
   const policy = isLocal ? "lan-only" : options.policy ?? "any";
+  const { carrier = "auto" } = options;
   const mapPorts = options.mapPorts ?? !isHere(helper);
   const hasUse = policy === "any" || policy === "direct-only";
   const [clock, random] = [systemClock, systemRandomBytes];
   return {
     ...own ?? await onceOnly(clock),
-    helper: helperAt(helper, { clock, random, log: log ?? nullLog }),
+    helper: helperAt(helper, {
+      clock,
+      random,
+      carrier,
+      log: log ?? nullLog,
+    }),
     policy,
+    carrier,
     sources: mapPorts && hasUse ? [portMapSource()] : [],
     relay: relayClient(),
     clock,
@@ -93,6 +104,7 @@ function helperAt(
   world: {
     readonly clock: Clock;
     readonly random: RandomBytes;
+    readonly carrier: CarrierMode;
     readonly log: Log;
   },
 ): (station: Station) => HelperClient {

@@ -36,6 +36,8 @@ export interface Meeting {
   readonly fingerprint: Uint8Array;
   /** The peer's addresses, each once, as they come; ends when the peer is done or gone. */
   candidates(): AsyncIterable<Candidate>;
+  /** True once the peer has said that it is through. */
+  readonly isOver: boolean;
   /** Tells the peer of an address of ours; more than fit are not told. */
   tell(candidate: Candidate): Promise<void>;
   /** Asks the helper to pass packets on; `undefined` when it does not. */
@@ -98,8 +100,12 @@ export async function openMeeting(
 
   const granted = Promise.withResolvers<RelayGrant | undefined>();
   let told = 0;
+  let isOver = false;
   return {
     fingerprint: met,
+    get isOver() {
+      return isOver;
+    },
     async *candidates() {
       const seen = new Set<string>();
       try {
@@ -112,7 +118,10 @@ export async function openMeeting(
           if (message?.type !== "data") return;
           const body = createReader(open(message.bytes), "words");
           const type = body.u8();
-          if (type === DONE) return;
+          if (type === DONE) {
+            isOver = true;
+            return;
+          }
           if (type !== CANDIDATES) body.fail(`there is no type ${type}`);
           for (let left = body.u8(); left > 0; left--) {
             const candidate = readCandidate(body);

@@ -20,7 +20,7 @@
  * | 0x08 | RELAY    | peer   | nothing                                         |
  * | 0x41 | WAITING  | helper | slot u32, address (varint, bytes)             |
  * | 0x42 | PAIRED   | helper | nonce[16] of the other peer                     |
- * | 0x43 | JOINED   | helper | nonce[16] of a sender                           |
+ * | 0x43 | JOINED   | helper | nonce[16] of a sender, our address as in WAITING |
  * | 0x44 | END      | helper | reason u8                                       |
  * | 0x45 | GRANT    | helper | udp port u16, tcp port u16, cookie[16]          |
  *
@@ -90,7 +90,12 @@ export type Message =
     readonly observed: string;
   }
   | { readonly type: "paired"; readonly nonce: Uint8Array }
-  | { readonly type: "joined"; readonly nonce: Uint8Array }
+  | {
+    readonly type: "joined";
+    readonly nonce: Uint8Array;
+    /** The host's address as the helper sees it now. */
+    readonly observed: string;
+  }
   | { readonly type: "end"; readonly reason: EndReason }
   | {
     readonly type: "grant";
@@ -144,8 +149,11 @@ export function encodeMessage(message: Message): Uint8Array<ArrayBuffer> {
       break;
     case "accept":
     case "paired":
-    case "joined":
       body.bytes(message.nonce, NONCE_LENGTH);
+      break;
+    case "joined":
+      body.bytes(message.nonce, NONCE_LENGTH)
+        .string(message.observed, MAX_ADDRESS);
       break;
     case "data":
       body.bytes(message.bytes);
@@ -227,8 +235,9 @@ function fields(type: Message["type"], reader: Reader): Message {
       return { type, id: id() };
     case "accept":
     case "paired":
-    case "joined":
       return { type, nonce: nonce() };
+    case "joined":
+      return { type, nonce: nonce(), observed: reader.string(MAX_ADDRESS) };
     case "data":
       return { type, bytes: reader.bytes(reader.remaining).slice() };
     case "burn":

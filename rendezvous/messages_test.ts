@@ -34,7 +34,7 @@ const ALL: readonly Message[] = [
   { type: "waiting", slot: 0, observed: "" },
   { type: "waiting", slot: 7, observed: "[2001:db8::1]:4277" },
   { type: "paired", nonce },
-  { type: "joined", nonce },
+  { type: "joined", nonce, observed: "192.0.2.7:50000" },
   ...END_REASONS.map((reason) => ({ type: "end", reason }) as const),
   { type: "grant", udpPort: 0, tcpPort: 65_535, cookie: nonce },
 ];

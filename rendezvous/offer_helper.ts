@@ -72,7 +72,7 @@ export function offerHelper(options: OfferHelperOptions): HelperClient {
         );
         await last?.close();
         last = channel;
-        welcome({ channel, nonce: NOBODY });
+        welcome({ channel, nonce: NOBODY, observed: "" });
         try {
           await clock.delay(AGAIN_MS, either);
         } catch (error) {

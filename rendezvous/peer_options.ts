@@ -7,6 +7,7 @@ import { type Clock, systemClock } from "../core/clock.ts";
 import { type Log, nullLog } from "../core/log.ts";
 import type { Secret } from "../core/secret.ts";
 import { type RandomBytes, systemRandomBytes } from "../crypto/random.ts";
+import type { CarrierMode } from "../transport/carrier.ts";
 import type { QuicOptions } from "../transport/quic.ts";
 import type { TlsOptions } from "../transport/tls.ts";
 import type { HelperClient } from "./client.ts";
@@ -23,6 +24,8 @@ export interface PeerOptions {
   readonly helper: (station: Station) => HelperClient;
   /** Which paths may be used. @default {"any"} */
   readonly policy?: PathPolicy;
+  /** What may be used to cross the network. @default {"auto"} */
+  readonly carrier?: CarrierMode;
   /** What finds our addresses, besides interfaces and helper. @default {[]} */
   readonly sources?: readonly CandidateSource[];
   /** Uses what a helper passes on. @default {no relay} */
@@ -42,6 +45,7 @@ export interface PeerOptions {
 export function settle(options: PeerOptions): SettledPeerOptions {
   return {
     policy: "any",
+    carrier: "auto",
     addresses: () => Deno.networkInterfaces().map(({ address }) => address),
     clock: systemClock,
     log: nullLog,
@@ -54,5 +58,8 @@ export function settle(options: PeerOptions): SettledPeerOptions {
 export type SettledPeerOptions =
   & PeerOptions
   & Required<
-    Pick<PeerOptions, "policy" | "addresses" | "clock" | "log" | "random">
+    Pick<
+      PeerOptions,
+      "policy" | "carrier" | "addresses" | "clock" | "log" | "random"
+    >
   >;

@@ -36,7 +36,8 @@ import {
   UpnpRefusal,
   type UpnpService,
 } from "./port_map_upnp.ts";
-import { bindDatagrams, type DatagramSocket } from "./stun_socket.ts";
+import { converse } from "./port_map_socket.ts";
+import { bindDatagrams } from "./stun_socket.ts";
 
 /** By which words a router was asked. */
 export type MapMethod = "pcp" | "nat-pmp" | "upnp";
@@ -74,8 +75,6 @@ const SEARCH_MS = 5000;
 const REMOVE_MS = 2000;
 /** What is asked for, in seconds. */
 const LIFETIME = 3600;
-/** The waits for an answer to a datagram, ms. */
-const WAITS_MS = [250, 500, 1000];
 
 /**
  * Has a port forwarded.
@@ -262,45 +261,6 @@ async function byUpnp(
         (signal) => unmapUpnp(found, granted, with_(signal)),
       ),
   };
-}
-
-/** Asks by datagram, three times, until `read` makes something of an answer. */
-async function converse<T>(
-  { local, gateway }: Gateway,
-  to: HostPort,
-  bytes: Uint8Array,
-  read: (bytes: Uint8Array) => T | undefined,
-  clock: Clock,
-  signal: AbortSignal,
-): Promise<T | undefined> {
-  const socket: DatagramSocket = bindDatagrams({ hostname: local, port: 0 });
-  const over = new AbortController();
-  const either = AbortSignal.any([signal, over.signal]);
-  const ask = async (): Promise<undefined> => {
-    for (const ms of WAITS_MS) {
-      await socket.send(bytes, to);
-      await clock.delay(ms, either);
-    }
-  };
-  const hear = async (): Promise<T | undefined> => {
-    for (;;) {
-      const datagram = await socket.receive();
-      if (datagram === undefined) return undefined;
-      if (
-        datagram.from.hostname !== gateway || datagram.from.port !== to.port
-      ) {
-        continue;
-      }
-      const answer = read(datagram.bytes);
-      if (answer !== undefined) return answer;
-    }
-  };
-  try {
-    return await Promise.race([hear(), ask().catch(() => undefined)]);
-  } finally {
-    over.abort();
-    socket.close();
-  }
 }
 
 /** Does something that may fail, in a bounded time. */

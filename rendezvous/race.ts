@@ -7,7 +7,8 @@
 import type { Clock } from "../core/clock.ts";
 import { SftpxError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
-import { isAllowed, keyOf, pathOf } from "./candidates.ts";
+import type { CarrierMode } from "../transport/carrier.ts";
+import { isFit, keyOf } from "./candidates.ts";
 import { type Arrival, describe } from "./station.ts";
 import type { Candidate, PathPolicy } from "./types.ts";
 
@@ -23,6 +24,7 @@ export interface RaceOptions {
   /** Tells of connections that the peer dialed, proved; returns what ends that. */
   readonly hear: (arrive: (arrival: Arrival) => void) => () => void;
   readonly policy: PathPolicy;
+  readonly carrier: CarrierMode;
   /** How long all of it may take, ms. @default {20000} */
   readonly raceMs?: number;
   readonly clock: Clock;
@@ -47,6 +49,7 @@ export async function race(
   signal: AbortSignal,
 ): Promise<Arrival> {
   const { dial, policy, clock, log } = options;
+  const { carrier } = options;
   const { raceMs } = { ...DEFAULT_RACE_OPTIONS, ...options };
   signal.throwIfAborted();
   const over = new AbortController();
@@ -56,8 +59,8 @@ export async function race(
   const tried: string[] = [];
 
   const arrive = (arrival: Arrival): void => {
-    const isFit = isAllowed(policy, pathOf(arrival.candidate.kind));
-    if (winner !== undefined || either.aborted || !isFit) {
+    const mayWin = winner === undefined && !either.aborted;
+    if (!mayWin || !isFit(arrival.candidate, options)) {
       return arrival.conn.close();
     }
     winner = arrival;
@@ -65,7 +68,7 @@ export async function race(
   };
   const attempt = async (candidate: Candidate): Promise<void> => {
     try {
-      await clock.delay(delayOf(candidate, policy), either);
+      await clock.delay(delayOf(candidate, options), either);
       tried.push(describe(candidate));
       arrive(await dial(candidate, either));
     } catch (error) {
@@ -80,7 +83,7 @@ export async function race(
     const seen = new Set<string>();
     for await (const candidate of untilAborted(options.candidates, either)) {
       const key = keyOf(candidate);
-      if (seen.has(key) || !isAllowed(policy, pathOf(candidate.kind))) continue;
+      if (seen.has(key) || !isFit(candidate, options)) continue;
       seen.add(key);
       attempt(candidate); // never rejects
     }
@@ -92,7 +95,7 @@ export async function race(
   const deaf = options.hear(arrive);
   try {
     const late = clock.delay(raceMs, either).then((): never => {
-      throw new SftpxError("unreachable", noPath(tried, policy));
+      throw new SftpxError("unreachable", noPath(tried, policy, carrier));
     });
     const first = await Promise.race([won.promise, late]);
     log.event("race.won", { candidate: describe(first.candidate) });
@@ -109,15 +112,20 @@ export async function race(
 
 function delayOf(
   { kind, carrier }: Candidate,
-  policy: PathPolicy,
+  limits: Pick<RaceOptions, "policy" | "carrier">,
 ): number {
-  const isRelay = kind === "relay" && policy !== "relay-only";
+  const isRelay = kind === "relay" && limits.policy !== "relay-only";
   return (isRelay ? RELAY_DELAY_MS : 0) +
-    (carrier === "tcp" ? TCP_DELAY_MS : 0);
+    (carrier === "tcp" && limits.carrier !== "tcp" ? TCP_DELAY_MS : 0);
 }
 
-function noPath(tried: readonly string[], policy: PathPolicy): string {
-  const limited = policy === "any" ? "" : ` with --${policy}`;
+function noPath(
+  tried: readonly string[],
+  policy: PathPolicy,
+  carrier: CarrierMode,
+): string {
+  const limited = (policy === "any" ? "" : ` with --${policy}`) +
+    (carrier === "auto" ? "" : ` with --carrier ${carrier}`);
   return tried.length === 0
     ? `Cannot reach the other side${limited}: it has told of no address that may be used`
     : `Cannot reach the other side${limited}: no answer at ${

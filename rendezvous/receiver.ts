@@ -5,15 +5,14 @@
  *
  * @module
  */
-import { isRetryable } from "../core/errors.ts";
+import { codeOf, isRetryable } from "../core/errors.ts";
 import { backlog } from "../transport/backlog.ts";
 import type { Listener } from "../transport/transport.ts";
-import { interfaceSource, isAllowed, pathOf } from "./candidates.ts";
+import { interfaceSource, isFit } from "./candidates.ts";
 import type { Caller, HelperClient } from "./client.ts";
 import { gatherAll } from "./gather.ts";
 import { type MeetingKeys, NONCE_LENGTH } from "./keys.ts";
 import { openMeeting } from "./meeting.ts";
-import { observer } from "./observed.ts";
 import { onPath } from "./on_path.ts";
 import { type PeerOptions, settle } from "./peer_options.ts";
 import {
@@ -63,7 +62,7 @@ const LAST_WAIT_MS = 15_000;
 /** Opens the sockets of a receiver. */
 export function openReceiverSide(options: ReceiverOptions): ReceiverSide {
   const settings = settle(options);
-  const { clock, log, random, policy } = settings;
+  const { clock, log, random } = settings;
   const { onHelper = () => {} } = options;
   const stop = new AbortController();
   const { signal } = stop;
@@ -74,7 +73,7 @@ export function openReceiverSide(options: ReceiverOptions): ReceiverSide {
     const { conn, candidate } = arrival;
     if (
       signal.aborted || waiting.size >= MAX_WAITING ||
-      !isAllowed(policy, pathOf(candidate.kind))
+      !isFit(candidate, settings)
     ) return conn.close("peer-busy");
     log.event("receiver.arrived", { candidate: describe(candidate) });
     waiting.put(onPath(arrival));
@@ -86,22 +85,18 @@ export function openReceiverSide(options: ReceiverOptions): ReceiverSide {
     arrived,
   });
   const helper = options.helper(station);
-  const seen = observer();
   const relays = relayLives(MAX_RELAYS, signal);
   const gathered = gatherAll(
-    [
-      interfaceSource(settings.addresses),
-      seen.source,
-      ...options.sources ?? [],
-    ],
+    interfaceSource(settings.addresses),
+    options.sources ?? [],
     station.context,
-    policy,
+    settings,
     signal,
   );
 
   /** Meets one sender, and sends into whatever may let it in. */
   const serve = async (
-    { channel, nonce }: Caller,
+    { channel, nonce, observed }: Caller,
     keys: MeetingKeys,
   ): Promise<void> => {
     const mine = random(NONCE_LENGTH);
@@ -116,7 +111,6 @@ export function openReceiverSide(options: ReceiverOptions): ReceiverSide {
     const over = new AbortController();
     const either = AbortSignal.any([signal, over.signal]);
     const peer = { keys, fingerprint: meeting.fingerprint };
-    const punches = new Set<Promise<void>>();
     const punch = async (
       candidate: Parameters<typeof station.dial>[0],
     ): Promise<void> => {
@@ -132,7 +126,7 @@ export function openReceiverSide(options: ReceiverOptions): ReceiverSide {
     };
     const late = clock.delay(PUNCH_MS, either).catch(() => {});
     const talk = async (): Promise<void> => {
-      const telling = gathered.each(meeting.tell, either);
+      const telling = gathered.each(observed, meeting.tell, either);
       telling.catch((error) =>
         log.event("receiver.tell-failed", { error: String(error) })
       );
@@ -146,20 +140,23 @@ export function openReceiverSide(options: ReceiverOptions): ReceiverSide {
           relays.next(),
         )
       ) {
-        const isFit = isAllowed(policy, pathOf(candidate.kind));
-        if (!isFit) continue;
+        if (!isFit(candidate, settings)) continue;
         // Over TCP there is nothing to open, and the sender dials; but it may
         // be the one who can be dialed.
-        punches.add(
-          candidate.carrier === "quic"
-            ? punch(candidate)
-            : clock.delay(TCP_DELAY_MS, either)
-              .then(() => punch(candidate), () => {}),
-        );
+        const startMs = candidate.carrier === "tcp" ? TCP_DELAY_MS : 0;
+        clock.delay(startMs, either).then(() => punch(candidate), () => {});
       }
     };
     try {
-      await Promise.race([talk(), late]); // the sender says when it is through
+      // The sender says when it is through. When the helper is lost before that
+      // it may still be on its way.
+      await Promise.race([
+        talk().catch((error) => {
+          if (codeOf(error) !== "connection-lost") throw error;
+        }),
+        late,
+      ]);
+      if (!meeting.isOver) await late;
     } finally {
       over.abort();
       await meeting.close();
@@ -190,7 +187,6 @@ export function openReceiverSide(options: ReceiverOptions): ReceiverSide {
           (caller) => welcome(caller, keys),
           (observed) => {
             waitMs = FIRST_WAIT_MS;
-            seen.saw(observed);
             onHelper({ isThere: true, observed });
           },
           signal,

@@ -8,7 +8,7 @@
  * @module
  */
 import type { RandomBytes } from "../crypto/random.ts";
-import { MAX_SLOT } from "./code.ts";
+import { isLocalSlot, MAX_SLOT } from "./code.ts";
 import type { EndReason } from "./messages.ts";
 import type { Role } from "./types.ts";
 
@@ -130,7 +130,8 @@ export function createRooms<G extends Guest>(
     for (;;) {
       const view = new DataView(random(4).buffer);
       const slot = 1 + view.getUint32(0) % Math.min(limit, MAX_SLOT);
-      if (!slots.has(slot) && !held.has(slot) && !graves.has(slot)) return slot;
+      const isTaken = slots.has(slot) || held.has(slot) || graves.has(slot);
+      if (!isTaken && !isLocalSlot(slot)) return slot;
     }
   };
 

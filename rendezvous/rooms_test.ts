@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { systemRandomBytes } from "../crypto/random.ts";
 import { forAll, seeded } from "../tests/testutil/random.ts";
+import { isLocalSlot } from "./code.ts";
 import { createRooms, type Guest } from "./rooms.ts";
 import type { Role } from "./types.ts";
 
@@ -24,6 +25,24 @@ Deno.test("rooms: a slot of few digits is given away, and never twice", () => {
   assertEquals(given.size, 400);
   assertEquals([...given].slice(0, 40).every((slot) => slot <= 100), true);
   assertEquals(Math.max(...given) <= 1000, true);
+});
+
+Deno.test("rooms: the numbers of the local network are not given away", () => {
+  let next = 89_990;
+  const random = () => {
+    const bytes = new Uint8Array(4);
+    new DataView(bytes.buffer).setUint32(0, next++);
+    return bytes;
+  };
+  const rooms = createRooms<Named>(random, { maxGraves: 1e6 });
+  for (let slot = 100_001; slot <= 106_000; slot++) rooms.bury(slot, "used");
+  const slot = Number(rooms.allocate(guest("sender"), 0));
+  next = 89_998;
+  const given = Array.from(
+    { length: 20 },
+    () => Number(rooms.allocate(guest("sender"), 0)),
+  );
+  assertEquals([slot, ...given].filter(isLocalSlot), []);
 });
 
 Deno.test("rooms: either side may come first, and a slot brings two together once", () => {

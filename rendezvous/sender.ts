@@ -12,7 +12,6 @@ import type { HelperClient } from "./client.ts";
 import { gatherAll } from "./gather.ts";
 import { type MeetingKeys, NONCE_LENGTH } from "./keys.ts";
 import { type Meeting, openMeeting } from "./meeting.ts";
-import { observer } from "./observed.ts";
 import { onPath } from "./on_path.ts";
 import { type PeerOptions, settle } from "./peer_options.ts";
 import { race } from "./race.ts";
@@ -77,17 +76,13 @@ export function openSenderSide(options: PeerOptions): SenderSide {
     },
   });
   const helper = options.helper(station);
-  const seen = observer();
   // One in use, and one that takes its place.
   const relays = relayLives(2, stop.signal);
   const gathered = gatherAll(
-    [
-      interfaceSource(settings.addresses),
-      seen.source,
-      ...options.sources ?? [],
-    ],
+    interfaceSource(settings.addresses),
+    options.sources ?? [],
     station.context,
-    policy,
+    settings,
     stop.signal,
   );
 
@@ -104,9 +99,10 @@ export function openSenderSide(options: PeerOptions): SenderSide {
     );
     timer.catch(() => {});
     let meeting: Meeting | undefined;
+    let observed = "";
     try {
       const there = await helper.join(keys.id, nonce, either);
-      seen.saw(there.observed);
+      observed = there.observed;
       const nonces = { sender: nonce, receiver: await there.met() };
       meeting = await openMeeting(there.channel, {
         role: "sender",
@@ -123,7 +119,13 @@ export function openSenderSide(options: PeerOptions): SenderSide {
       late.abort();
     }
     try {
-      return await raceAt(meeting, { keys, fingerprint }, congestion, signal);
+      return await raceAt(
+        meeting,
+        observed,
+        { keys, fingerprint },
+        congestion,
+        signal,
+      );
     } finally {
       await meeting.close();
     }
@@ -131,13 +133,14 @@ export function openSenderSide(options: PeerOptions): SenderSide {
 
   const raceAt = async (
     meeting: Meeting,
+    observed: string,
     peer: ReceiverToMeet,
     congestion: Congestion,
     signal: AbortSignal,
   ): Promise<Arrival> => {
     const over = new AbortController();
     const either = AbortSignal.any([signal, over.signal]);
-    const telling = gathered.each(meeting.tell, either);
+    const telling = gathered.each(observed, meeting.tell, either);
     telling.catch((error) =>
       log.event("sender.tell-failed", { error: String(error) })
     );
@@ -163,6 +166,7 @@ export function openSenderSide(options: PeerOptions): SenderSide {
           return () => takers.splice(takers.indexOf(arrive), 1);
         },
         policy,
+        carrier: settings.carrier,
         clock,
         log,
       }, signal);

@@ -245,7 +245,11 @@ async function callHost(
     const call = async (): Promise<Inbox> => {
       channel = createChannel(await host.conn.openBidi());
       const inbox = createInbox(channel);
-      await channel.write({ type: "joined", nonce: sender.nonce });
+      await channel.write({
+        type: "joined",
+        nonce: sender.nonce,
+        observed: host.conn.remote, // it may have moved since it came
+      });
       const answer = await inbox.take();
       if (answer?.type !== "accept") throw outOfTurn(answer?.type ?? "end");
       await toSender.write({ type: "paired", nonce: answer.nonce });

@@ -2,6 +2,8 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { codeOfPhrase } from "../../cmd/qft_pair.ts";
 import { partOf } from "../../cmd/qft_sink.ts";
 import { SftpxError } from "../../core/errors.ts";
+import { systemClock } from "../../core/clock.ts";
+import { scaled } from "../testutil/deadline.ts";
 import { freePort } from "../testutil/port.ts";
 import { type Cli, startCli } from "../testutil/process.ts";
 import { tempDir } from "../testutil/temp.ts";
@@ -49,13 +51,25 @@ function noise(length: number): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-/** Waits until a file has so many bytes. */
-async function grown(path: string, bytes: number): Promise<void> {
-  for (;;) {
-    const size = await Deno.stat(path).then(({ size }) => size, () => 0);
-    if (size >= bytes) return;
-    await new Promise((resolve) => setTimeout(resolve, 20));
+/** Waits until something is so, for a minute. */
+async function until(
+  isSo: () => boolean | Promise<boolean>,
+  tail: () => string,
+): Promise<void> {
+  const end = performance.now() + scaled(60_000);
+  while (!await isSo()) {
+    if (performance.now() > end) throw new Error(`It is not so: ${tail()}`);
+    await systemClock.delay(20);
   }
+}
+
+/** Waits until a file has so many bytes. */
+function grown(path: string, bytes: number): Promise<void> {
+  return until(
+    async () =>
+      await Deno.stat(path).then(({ size }) => size, () => 0) >= bytes,
+    () => path,
+  );
 }
 
 Deno.test("qft: either side is killed on the way, and the same command goes on", async () => {
@@ -96,11 +110,11 @@ Deno.test("qft: a pipe comes out as it goes in, and one that never ends goes on"
   await Deno.writeTextFile(dir.join("s/log"), "one\n");
   await using receiver = here.receiver(["-"]);
   await using sender = here.sender(["log"], { SFTPX_STREAM: "1" });
-  const shows = async (text: string): Promise<void> => {
-    while (receiver.stdout !== text) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  };
+  const shows = (text: string): Promise<void> =>
+    until(
+      () => receiver.stdout === text,
+      () => `${receiver.stdout}\n${receiver.stderr}\n${sender.stderr}`,
+    );
   await shows("one\n");
   await Deno.writeTextFile(dir.join("s/log"), "two\n", { append: true });
   await shows("one\ntwo\n");

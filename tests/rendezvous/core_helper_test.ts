@@ -4,9 +4,13 @@ import { systemClock } from "../../core/clock.ts";
 import { systemRandomBytes as random } from "../../crypto/random.ts";
 import { offerCode, takeCode } from "../../rendezvous/by_code.ts";
 import { createChannel } from "../../rendezvous/channel.ts";
-import type { HelperClient } from "../../rendezvous/client.ts";
+import {
+  createHelperClient,
+  type HelperClient,
+} from "../../rendezvous/client.ts";
 import type { Code } from "../../rendezvous/code.ts";
 import { encodeMessage, type Message } from "../../rendezvous/messages.ts";
+import type { Conn } from "../../transport/transport.ts";
 import { within } from "../testutil/deadline.ts";
 import { FakeClock, settle } from "../testutil/fake_clock.ts";
 import { type Lab, startLab } from "./core_kit.ts";
@@ -343,4 +347,36 @@ Deno.test("helper: a host is called for each sender, many at once", async () => 
   );
   over.abort();
   await lab.stop();
+});
+
+Deno.test("client: a helper that answers no more is dialed anew", async () => {
+  const clock = new FakeClock();
+  const lab = startLab({}, clock);
+  const dials: Conn[] = [];
+  const client = createHelperClient({
+    async dial() {
+      const conn = await lab.stranger();
+      dials.push(conn);
+      return conn;
+    },
+  }, clock);
+  await client.allocate(nonce, NEVER);
+  assertEquals(dials.length, 1);
+  const [first] = dials;
+  assert(first !== undefined);
+  lab.net.freeze(first);
+  const asking = assertRejects(
+    () => client.allocate(nonce, NEVER),
+    SftpxError,
+    "does not answer",
+  );
+  await settle();
+  await clock.advance(10_000);
+  assertEquals((await asking).code, "unreachable");
+  await client.allocate(nonce, NEVER);
+  assertEquals(dials.length, 2);
+  client.close();
+  const stopped = lab.stop();
+  await clock.advance(5000);
+  await stopped;
 });

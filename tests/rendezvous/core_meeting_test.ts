@@ -67,7 +67,9 @@ Deno.test("meeting: each learns the other's certificate and addresses, until one
   await sender.tell(address(2));
   await sender.tell(address(1)); // once is enough
   await sender.close();
+  assertEquals(receiver.isOver, false);
   assertEquals(await all(receiver), ["10.0.0.1", "10.0.0.2"]);
+  assertEquals(receiver.isOver, true);
 });
 
 Deno.test("meeting: a peer has us dial 32 addresses at most", async () => {

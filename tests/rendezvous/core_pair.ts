@@ -19,6 +19,7 @@ import {
 } from "../../rendezvous/helper_dialer.ts";
 import {
   type MeetInside,
+  type MeetOptions,
   type MetReceiver,
   offerByCodeInside,
   takeByCodeInside,
@@ -77,8 +78,9 @@ export async function pairByCode(
   helper: RunningHelper,
   inside: MeetInside = HERE,
   by: { readonly port: number } = at(helper),
+  options: Partial<MeetOptions> = {},
 ): Promise<Pair> {
-  const where = { helper: { ...at(helper), port: by.port } };
+  const where = { helper: { ...at(helper), port: by.port }, ...options };
   const dir = await tempDir();
   const code = Promise.withResolvers<string>();
   const [to, from] = await Promise.all([

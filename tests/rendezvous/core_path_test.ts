@@ -165,6 +165,7 @@ function track(options: Partial<RaceOptions> = {}) {
         return () => {};
       },
       policy: "any",
+      carrier: "auto",
       clock,
       log: nullLog,
       ...options,
@@ -273,6 +274,19 @@ Deno.test("race: what a policy leaves out is neither dialed nor taken, and the e
     assertEquals(t.dialed.map((host) => host.slice(-1)).join(""), wanted);
     assertEquals(t.closed.length, 4 - wanted.length);
   }
+});
+
+Deno.test("race: of another carrier than was asked for nothing is used", async () => {
+  const t = track({ carrier: "tcp" });
+  const racing = t.run([
+    candidate("192.0.2.1"),
+    candidate("192.0.2.2", "lan", "tcp"),
+  ]);
+  (await t.arrive)(t.arrivalOf(candidate("192.0.2.3")));
+  await t.clock.advance(0); // without giving QUIC a start
+  assertEquals((await racing).conn.remote, "192.0.2.2");
+  assertEquals(t.dialed, ["192.0.2.2"]);
+  assertEquals(t.closed, ["192.0.2.3"]);
 });
 
 Deno.test("race: where no path leads it ends in time, and says what was tried", async () => {

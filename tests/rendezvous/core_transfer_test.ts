@@ -51,6 +51,27 @@ Deno.test("a code: two who know no address of each other move a folder", async (
   await helper.close();
 });
 
+Deno.test("a code: where UDP is not to be used all of it goes over TCP", async () => {
+  const helper = helperHere();
+  {
+    await using pair = await pairByCode(helper, HERE, at(helper), {
+      carrier: "tcp",
+    });
+    await makeTree(pair.dir.join("src"), { "a.bin": 3 * MIB });
+    await pair.send("src");
+    await within(LIMIT_MS, "the receiver", pair.receiver.finished);
+    const up = pair.dir.join("uploads", "src");
+    assertEquals(await sameTree(pair.dir.join("src"), up), []);
+    for (const events of [pair.sent, pair.received]) {
+      const carriers = events.flatMap((event) =>
+        event.type === "connected" ? [event.carrier] : []
+      );
+      assertEquals(carriers, ["tcp"]);
+    }
+  }
+  await helper.close();
+});
+
 Deno.test("a code: wrong words end both, with the reason, and no file is named", async () => {
   const helper = helperHere();
   const where = { helper: at(helper) };
@@ -153,6 +174,45 @@ Deno.test("S32: a first flight that is sent again does nothing at the helper", a
     assertEquals(after.pairs, before.pairs + 1);
     assertEquals(after.burnt, 0);
     assertEquals(after.waiting, before.waiting + 1); // the other's receiver
+  }
+  await proxy.close();
+  await helper.close();
+});
+
+Deno.test("a flood of datagrams that begin nothing leaves room for others at the helper", async () => {
+  const helper = helperHere();
+  const { port } = at(helper);
+  const proxy = await faultProxy({
+    target: { hostname: "127.0.0.1", port },
+    keep: 1000,
+  });
+  {
+    await using _first = await pairByCode(helper, HERE, proxy);
+    // First flights, again and again from one who has nothing to do with them,
+    // and noise; as much as comes to the helper while others meet.
+    let isOver = false;
+    let sent = 0;
+    const noise = new Uint8Array(1200);
+    const flood = (async () => {
+      while (!isOver && sent < 50_000) {
+        sent += await proxy.replay("up", "stranger");
+        for (let i = 0; i < 200; i++) {
+          crypto.getRandomValues(noise);
+          noise[0] = 0xc0 | (noise[0] ?? 0) & 0x3f; // as a long header begins
+          await proxy.inject("up", noise, "stranger");
+          sent++;
+        }
+      }
+    })();
+    for (let i = 0; i < 3; i++) {
+      await using pair = await pairByCode(helper);
+      await makeTree(pair.dir.join("src"), { "a.bin": 1000 });
+      await within(LIMIT_MS, "a transfer beside it", pair.send("src"));
+    }
+    isOver = true;
+    await flood;
+    assert(sent > 200, String(sent));
+    assertEquals(counts(helper).pairs >= 4, true);
   }
   await proxy.close();
   await helper.close();

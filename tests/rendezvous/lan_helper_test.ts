@@ -5,7 +5,8 @@ import { nullLog } from "../../core/log.ts";
 import { systemRandomBytes } from "../../crypto/random.ts";
 import { type Met, offerCode, takeCode } from "../../rendezvous/by_code.ts";
 import type { Code } from "../../rendezvous/code.ts";
-import { isLocalSlot, lanHelper } from "../../rendezvous/lan_helper.ts";
+import { isLocalSlot } from "../../rendezvous/code.ts";
+import { lanHelper } from "../../rendezvous/lan_helper.ts";
 import { within } from "../testutil/deadline.ts";
 import { ether } from "./ether.ts";
 
