@@ -4,7 +4,7 @@
  * @module
  */
 import { codeOf, SftpxError } from "../core/errors.ts";
-import { quoted, safePath } from "../store/paths.ts";
+import { printable, quoted, safePath } from "../store/paths.ts";
 import { parseRouterAddress } from "../xftp/address.ts";
 import type { Description } from "../xftp/description.ts";
 import { routersOf } from "../xftp/description.ts";
@@ -128,7 +128,7 @@ export async function xftpSend(
   if (written === undefined) throw new RangeError("nothing was kept");
   output.note("whoever has one of these can fetch it:");
   for (const [at, path] of written.recipients.entries()) {
-    output.data(path, {
+    output.data(printable(path), {
       type: "description",
       party: "recipient",
       recipient: at + 1,
@@ -146,13 +146,17 @@ export async function xftpSend(
   output.note(
     `it is removed with: sftpx xftp del ${quoted(written.sender)}`,
   );
-  output.data(written.sender, {
+  output.data(printable(written.sender), {
     type: "description",
     party: "sender",
     path: written.sender,
   });
   for (const path of written.linkSenders) {
-    output.data(path, { type: "description", party: "link-sender", path });
+    output.data(printable(path), {
+      type: "description",
+      party: "link-sender",
+      path,
+    });
   }
   return 0;
 }
@@ -179,7 +183,7 @@ export async function xftpRecv(
   });
   for (const place of places) {
     const path = `${options.uploadDir ?? "uploads"}/${place}`;
-    output.data(path, { type: "file", path });
+    output.data(printable(path), { type: "file", path });
   }
   if (file !== undefined && await mayRemove(file, yes, { io, output })) {
     await removeDescription(file);

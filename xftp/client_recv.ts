@@ -123,13 +123,18 @@ async function fetchWhole(fetch: Fetch): Promise<FetchResult> {
     const before = await partial.open(SLOT.stored);
     const stored = before ?? await partial.create(SLOT.stored);
     let result: FetchResult;
+    let isEmpty = before === undefined;
     try {
       await stored.truncate(description.size);
-      await fetchMissing(fetch, root, stored, before === undefined);
+      await fetchMissing(fetch, root, stored, isEmpty, () => isEmpty = false);
       signal.throwIfAborted();
       result = await placeStored(fetch, root, partial, stored);
     } catch (error) {
       if (isBadWhole(error)) await partial.remove(SLOT.stored);
+      if (isEmpty) {
+        await partial.removeAll(); // there is nothing to go on with
+        await root.removeEmptyPartials();
+      }
       throw error;
     } finally {
       stored.close();
@@ -153,6 +158,7 @@ async function fetchMissing(
   root: Root,
   stored: PartFile,
   isNew: boolean,
+  onWrite: () => void,
 ): Promise<void> {
   const wanted: WantedChunk[] = [];
   let held = 0;
@@ -185,6 +191,7 @@ async function fetchMissing(
   );
   if (held > 0) progress.add(held, false);
   await fetchChunks(wanted, routers, async (bytes, offset) => {
+    onWrite();
     await stored.write(bytes, offset);
     progress.add(bytes.length, true);
   }, signal);
