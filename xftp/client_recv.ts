@@ -56,10 +56,15 @@ export async function fetchFromRouters(
     );
   }
   let progress: StoreProgress | undefined;
+  let isReached = false;
   const routers = routersOnDemand((router) =>
     routerClient({ ...router }, {
       clock,
       attempts: options.attempts ?? DEFAULT_ATTEMPTS,
+      onConnect: () => {
+        isReached = true;
+        progress?.connected();
+      },
       onRetry: (error) => progress?.retry(error),
       ...dialOptions(options),
     })
@@ -100,6 +105,7 @@ export async function fetchFromRouters(
           clock,
           signal,
           progress: progress as StoreProgress,
+          isReached: () => isReached,
           acknowledge,
         }),
     );
@@ -110,6 +116,8 @@ export async function fetchFromRouters(
 
 interface Fetch extends Fetched {
   readonly routers: Routers;
+  /** Whether a router was reached already, on the way here. */
+  readonly isReached: () => boolean;
   /** Tells the routers that all has arrived. */
   readonly acknowledge: () => Promise<void>;
 }
@@ -154,7 +162,7 @@ async function fetchWhole(fetch: Fetch): Promise<FetchResult> {
 
 /** Fetches the chunks that are not there yet. */
 async function fetchMissing(
-  { description, routers, options, signal, progress }: Fetch,
+  { description, routers, options, signal, progress, isReached }: Fetch,
   root: Root,
   stored: PartFile,
   isNew: boolean,
@@ -190,6 +198,7 @@ async function fetchMissing(
     held > 0,
   );
   if (held > 0) progress.add(held, false);
+  if (isReached()) progress.connected();
   await fetchChunks(wanted, routers, async (bytes, offset) => {
     onWrite();
     await stored.write(bytes, offset);

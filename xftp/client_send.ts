@@ -81,6 +81,7 @@ export async function storeOnRouters(
   const deps: RouterClientDeps = {
     clock,
     attempts,
+    onConnect: progress.connected,
     onRetry: progress.retry,
     ...dialOptions(options),
   };

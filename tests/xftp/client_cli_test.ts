@@ -82,6 +82,7 @@ Deno.test("with --json all of it is events, and a link can come from standard in
   );
   assertEquals(sent.stderr, "");
   assertEquals(events.map(({ type }) => type), [
+    "connecting",
     "connected",
     "started",
     "progress",
