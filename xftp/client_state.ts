@@ -34,6 +34,8 @@ export interface UploadState {
   readonly secret: FileSecret;
   /** True when an earlier run has begun it. */
   readonly isResumed: boolean;
+  /** What an earlier run has placed and this one cannot use. */
+  readonly abandoned: readonly PlacedChunk[];
   /** Where a chunk has its place; counted from 0. */
   placed(chunk: number): PlacedChunk | undefined;
   /** Whether the router has said that it has the bytes. */
@@ -77,8 +79,10 @@ export async function openUploadState(
         "Cannot store this: another sftpx is storing the same at this time",
       );
     }
-    const before = fresh ? undefined : await readState(place);
-    const known = before && matching(before, upload, wallMs);
+    const before = await readState(place);
+    const known = before && !fresh
+      ? matching(before, upload, wallMs)
+      : undefined;
     const secret = known?.secret ??
       { key: random(KEY_LENGTH), nonce: random(NONCE_LENGTH) };
     if (known === undefined) {
@@ -120,6 +124,9 @@ export async function openUploadState(
     return {
       secret,
       isResumed: places.size > 0,
+      abandoned: known === undefined && before !== undefined
+        ? [...before.places.values()]
+        : [],
       placed: (chunk) => places.get(chunk),
       isStored: (chunk) => done.has(chunk),
       async place(chunk, placed) {
@@ -162,6 +169,7 @@ export function memoryUploadState(random: RandomBytes): UploadState {
   return {
     secret: { key: random(KEY_LENGTH), nonce: random(NONCE_LENGTH) },
     isResumed: false,
+    abandoned: [],
     placed: (chunk) => places.get(chunk),
     isStored: (chunk) => done.has(chunk),
     place(chunk, placed) {
