@@ -97,7 +97,8 @@ export async function xftpSend(
       "write it to a file",
     );
   }
-  const { router = [], outDir = ".", qr, ...options } = flags;
+  const { router = [], outDir = ".", qr, routerConnections, ...options } =
+    flags;
   if (router.length === 0) {
     throw hinted(
       new SftpxError("usage", "Cannot store anything: no router is given"),
@@ -114,7 +115,7 @@ export async function xftpSend(
   const { storeOnRouters } = await import("../xftp/client_send.ts");
   let written: WrittenDescriptions | undefined;
   const result = await storeOnRouters({
-    ...defined(options),
+    ...defined({ ...options, connections: routerConnections }),
     paths,
     routers,
     signal,
@@ -168,10 +169,10 @@ export async function xftpRecv(
   { io, output, signal }: Surroundings,
 ): Promise<number> {
   const { description, file } = await findDescription(io, from);
-  const { yes, ...options } = flags;
+  const { yes, routerConnections, ...options } = flags;
   const { fetchFromRouters } = await import("../xftp/client_recv.ts");
   const { places } = await fetchFromRouters({
-    ...defined(options),
+    ...defined({ ...options, connections: routerConnections }),
     description,
     signal,
     onEvent: output.event,
@@ -198,7 +199,7 @@ export async function xftpDel(
   { io, output, signal }: Surroundings,
 ): Promise<number> {
   const { description, file } = await findSenderDescription(from);
-  const { yes, ...options } = flags;
+  const { yes, routerConnections: _, ...options } = flags;
   const { removeFromRouters } = await import("../xftp/client_remove.ts");
   const { removed, gone } = await removeFromRouters({
     ...defined(options),

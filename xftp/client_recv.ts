@@ -199,11 +199,17 @@ async function fetchMissing(
   );
   if (held > 0) progress.add(held, false);
   if (isReached()) progress.connected();
-  await fetchChunks(wanted, routers, async (bytes, offset) => {
-    onWrite();
-    await stored.write(bytes, offset);
-    progress.add(bytes.length, true);
-  }, signal);
+  await fetchChunks(
+    wanted,
+    routers,
+    async (bytes, offset) => {
+      onWrite();
+      await stored.write(bytes, offset);
+      progress.add(bytes.length, true);
+    },
+    signal,
+    options.connections,
+  );
   await stored.sync();
 }
 

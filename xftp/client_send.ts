@@ -52,6 +52,7 @@ export async function storeOnRouters(
   const { clock = systemClock, randomBytes = systemRandomBytes } = options;
   const { recipients = 1, onEvent = () => {} } = options;
   const { signal = new AbortController().signal } = options;
+  const { connections = 1 } = options;
   const { resumeDir = DEFAULT_RESUME_DIR, attempts = DEFAULT_ATTEMPTS } =
     options;
   checkOptions(options.routers, recipients);
@@ -87,7 +88,10 @@ export async function storeOnRouters(
     ...dialOptions(options),
   };
   const clients = new Map(
-    [...routers].map(([name, router]) => [name, routerClient(router, deps)]),
+    [...routers].map(([name, router]) => [
+      name,
+      Array.from({ length: connections }, () => routerClient(router, deps)),
+    ]),
   );
   const pool = routerPool(clients, options.random ?? systemRandom);
   const upload = async (
@@ -165,14 +169,14 @@ export async function storeOnRouters(
  */
 async function removeAbandoned(
   abandoned: UploadState["abandoned"],
-  clients: ReadonlyMap<string, RouterClient>,
+  clients: ReadonlyMap<string, readonly RouterClient[]>,
   signal: AbortSignal,
 ): Promise<void> {
   const lost = new Set<string>();
   for (const { router, sender } of abandoned) {
     if (lost.has(router)) continue;
     try {
-      await clients.get(router)?.remove(sender, signal);
+      await clients.get(router)?.[0]?.remove(sender, signal);
     } catch (error) {
       signal.throwIfAborted();
       if (codeOf(error) !== "unauthorized") lost.add(router);
