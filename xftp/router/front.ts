@@ -19,7 +19,14 @@ import { SESSION_ID_BYTES } from "../block.ts";
 import { type ClientHello, isNativeClient } from "./client_hello.ts";
 import { awaitHello } from "./hello_wait.ts";
 import { answerHttp, type HttpDeps } from "./http.ts";
-import { ARRIVAL_MS, type Client, quiet, watchIdle } from "./front_clients.ts";
+import {
+  ARRIVAL_MS,
+  type Client,
+  keepNudging,
+  quiet,
+  watchIdle,
+} from "./front_clients.ts";
+import { pump } from "./pump.ts";
 import { createSession } from "./session.ts";
 
 /** A certificate with those above it, and its key, PEM. */
@@ -108,6 +115,7 @@ export async function openFront(options: FrontOptions): Promise<Front> {
       } finally {
         client.requests--;
         client.seenMs = clock.now();
+        if (client.requests === 0) client.pump.settled();
       }
     },
   );
@@ -139,6 +147,8 @@ export async function openFront(options: FrontOptions): Promise<Front> {
       port = line.localPort ?? 0;
       const client: Client = {
         session,
+        pump: pump(socket, line, () => clients.size),
+        taken: (bytes) => client.pump.taken(bytes),
         web: sni && web !== undefined,
         close,
         requests: 0,
@@ -147,7 +157,6 @@ export async function openFront(options: FrontOptions): Promise<Front> {
       };
       clients.set(port, client);
       socket.on("data", () => client.seenMs = clock.now());
-      socket.pipe(line);
       line.pipe(socket);
     });
     for (const end of [socket, line]) {
@@ -243,7 +252,10 @@ export async function openFront(options: FrontOptions): Promise<Front> {
     await inner.shutdown();
     throw error;
   }
-  const watching = watchIdle(clients, clock, idleMs, over.signal);
+  const watching = Promise.all([
+    watchIdle(clients, clock, idleMs, over.signal),
+    keepNudging(clients, clock, over.signal),
+  ]);
   return {
     port: (door.address() as net.AddressInfo).port,
     innerPort: inner.addr.port,
