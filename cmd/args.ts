@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { merge, object, or } from "@optique/core/constructs";
+import { group, merge, object, or } from "@optique/core/constructs";
 import { runParser } from "@optique/core/facade";
 import { map, multiple, optional } from "@optique/core/modifiers";
 import { argument, command } from "@optique/core/primitives";

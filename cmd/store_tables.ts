@@ -8,8 +8,13 @@ import { integer, string } from "@optique/core/valueparser";
 import { path } from "@optique/run/valueparser";
 import { many, one, toggle } from "./settings.ts";
 
-/** How often things are tried. */
+/** How often things are tried, and how many at once. */
 export const ATTEMPTS = {
+  routerConnections: one(
+    "router-connections",
+    integer({ metavar: "N", min: 1, max: 16 }),
+    "Connections to each router, for paths that lose packets (default 1)",
+  ),
   attempts: one(
     "attempts",
     integer({ metavar: "N", min: 1, max: 1000 }),

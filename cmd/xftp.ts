@@ -4,7 +4,7 @@
  * @module
  */
 import { codeOf, SftpxError } from "../core/errors.ts";
-import { quoted, safePath } from "../store/paths.ts";
+import { printable, quoted, safePath } from "../store/paths.ts";
 import { parseRouterAddress } from "../xftp/address.ts";
 import type { Description } from "../xftp/description.ts";
 import { routersOf } from "../xftp/description.ts";
@@ -94,7 +94,8 @@ export async function xftpSend(
       "write it to a file",
     );
   }
-  const { router = [], outDir = ".", qr, ...options } = flags;
+  const { router = [], outDir = ".", qr, routerConnections, ...options } =
+    flags;
   if (router.length === 0) {
     throw hinted(
       new SftpxError("usage", "Cannot store anything: no router is given"),
@@ -111,7 +112,7 @@ export async function xftpSend(
   const { storeOnRouters } = await import("../xftp/client_send.ts");
   let written: WrittenDescriptions | undefined;
   const result = await storeOnRouters({
-    ...defined(options),
+    ...defined({ ...options, connections: routerConnections }),
     paths,
     routers,
     signal,
@@ -125,7 +126,7 @@ export async function xftpSend(
   if (written === undefined) throw new RangeError("nothing was kept");
   output.note("whoever has one of these can fetch it:");
   for (const [at, path] of written.recipients.entries()) {
-    output.data(path, {
+    output.data(printable(path), {
       type: "description",
       party: "recipient",
       recipient: at + 1,
@@ -143,13 +144,17 @@ export async function xftpSend(
   output.note(
     `it is removed with: sftpx xftp del ${quoted(written.sender)}`,
   );
-  output.data(written.sender, {
+  output.data(printable(written.sender), {
     type: "description",
     party: "sender",
     path: written.sender,
   });
   for (const path of written.linkSenders) {
-    output.data(path, { type: "description", party: "link-sender", path });
+    output.data(printable(path), {
+      type: "description",
+      party: "link-sender",
+      path,
+    });
   }
   return 0;
 }
@@ -161,10 +166,10 @@ export async function xftpRecv(
   { io, output, signal }: Surroundings,
 ): Promise<number> {
   const { description, file } = await findDescription(io, from);
-  const { yes, ...options } = flags;
+  const { yes, routerConnections, ...options } = flags;
   const { fetchFromRouters } = await import("../xftp/client_recv.ts");
   const { places } = await fetchFromRouters({
-    ...defined(options),
+    ...defined({ ...options, connections: routerConnections }),
     description,
     signal,
     onEvent: output.event,
@@ -176,7 +181,7 @@ export async function xftpRecv(
   });
   for (const place of places) {
     const path = `${options.uploadDir ?? "uploads"}/${place}`;
-    output.data(path, { type: "file", path });
+    output.data(printable(path), { type: "file", path });
   }
   if (file !== undefined && await mayRemove(file, yes, { io, output })) {
     await removeDescription(file);
@@ -191,7 +196,7 @@ export async function xftpDel(
   { io, output, signal }: Surroundings,
 ): Promise<number> {
   const { description, file } = await findSenderDescription(from);
-  const { yes, ...options } = flags;
+  const { yes, routerConnections: _, ...options } = flags;
   const { removeFromRouters } = await import("../xftp/client_remove.ts");
   const { removed, gone } = await removeFromRouters({
     ...defined(options),

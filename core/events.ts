@@ -111,7 +111,7 @@ export type TransferEvent =
     readonly type: "done";
     readonly session: string;
     readonly totals: Totals;
-    /** The digest that both ends confirmed, 64 hex digits. */
+    /** The digest that both ends confirmed, 64 hex digits; of a stored file its SHA-512. */
     readonly root: string;
     readonly ms: number;
   }

@@ -25,7 +25,8 @@ export interface WantedChunk {
 
 /** The routers of descriptions, by need. */
 export interface Routers {
-  of(router: RouterAddress): RouterClient;
+  /** @param lane Which of several connections. @default {0} */
+  of(router: RouterAddress, lane?: number): RouterClient;
   close(): void;
 }
 
@@ -35,8 +36,8 @@ export function routersOnDemand(
 ): Routers {
   const clients = new Map<string, RouterClient>();
   return {
-    of(router) {
-      const name = formatRouterAddress(router);
+    of(router, lane = 0) {
+      const name = `${lane} ${formatRouterAddress(router)}`;
       const client = clients.get(name) ?? make(router);
       clients.set(name, client);
       return client;
@@ -68,10 +69,14 @@ export async function fetchChunks(
   routers: Routers,
   take: (bytes: Bytes, offset: number) => Promise<void>,
   signal: AbortSignal,
+  connections = 1,
 ): Promise<void> {
   const lost = new Map<string, SftpxError>();
   let failure: unknown;
-  const fetchOne = async ({ chunk, offset }: WantedChunk): Promise<void> => {
+  const fetchOne = async (
+    { chunk, offset }: WantedChunk,
+    lane: number,
+  ): Promise<void> => {
     let reason: unknown;
     for (const { router, id, key } of chunk.replicas) {
       const name = formatRouterAddress(router);
@@ -79,7 +84,7 @@ export async function fetchChunks(
       if (lost.has(name)) continue;
       let bytes: Bytes;
       try {
-        bytes = await routers.of(router)
+        bytes = await routers.of(router, lane)
           .get({ id, key }, chunk.size, chunk.digest, signal);
       } catch (error) {
         signal.throwIfAborted();
@@ -94,11 +99,11 @@ export async function fetchChunks(
     }
     throw reason;
   };
-  await eachRouter(wanted, signal, async (chunks) => {
+  await eachRouter(wanted, signal, async (chunks, lane) => {
     for (const chunk of chunks) {
       signal.throwIfAborted();
       try {
-        await fetchOne(chunk);
+        await fetchOne(chunk, lane);
       } catch (error) {
         failure ??= error;
         // What is not a router's doing stops everything.
@@ -107,7 +112,7 @@ export async function fetchChunks(
         if (isLocal) throw error;
       }
     }
-  });
+  }, connections);
   if (failure !== undefined) throw failure;
 }
 
@@ -125,7 +130,7 @@ export async function acknowledgeChunks(
   let failed = 0;
   const lost = new Set<RouterClient>();
   await eachRouter(wanted, signal, async (chunks) => {
-    for (const { replicas: [replica] } of chunks.map(({ chunk }) => chunk)) {
+    for (const { chunk: { replicas: [replica] } } of chunks) {
       if (replica === undefined) continue;
       const client = routers.of(replica.router);
       try {
@@ -141,11 +146,15 @@ export async function acknowledgeChunks(
   return failed;
 }
 
-/** Does `work` with the chunks of each router, by their first replicas. */
+/**
+ * Does `work` with the chunks of each router, by their first replicas; as many
+ * times at once as there are connections, which then share the chunks.
+ */
 export async function eachRouter(
   wanted: readonly WantedChunk[],
   signal: AbortSignal,
-  work: (chunks: readonly WantedChunk[]) => Promise<void>,
+  work: (chunks: Iterable<WantedChunk>, lane: number) => Promise<void>,
+  connections = 1,
 ): Promise<void> {
   const groups = Map.groupBy(
     wanted,
@@ -153,9 +162,12 @@ export async function eachRouter(
   );
   const room = createSemaphore(MAX_ROUTERS_AT_ONCE);
   const all = await Promise.allSettled(
-    [...groups.values()].map(async (chunks) => {
-      using _room = await room.acquire(signal);
-      await work(chunks);
+    [...groups.values()].flatMap((chunks) => {
+      const shared = chunks.values(); // each takes what none has taken
+      return Array.from({ length: connections }, async (_, lane) => {
+        using _room = await room.acquire(signal);
+        await work(shared, lane);
+      });
     }),
   );
   signal.throwIfAborted();

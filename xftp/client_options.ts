@@ -13,6 +13,8 @@ import type { Description } from "./description.ts";
 export interface ClientOptions {
   /** Attempts of each thing, 1 or more. @default {3} */
   readonly attempts?: number;
+  /** Connections to each router, and so chunks on their way at once. @default {1} */
+  readonly connections?: number;
   readonly signal?: AbortSignal;
   readonly onEvent?: EventSink;
   /** @default {the machine's} */

@@ -3,7 +3,8 @@
  *
  * Who has a chunk takes a free router at random, so that chunks are spread, a
  * slow router gets fewer of them, and no more chunks are in memory than there
- * are routers at work. Each does one thing at a time.
+ * are routers at work. Each does one thing at a time, or, where that was asked
+ * for, as many as there are connections to it.
  *
  * @module
  */
@@ -36,12 +37,14 @@ export interface RouterPool {
   close(): void;
 }
 
-/** Makes a pool of routers by their names. */
+/** Makes a pool of routers by their names, each with a client a connection. */
 export function routerPool(
-  routers: ReadonlyMap<string, RouterClient>,
+  routers: ReadonlyMap<string, readonly RouterClient[]>,
   random: () => number,
 ): RouterPool {
-  const free = new Map(routers);
+  const free = new Map(
+    [...routers].map(([name, clients]) => [name, [...clients]]),
+  );
   const failed = new Map<string, SftpxError>();
   let atWork = 0;
   let changed = Promise.withResolvers<void>();
@@ -50,12 +53,15 @@ export function routerPool(
     changed = Promise.withResolvers<void>();
   };
 
+  const isFree = (name: string): boolean =>
+    !failed.has(name) && (free.get(name)?.length ?? 0) > 0;
+
   const choose = (wanted: string | undefined): string | undefined => {
     if (atWork >= MAX_ROUTERS_AT_ONCE) return undefined;
     if (wanted !== undefined && routers.has(wanted) && !failed.has(wanted)) {
-      return free.has(wanted) ? wanted : undefined;
+      return isFree(wanted) ? wanted : undefined;
     }
-    const names = [...free.keys()];
+    const names = [...free.keys()].filter(isFree);
     return names[Math.floor(random() * names.length)];
   };
 
@@ -65,7 +71,7 @@ export function routerPool(
         signal.throwIfAborted();
         if (failed.size === routers.size) throw [...failed.values()].at(-1);
         const name = choose(wanted);
-        const client = name === undefined ? undefined : free.get(name);
+        const client = name === undefined ? undefined : free.get(name)?.pop();
         if (name === undefined || client === undefined) {
           const { promise, reject } = Promise.withResolvers<never>();
           const abort = (): void => reject(signal.reason);
@@ -77,27 +83,26 @@ export function routerPool(
           }
           continue;
         }
-        free.delete(name);
         atWork++;
         return {
           name,
           client,
           free() {
             atWork--;
-            free.set(name, client);
+            free.get(name)?.push(client);
             wake();
           },
           drop(error) {
             atWork--;
             failed.set(name, error);
-            client.close();
+            for (const one of routers.get(name) ?? []) one.close();
             wake();
           },
         };
       }
     },
     close() {
-      for (const client of routers.values()) client.close();
+      for (const client of [...routers.values()].flat()) client.close();
     },
   };
 }

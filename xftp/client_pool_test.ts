@@ -15,7 +15,7 @@ function routers(count: number) {
     Array.from({ length: count }, (_, at) => {
       const name = `r${at}`;
       const client = { close: () => void closed.push(name) };
-      return [name, client as unknown as RouterClient];
+      return [name, [client as unknown as RouterClient]] as const;
     }),
   );
   return { clients, closed };

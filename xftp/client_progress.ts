@@ -10,8 +10,10 @@ import { createMeter } from "../core/rate.ts";
 
 /** Counts bytes, and tells of them. */
 export interface StoreProgress {
-  /** It has begun. */
+  /** It has begun; nobody is reached yet. */
   begin(label: string, remote: string, isResumed: boolean): void;
+  /** A router is reached; told once. */
+  connected(): void;
   /** Bytes are where they are to be. */
   add(bytes: number, isNew: boolean): void;
   /** Something was tried again. */
@@ -48,6 +50,8 @@ export function storeProgress(
   let bytes = 0;
   let sent = 0;
   let toldMs = -Infinity;
+  let begun: { label: string; remote: string; resumed: boolean } | undefined;
+  let isConnected = false;
   const tell = (): void => {
     toldMs = clock.now();
     onEvent({
@@ -63,17 +67,25 @@ export function storeProgress(
     });
   };
   return {
-    begin(label, remote, isResumed) {
+    begin(label, remote, resumed) {
       bytes = 0;
+      begun = { label, remote, resumed };
+      onEvent({ type: "connecting", address: remote, attempt: 1 });
+    },
+    connected() {
+      if (isConnected || begun === undefined) return;
+      isConnected = true;
+      const { label, remote, resumed } = begun;
       onEvent({
         type: "connected",
         session,
         remote,
         path: "router",
         carrier: "tcp",
-        resumed: isResumed,
+        resumed,
       });
       onEvent({ type: "started", session, label, remote });
+      if (bytes > 0) tell();
     },
     add(more, isNew) {
       bytes += more;
@@ -81,6 +93,7 @@ export function storeProgress(
         sent += more;
         meter.add(more);
       }
+      if (!isConnected) return; // it is told with that
       if (bytes >= total || clock.now() - toldMs >= EVERY_MS) tell();
     },
     retry({ code, message }) {

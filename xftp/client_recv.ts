@@ -56,10 +56,15 @@ export async function fetchFromRouters(
     );
   }
   let progress: StoreProgress | undefined;
+  let isReached = false;
   const routers = routersOnDemand((router) =>
     routerClient({ ...router }, {
       clock,
       attempts: options.attempts ?? DEFAULT_ATTEMPTS,
+      onConnect: () => {
+        isReached = true;
+        progress?.connected();
+      },
       onRetry: (error) => progress?.retry(error),
       ...dialOptions(options),
     })
@@ -100,6 +105,7 @@ export async function fetchFromRouters(
           clock,
           signal,
           progress: progress as StoreProgress,
+          isReached: () => isReached,
           acknowledge,
         }),
     );
@@ -110,6 +116,8 @@ export async function fetchFromRouters(
 
 interface Fetch extends Fetched {
   readonly routers: Routers;
+  /** Whether a router was reached already, on the way here. */
+  readonly isReached: () => boolean;
   /** Tells the routers that all has arrived. */
   readonly acknowledge: () => Promise<void>;
 }
@@ -123,13 +131,18 @@ async function fetchWhole(fetch: Fetch): Promise<FetchResult> {
     const before = await partial.open(SLOT.stored);
     const stored = before ?? await partial.create(SLOT.stored);
     let result: FetchResult;
+    let isEmpty = before === undefined;
     try {
       await stored.truncate(description.size);
-      await fetchMissing(fetch, root, stored, before === undefined);
+      await fetchMissing(fetch, root, stored, isEmpty, () => isEmpty = false);
       signal.throwIfAborted();
       result = await placeStored(fetch, root, partial, stored);
     } catch (error) {
       if (isBadWhole(error)) await partial.remove(SLOT.stored);
+      if (isEmpty) {
+        await partial.removeAll(); // there is nothing to go on with
+        await root.removeEmptyPartials();
+      }
       throw error;
     } finally {
       stored.close();
@@ -149,10 +162,11 @@ async function fetchWhole(fetch: Fetch): Promise<FetchResult> {
 
 /** Fetches the chunks that are not there yet. */
 async function fetchMissing(
-  { description, routers, options, signal, progress }: Fetch,
+  { description, routers, options, signal, progress, isReached }: Fetch,
   root: Root,
   stored: PartFile,
   isNew: boolean,
+  onWrite: () => void,
 ): Promise<void> {
   const wanted: WantedChunk[] = [];
   let held = 0;
@@ -184,10 +198,18 @@ async function fetchMissing(
     held > 0,
   );
   if (held > 0) progress.add(held, false);
-  await fetchChunks(wanted, routers, async (bytes, offset) => {
-    await stored.write(bytes, offset);
-    progress.add(bytes.length, true);
-  }, signal);
+  if (isReached()) progress.connected();
+  await fetchChunks(
+    wanted,
+    routers,
+    async (bytes, offset) => {
+      onWrite();
+      await stored.write(bytes, offset);
+      progress.add(bytes.length, true);
+    },
+    signal,
+    options.connections,
+  );
   await stored.sync();
 }
 

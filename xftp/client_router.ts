@@ -78,6 +78,8 @@ export interface RouterClientDeps extends DialDeps {
   readonly clock: Clock;
   /** Attempts of each thing, 1 or more. */
   readonly attempts: number;
+  /** Told that the router is reached. */
+  readonly onConnect?: () => void;
   /** Told of an attempt that failed and will be repeated. */
   readonly onRetry?: (error: SftpxError) => void;
 }
@@ -127,10 +129,13 @@ export function routerClient(
   ): Promise<Answered> => {
     using _turn = await turn.acquire(signal);
     return await repeated(signal, async () => {
-      session ??= await repeated(
-        signal,
-        () => openSession(address, { clock, dial }, signal),
-      );
+      if (session === undefined) {
+        session = await repeated(
+          signal,
+          () => openSession(address, { clock, dial }, signal),
+        );
+        deps.onConnect?.();
+      }
       try {
         return await session.ask(question, signal);
       } catch (error) {

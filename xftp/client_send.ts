@@ -5,7 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import { systemClock } from "../core/clock.ts";
-import { SftpxError } from "../core/errors.ts";
+import { codeOf, SftpxError } from "../core/errors.ts";
 import { systemRandom, systemRandomBytes } from "../crypto/random.ts";
 import { absolute } from "../store/own_path.ts";
 import { namedRoots } from "../store/source.ts";
@@ -20,6 +20,7 @@ import { type RouterPool, routerPool } from "./client_pool.ts";
 import { storeProgress } from "./client_progress.ts";
 import {
   DEFAULT_ATTEMPTS,
+  type RouterClient,
   routerClient,
   type RouterClientDeps,
 } from "./client_router.ts";
@@ -51,6 +52,7 @@ export async function storeOnRouters(
   const { clock = systemClock, randomBytes = systemRandomBytes } = options;
   const { recipients = 1, onEvent = () => {} } = options;
   const { signal = new AbortController().signal } = options;
+  const { connections = 1 } = options;
   const { resumeDir = DEFAULT_RESUME_DIR, attempts = DEFAULT_ATTEMPTS } =
     options;
   checkOptions(options.routers, recipients);
@@ -81,15 +83,17 @@ export async function storeOnRouters(
   const deps: RouterClientDeps = {
     clock,
     attempts,
+    onConnect: progress.connected,
     onRetry: progress.retry,
     ...dialOptions(options),
   };
-  const pool = routerPool(
-    new Map(
-      [...routers].map(([name, router]) => [name, routerClient(router, deps)]),
-    ),
-    options.random ?? systemRandom,
+  const clients = new Map(
+    [...routers].map(([name, router]) => [
+      name,
+      Array.from({ length: connections }, () => routerClient(router, deps)),
+    ]),
   );
+  const pool = routerPool(clients, options.random ?? systemRandom);
   const upload = async (
     fresh: boolean,
   ): Promise<{ uploaded: Uploaded; state: UploadState }> => {
@@ -142,6 +146,7 @@ export async function storeOnRouters(
       const result = { name: source.name, ...uploaded, links, linkSenders };
       await options.keep?.(result);
       await state.remove();
+      await removeAbandoned(state.abandoned, clients, signal);
       progress.done(
         source.entries,
         source.size,
@@ -155,6 +160,27 @@ export async function storeOnRouters(
     }
   } finally {
     pool.close();
+  }
+}
+
+/**
+ * Removes what an earlier run has stored for nothing. It would expire by itself,
+ * so what fails is left; a router that fails once is not asked again.
+ */
+async function removeAbandoned(
+  abandoned: UploadState["abandoned"],
+  clients: ReadonlyMap<string, readonly RouterClient[]>,
+  signal: AbortSignal,
+): Promise<void> {
+  const lost = new Set<string>();
+  for (const { router, sender } of abandoned) {
+    if (lost.has(router)) continue;
+    try {
+      await clients.get(router)?.[0]?.remove(sender, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (codeOf(error) !== "unauthorized") lost.add(router);
+    }
   }
 }
 

@@ -7,43 +7,27 @@
 import type { Clock } from "../core/clock.ts";
 import { equalBytes } from "../core/bytes.ts";
 import { SftpxError } from "../core/errors.ts";
-import { systemRandomBytes } from "../crypto/random.ts";
 import { formatAddress } from "../transport/address.ts";
 import type { RouterAddress } from "./address.ts";
 import {
   authorizedBytes,
-  BLOCK_BYTES,
   decodeTransmission,
   encodeTransmission,
-  unpadBlock,
 } from "./block.ts";
+import { blockOf, confused, endOf, forgotten } from "./client_answer.ts";
 import type { DialledRouter } from "./client_dial.ts";
 import { whileMoving, within } from "./client_deadline.ts";
-import { type H2Answer, type H2Client, h2Client } from "./client_h2.ts";
+import { greet, greetAsBrowser } from "./client_greet.ts";
+import { type H2Client, h2Client } from "./client_h2.ts";
 import {
   decodeAnswer,
   encodeCommand,
   type XftpAnswer,
   type XftpCommand,
 } from "./commands.ts";
-import { decodeFault, faultToError } from "./faults.ts";
-import {
-  CHALLENGE_BYTES,
-  commonVersion,
-  decodeRouterHello,
-  encodeClientHandshake,
-  encodeWebHello,
-  HANDSHAKE_HEADER,
-  OUR_VERSIONS,
-  readSignedKey,
-  WEB_HELLO_HEADER,
-} from "./handshake.ts";
-import { type PrivateKey, sign, verify } from "./keys.ts";
-import {
-  checkRouterChain,
-  checkRouterHello,
-  type ProvenRouter,
-} from "./router_proof.ts";
+import { faultToError } from "./faults.ts";
+import { encodeClientHandshake, HANDSHAKE_HEADER } from "./handshake.ts";
+import { type PrivateKey, sign } from "./keys.ts";
 
 /** What is asked of a router. */
 export interface Question {
@@ -134,64 +118,6 @@ export async function openSession(
   );
 }
 
-/** What a session goes by. */
-type Greeted = Pick<ProvenRouter, "sessionId" | "version">;
-
-/** TLS has proved who it is; this is what binds its words to that. */
-async function greet(
-  http: H2Client,
-  { leaf, identity }: Extract<DialledRouter, { way: "own" }>,
-  router: RouterAddress,
-  remote: string,
-  clock: Clock,
-): Promise<Greeted> {
-  const hello = decodeRouterHello(
-    await blockOf(await http.post({}, []), remote),
-  );
-  const [first, second] = hello.certificates;
-  if (
-    first === undefined || second === undefined || !equalBytes(first, leaf) ||
-    !equalBytes(second, identity)
-  ) {
-    throw stranger(remote, "it says that it is another than TLS says");
-  }
-  const leafKey = checkRouterChain(hello.certificates, {
-    keyHash: router.keyHash,
-    now: new Date(clock.wallMs()),
-  });
-  const { signed, signature } = readSignedKey(hello.signedKey);
-  if (!verify(leafKey, signed, signature)) {
-    throw stranger(remote, "it has not signed its key");
-  }
-  const version = commonVersion(OUR_VERSIONS, hello.versions);
-  if (version === undefined) {
-    throw new SftpxError(
-      "protocol",
-      `Cannot speak with router "${remote}": it has versions ${hello.versions.min} to ${hello.versions.max}, we have ${OUR_VERSIONS.min} to ${OUR_VERSIONS.max}`,
-    );
-  }
-  return { sessionId: hello.sessionId, version };
-}
-
-/** TLS has proved its name only: it signs what we have just made up. */
-async function greetAsBrowser(
-  http: H2Client,
-  router: RouterAddress,
-  remote: string,
-  clock: Clock,
-): Promise<Greeted> {
-  const challenge = systemRandomBytes(CHALLENGE_BYTES);
-  const asked = await http.post(
-    { [WEB_HELLO_HEADER]: "1" },
-    [encodeWebHello(challenge)],
-  );
-  return checkRouterHello(decodeRouterHello(await blockOf(asked, remote)), {
-    keyHash: router.keyHash,
-    challenge,
-    now: new Date(clock.wallMs()),
-  });
-}
-
 function session({ http, sessionId, remote, clock }: {
   readonly http: H2Client;
   readonly sessionId: Uint8Array;
@@ -266,65 +192,4 @@ function session({ http, sessionId, remote, clock }: {
     },
     close: () => http.close(),
   };
-}
-
-/** The block at the front of an answer. */
-async function blockOf(
-  answer: H2Answer,
-  remote: string,
-): Promise<Uint8Array<ArrayBuffer>> {
-  if (answer.status !== 200) {
-    throw confused(remote, `its status is ${answer.status ?? "unknown"}`);
-  }
-  const block = new Uint8Array(BLOCK_BYTES);
-  const length = await answer.read(block);
-  if (length !== BLOCK_BYTES) {
-    throw confused(remote, `its answer has ${length} bytes`);
-  }
-  // An error of the hello is a bare word.
-  const message = unpadBlock(block);
-  if (message.length > 0 && message.length <= LONGEST_WORD) {
-    const fault = decodeFault(message);
-    await endOf(answer, remote);
-    if (fault.code === "SESSION" || fault.code === "HANDSHAKE") {
-      throw forgotten(remote);
-    }
-    throw faultToError(fault, `speak with router "${remote}"`);
-  }
-  return block;
-}
-
-/** Makes sure that nothing follows. */
-async function endOf(answer: H2Answer, remote: string): Promise<void> {
-  if (answer.status !== 200) {
-    throw confused(remote, `its status is ${answer.status ?? "unknown"}`);
-  }
-  if (await answer.read(new Uint8Array(1)) !== 0) {
-    throw confused(remote, "its answer is longer than it must be");
-  }
-}
-
-/** A hello or transmission is longer than the words of errors are. */
-const LONGEST_WORD = 30;
-
-function stranger(remote: string, reason: string): SftpxError {
-  return new SftpxError(
-    "unauthorized",
-    `Cannot trust router "${remote}": ${reason}`,
-  );
-}
-
-function confused(remote: string, reason: string): SftpxError {
-  return new SftpxError(
-    "protocol",
-    `Cannot understand router "${remote}": ${reason}`,
-  );
-}
-
-/** A new connection, with new hellos, is what helps. */
-function forgotten(remote: string): SftpxError {
-  return new SftpxError(
-    "connection-lost",
-    `Cannot go on with router "${remote}": it does not know our session`,
-  );
 }

@@ -20,25 +20,22 @@ import { absolute, fileIn } from "../store/own_path.ts";
 import { ioError } from "../store/io_error.ts";
 import { quoted } from "../store/paths.ts";
 import type { Entity } from "./client_router.ts";
+import {
+  matching,
+  type PlacedChunk,
+  readState,
+  type UploadId,
+} from "./client_state_read.ts";
 import type { FileSecret } from "./file_crypto.ts";
-import { readPrivateKey } from "./keys.ts";
 import { KEY_LENGTH, NONCE_LENGTH } from "./secretbox.ts";
-
-/** A chunk that has a place on a router. */
-export interface PlacedChunk {
-  /** The router's address, without its password. */
-  readonly router: string;
-  /** SHA-256. */
-  readonly digest: Uint8Array;
-  readonly sender: Entity;
-  readonly recipients: readonly Entity[];
-}
 
 /** What is known of an upload. */
 export interface UploadState {
   readonly secret: FileSecret;
   /** True when an earlier run has begun it. */
   readonly isResumed: boolean;
+  /** What an earlier run has placed and this one cannot use. */
+  readonly abandoned: readonly PlacedChunk[];
   /** Where a chunk has its place; counted from 0. */
   placed(chunk: number): PlacedChunk | undefined;
   /** Whether the router has said that it has the bytes. */
@@ -53,18 +50,6 @@ export interface UploadState {
   remove(): Promise<void>;
 }
 
-/** Which upload it is. */
-export interface UploadId {
-  /** The same for the same command; hex. */
-  readonly id: string;
-  /** Another one when the source changed. */
-  readonly stamp: string;
-  /** The chunks' sizes. */
-  readonly sizes: readonly number[];
-  /** What a description is made for. */
-  readonly recipients: number;
-}
-
 /** What opening needs. */
 export interface OpenStateDeps {
   readonly resumeDir: string;
@@ -74,15 +59,6 @@ export interface OpenStateDeps {
   /** Forgets what an earlier run has left. */
   readonly fresh: boolean;
 }
-
-/**
- * Routers keep chunks for two days unless told otherwise: what is older than
- * this may be gone before the last chunk is there.
- */
-export const STATE_LASTS_MS = 24 * 3_600_000;
-
-/** 1280 chunks of 255 recipients take 60 MiB. */
-const LARGEST_STATE = 128 * 1024 * 1024;
 
 /** Opens the state of an upload, or begins one. */
 export async function openUploadState(
@@ -103,8 +79,10 @@ export async function openUploadState(
         "Cannot store this: another sftpx is storing the same at this time",
       );
     }
-    const before = fresh ? undefined : await readState(place);
-    const known = before && matching(before, upload, wallMs);
+    const before = await readState(place);
+    const known = before && !fresh
+      ? matching(before, upload, wallMs)
+      : undefined;
     const secret = known?.secret ??
       { key: random(KEY_LENGTH), nonce: random(NONCE_LENGTH) };
     if (known === undefined) {
@@ -146,6 +124,9 @@ export async function openUploadState(
     return {
       secret,
       isResumed: places.size > 0,
+      abandoned: known === undefined && before !== undefined
+        ? [...before.places.values()]
+        : [],
       placed: (chunk) => places.get(chunk),
       isStored: (chunk) => done.has(chunk),
       async place(chunk, placed) {
@@ -188,6 +169,7 @@ export function memoryUploadState(random: RandomBytes): UploadState {
   return {
     secret: { key: random(KEY_LENGTH), nonce: random(NONCE_LENGTH) },
     isResumed: false,
+    abandoned: [],
     placed: (chunk) => places.get(chunk),
     isStored: (chunk) => done.has(chunk),
     place(chunk, placed) {
@@ -203,112 +185,10 @@ export function memoryUploadState(random: RandomBytes): UploadState {
   };
 }
 
-interface KnownState {
-  readonly begunMs: number;
-  readonly stamp: string;
-  readonly sizes: readonly number[];
-  readonly recipients: number;
-  readonly secret: FileSecret;
-  readonly places: Map<number, PlacedChunk>;
-  readonly done: Set<number>;
-  /** Where the last whole line ends. */
-  readonly end: number;
-}
-
-function matching(
-  known: KnownState,
-  { stamp, sizes, recipients }: UploadId,
-  wallMs: number,
-): KnownState | undefined {
-  const isSame = known.stamp === stamp && known.recipients === recipients &&
-    known.sizes.join() === sizes.join();
-  const ageMs = wallMs - known.begunMs;
-  return isSame && ageMs >= 0 && ageMs < STATE_LASTS_MS ? known : undefined;
-}
-
-/** Reads a state; `undefined` when there is none that can be used. */
-async function readState(place: string): Promise<KnownState | undefined> {
-  await checkMode(place);
-  const file = await diskFs.open(place);
-  if (file === undefined) return undefined;
-  try {
-    const size = await file.size();
-    if (size > LARGEST_STATE) return undefined;
-    const bytes = new Uint8Array(size);
-    await file.read(bytes, 0);
-    return parseState(bytes);
-  } finally {
-    await file.close();
-  }
-}
-
-async function checkMode(place: string): Promise<void> {
-  let mode: number | null;
-  try {
-    ({ mode } = await Deno.lstat(place));
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return;
-    throw error;
-  }
-  if (Deno.build.os !== "windows" && ((mode ?? 0) & 0o077) !== 0) {
-    throw new SftpxError(
-      "config",
-      `Cannot use the state of an upload ${
-        quoted(place)
-      }: its mode is looser than 0600; others may know its keys`,
-    );
-  }
-}
-
-/** What cannot be read begins anew: nothing is lost but time. */
-function parseState(bytes: Uint8Array): KnownState | undefined {
-  const end = bytes.lastIndexOf(0x0a) + 1;
-  const [first = "", ...lines] = new TextDecoder().decode(
-    bytes.subarray(0, end),
-  ).split("\n");
-  try {
-    const head = JSON.parse(first);
-    const secret = { key: bytesOf(head.key), nonce: bytesOf(head.nonce) };
-    if (
-      head.version !== 1 || secret.key.length !== KEY_LENGTH ||
-      secret.nonce.length !== NONCE_LENGTH || !Array.isArray(head.sizes)
-    ) return undefined;
-    const places = new Map<number, PlacedChunk>();
-    const done = new Set<number>();
-    for (const text of lines) {
-      if (text === "") continue;
-      const line = JSON.parse(text);
-      if (Number.isSafeInteger(line.stored)) {
-        done.add(line.stored);
-      } else {
-        done.delete(line.chunk);
-        places.set(Number(line.chunk), {
-          router: String(line.router),
-          digest: bytesOf(line.digest),
-          sender: entityOf(line.sender),
-          recipients: line.recipients.map(entityOf),
-        });
-      }
-    }
-    const { begunMs, stamp, sizes, recipients } = head;
-    return { begunMs, stamp, sizes, recipients, secret, places, done, end };
-  } catch {
-    return undefined;
-  }
-}
-
 function textOf({ id, key }: Entity): readonly [string, string] {
   return [base64(id), base64(key.der)];
 }
 
-function entityOf([id, key]: readonly [unknown, unknown]): Entity {
-  return { id: bytesOf(id), key: readPrivateKey(bytesOf(key)) };
-}
-
 function base64(bytes: Uint8Array): string {
   return bytes.toBase64({ alphabet: "base64url" });
-}
-
-function bytesOf(text: unknown): Uint8Array<ArrayBuffer> {
-  return Uint8Array.fromBase64(String(text), { alphabet: "base64url" });
 }

@@ -1,14 +1,21 @@
-// deno-lint-ignore-file single-var-declarator -- a state of six or sixteen words is one declaration
+// deno-lint-ignore-file single-var-declarator -- a state of six limbs is one declaration
 /**
- * Poly1305, streamed.
+ * Poly1305, streamed: in WebAssembly where there is one, else in JavaScript.
  *
- * Numbers are six limbs of 22 bits in doubles: 36 products a block, each below
- * 2^50 with their sums below 2^53, so that all of them are exact. Adding and
- * taking away 1.5 * 2^(52 + k) rounds a double to a multiple of 2^k, which is
- * how limbs are carried: they are signed, and at most half as large as that.
+ * Numbers are six limbs of 22 bits in doubles there: 36 products a block, each
+ * below 2^50 with their sums below 2^53, so that all of them are exact. Adding
+ * and taking away 1.5 * 2^(52 + k) rounds a double to a multiple of 2^k, which
+ * is how limbs are carried: they are signed, and at most half as large as that.
  *
  * @module
  */
+import {
+  type CipherEngine,
+  type CipherWasm,
+  DATA,
+  DATA_BYTES,
+  POLY,
+} from "./cipher_wasm.ts";
 
 /** Bytes of a tag, and of a block. */
 export const TAG_LENGTH = 16;
@@ -29,30 +36,19 @@ const MASK = 0x3fffff;
 /** The bit that follows a whole block, 2^128, in the sixth limb. */
 const WHOLE = 2 ** 18;
 const PRIME = (1n << 130n) - 5n;
+/** What of a key counts as r. */
+const CLAMP = 0x0ffffffc0ffffffc0ffffffc0fffffffn;
 
 /** Starts a tag. @param key 32 bytes, to be used once. */
-export function poly1305(key: Uint8Array): Poly1305 {
+export function poly1305(key: Uint8Array, engine: CipherEngine): Poly1305 {
   if (key.length !== 32) {
     throw new RangeError(
       `Cannot make a tag as its key must have 32 bytes: current length is ${key.length}`,
     );
   }
-  const words = new Uint32Array(key.slice().buffer);
-  const word = (i: number): number => words[i] ?? 0;
-  const [w0, w1, w2, w3] = [
-    word(0) & 0x0fffffff,
-    word(1) & 0x0ffffffc,
-    word(2) & 0x0ffffffc,
-    word(3) & 0x0ffffffc,
-  ];
-  const r = limbsOf(w0, w1, w2, w3);
-  const h = new Float64Array(6);
-  const pad = [4, 5, 6, 7].reduceRight(
-    (sum, i) => sum << 32n | BigInt(word(i)),
-    0n,
-  );
+  const r = numberOf(key.subarray(0, 16)) & CLAMP;
+  const sum = engine === "plain" ? plainSum(r) : wasmSum(engine, r);
   const rest = new Uint8Array(TAG_LENGTH);
-  const restWords = new Uint32Array(rest.buffer);
   let held = 0;
   return {
     update(bytes) {
@@ -62,39 +58,82 @@ export function poly1305(key: Uint8Array): Poly1305 {
         rest.set(bytes.subarray(0, at), held);
         held += at;
         if (held < TAG_LENGTH) return;
-        absorb(h, r, restWords, 0, 1, WHOLE);
-        held = 0;
+        sum.add(rest);
       }
-      const blocks = (bytes.length - at) >>> 4;
-      if (blocks > 0) {
-        const start = bytes.byteOffset + at;
-        if (start % 4 === 0) {
-          const view = new Uint32Array(bytes.buffer, start, blocks * 4);
-          absorb(h, r, view, 0, blocks, WHOLE);
-        } else {
-          const copy = bytes.slice(at, at + blocks * TAG_LENGTH);
-          absorb(h, r, new Uint32Array(copy.buffer), 0, blocks, WHOLE);
-        }
-        at += blocks * TAG_LENGTH;
-      }
-      held = bytes.length - at;
-      rest.set(bytes.subarray(at));
+      const whole = bytes.length - (bytes.length - at) % TAG_LENGTH;
+      if (whole > at) sum.add(bytes.subarray(at, whole));
+      held = bytes.length - whole;
+      rest.set(bytes.subarray(whole));
     },
     finish() {
+      let value = sum.value();
       if (held > 0) {
-        rest[held] = 1;
-        rest.fill(0, held + 1);
-        absorb(h, r, restWords, 0, 1, 0);
+        const last = numberOf(rest.subarray(0, held)) +
+          (1n << BigInt(8 * held));
+        value = (value + last) * r;
       }
-      const sum = h.reduceRight((sum, limb) => (sum << 22n) + BigInt(limb), 0n);
       const tag = new Uint8Array(TAG_LENGTH);
-      let left = BigInt.asUintN(128, mod(sum) + pad);
+      let left = BigInt.asUintN(
+        128,
+        mod(value) + numberOf(key.subarray(16)),
+      );
       for (let i = 0; i < TAG_LENGTH; i++, left >>= 8n) {
         tag[i] = Number(left & 0xffn);
       }
       return tag;
     },
   };
+}
+
+/** What a tag is made of: the sum of all blocks, each times r once more. */
+interface Sum {
+  /** Takes in whole blocks. */
+  add(blocks: Uint8Array): void;
+  /** Not reduced, and perhaps below 0. */
+  value(): bigint;
+}
+
+/** In WebAssembly: h and r are five limbs of 26 bits. */
+function wasmSum(wasm: CipherWasm, r: bigint): Sum {
+  const state = new BigUint64Array(10);
+  for (let i = 0; i < 5; i++) {
+    state[5 + i] = r >> BigInt(26 * i) & 0x3ffffffn;
+  }
+  const place = new BigUint64Array(wasm.bytes.buffer, POLY, 10);
+  return {
+    add(blocks) {
+      for (let at = 0; at < blocks.length; at += DATA_BYTES) {
+        const piece = blocks.subarray(at, at + DATA_BYTES);
+        place.set(state);
+        wasm.bytes.set(piece, DATA);
+        wasm.poly(DATA, piece.length / TAG_LENGTH);
+        state.set(place);
+      }
+    },
+    value: () =>
+      state.subarray(0, 5).reduceRight((sum, limb) => (sum << 26n) + limb, 0n),
+  };
+}
+
+/** In JavaScript. */
+function plainSum(r: bigint): Sum {
+  const word = (i: number): number => Number(r >> BigInt(32 * i) & 0xffffffffn);
+  const limbs = limbsOf(word(0), word(1), word(2), word(3));
+  const h = new Float64Array(6);
+  return {
+    add(blocks) {
+      // Words must begin at a multiple of 4, and blocks may not.
+      const from = blocks.byteOffset % 4 === 0 ? blocks : blocks.slice();
+      const count = blocks.length / TAG_LENGTH;
+      const words = new Uint32Array(from.buffer, from.byteOffset, count * 4);
+      absorb(h, limbs, words, 0, count, WHOLE);
+    },
+    value: () => h.reduceRight((sum, limb) => (sum << 22n) + BigInt(limb), 0n),
+  };
+}
+
+function numberOf(bytes: Uint8Array): bigint {
+  return bytes.reduceRight((sum, byte) => sum << 8n | BigInt(byte), 0n);
 }
 
 function mod(value: bigint): bigint {

@@ -9,9 +9,19 @@
  *
  * @module
  */
+import { type CipherEngine, DATA, DATA_BYTES } from "./cipher_wasm.ts";
 
 /** Words of a block of keystream. */
 export const BLOCK_WORDS = 16;
+
+/** Bytes of a block of keystream. */
+export const BLOCK_BYTES = 64;
+
+/** Four blocks at once. */
+const GROUP_BYTES = 4 * BLOCK_BYTES;
+
+/** Which word of the state counts blocks. */
+const COUNTER = 8;
 
 /** A cipher's state: constants, key, nonce and counter, as 16 words. */
 export type SalsaState = Uint32Array<ArrayBuffer>;
@@ -46,6 +56,48 @@ export function hsalsa20(
     at(9),
   );
   return new Uint8Array(made.buffer);
+}
+
+/**
+ * Lays the keystream over whole blocks, in place.
+ *
+ * @param counter As for `xorBlocks()`.
+ */
+export function xorBytes(
+  engine: CipherEngine,
+  state: SalsaState,
+  bytes: Uint8Array<ArrayBuffer>,
+  counter: number,
+): void {
+  let at = 0;
+  let block = counter;
+  if (engine !== "plain") {
+    const mine = state.slice();
+    const place = new Uint32Array(engine.bytes.buffer, 0, BLOCK_WORDS);
+    while (bytes.length - at >= GROUP_BYTES) {
+      const left = bytes.length - at;
+      const size = Math.min(left - left % GROUP_BYTES, DATA_BYTES);
+      const piece = bytes.subarray(at, at + size);
+      mine[COUNTER] = (state[COUNTER] ?? 0) + block;
+      place.set(mine);
+      engine.bytes.set(piece, DATA);
+      engine.salsa(DATA, size / GROUP_BYTES);
+      piece.set(engine.bytes.subarray(DATA, DATA + size));
+      at += size;
+      block += size / BLOCK_BYTES;
+    }
+  }
+  const rest = bytes.subarray(at);
+  const blocks = rest.length / BLOCK_BYTES;
+  if (blocks === 0) return;
+  if (rest.byteOffset % 4 === 0) {
+    const words = new Uint32Array(rest.buffer, rest.byteOffset, blocks * 16);
+    xorBlocks(state, words, 0, blocks, block);
+  } else {
+    const words = new Uint32Array(rest.slice().buffer);
+    xorBlocks(state, words, 0, blocks, block);
+    rest.set(new Uint8Array(words.buffer));
+  }
 }
 
 /**

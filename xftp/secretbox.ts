@@ -12,8 +12,16 @@
  *
  * @module
  */
+import { BEST_ENGINE, type CipherEngine } from "./cipher_wasm.ts";
 import { poly1305, TAG_LENGTH } from "./poly1305.ts";
-import { BLOCK_WORDS, hsalsa20, salsa20State, xorBlocks } from "./salsa20.ts";
+import {
+  BLOCK_BYTES,
+  BLOCK_WORDS,
+  hsalsa20,
+  salsa20State,
+  xorBlocks,
+  xorBytes,
+} from "./salsa20.ts";
 
 export { TAG_LENGTH } from "./poly1305.ts";
 
@@ -39,10 +47,18 @@ export interface SecretBox {
   finish(): Uint8Array<ArrayBuffer>;
 }
 
-const BLOCK_BYTES = BLOCK_WORDS * 4;
-
-/** Starts a message. @param key 32 bytes. @param nonce 24 bytes. */
-export function secretbox(key: Uint8Array, nonce: Uint8Array): SecretBox {
+/**
+ * Starts a message.
+ *
+ * @param key 32 bytes.
+ * @param nonce 24 bytes.
+ * @param engine How it is done; a test may want the other way.
+ */
+export function secretbox(
+  key: Uint8Array,
+  nonce: Uint8Array,
+  engine: CipherEngine = BEST_ENGINE,
+): SecretBox {
   const first = hsalsa20(key, new Uint8Array(16));
   const second = hsalsa20(first, nonce.subarray(0, 16));
   const state = salsa20State(second, nonce.subarray(16));
@@ -50,7 +66,7 @@ export function secretbox(key: Uint8Array, nonce: Uint8Array): SecretBox {
   const stream = new Uint32Array(BLOCK_WORDS);
   const streamBytes = new Uint8Array(stream.buffer);
   xorBlocks(state, stream, 0, 1);
-  const tag = poly1305(streamBytes.slice(0, 32));
+  const tag = poly1305(streamBytes.slice(0, 32), engine);
   let used = 32;
   let counter = 1;
 
@@ -60,19 +76,10 @@ export function secretbox(key: Uint8Array, nonce: Uint8Array): SecretBox {
     for (; used < BLOCK_BYTES && at < bytes.length; used++, at++) {
       bytes[at] = (bytes[at] ?? 0) ^ (streamBytes[used] ?? 0);
     }
-    const blocks = Math.floor((bytes.length - at) / BLOCK_BYTES);
-    if (blocks > 0) {
-      const start = bytes.byteOffset + at;
-      const whole = blocks * BLOCK_BYTES;
-      if (start % 4 === 0) {
-        const words = new Uint32Array(bytes.buffer, start, whole / 4);
-        xorBlocks(state, words, 0, blocks, counter);
-      } else {
-        const words = new Uint32Array(bytes.slice(at, at + whole).buffer);
-        xorBlocks(state, words, 0, blocks, counter);
-        bytes.set(new Uint8Array(words.buffer), at);
-      }
-      counter += blocks;
+    const whole = bytes.length - at - (bytes.length - at) % BLOCK_BYTES;
+    if (whole > 0) {
+      xorBytes(engine, state, bytes.subarray(at, at + whole), counter);
+      counter += whole / BLOCK_BYTES;
       at += whole;
     }
     if (at < bytes.length) {

@@ -1,5 +1,13 @@
-import { assertEquals, assertThrows } from "@std/assert";
-import { forAll, intBetween, randomBytes } from "../tests/testutil/random.ts";
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { createHash } from "node:crypto";
+import {
+  forAll,
+  intBetween,
+  pick,
+  randomBytes,
+  seeded,
+} from "../tests/testutil/random.ts";
+import { BEST_ENGINE, type CipherEngine, DATA_BYTES } from "./cipher_wasm.ts";
 import { isTag, open, seal, secretbox } from "./secretbox.ts";
 
 // The example of NaCl's own documentation: `crypto_box` of Alice to Bob. The
@@ -19,11 +27,20 @@ const CIPHERTEXT =
   "90224368517acfeabd6bb3732bc0e9da99832b61ca01b6de56244a9e88d5f9b37973f622a43d14a6" +
   "599b1f654cb45a74e355a5";
 
+/** Both ways of doing it; what is tested is the better one, too. */
+const ENGINES: readonly CipherEngine[] = [BEST_ENGINE, "plain"];
+
+Deno.test("the platform has what the quick way needs", () => {
+  assert(BEST_ENGINE !== "plain");
+});
+
 Deno.test("the cipher gives what NaCl's crypto_box gives", () => {
   const [key, nonce] = [Uint8Array.fromHex(SHARED), Uint8Array.fromHex(NONCE)];
-  const box = secretbox(key, nonce);
-  assertEquals(box.encrypt(Uint8Array.fromHex(MESSAGE)).toHex(), CIPHERTEXT);
-  assertEquals(box.finish().toHex(), TAG);
+  for (const engine of ENGINES) {
+    const box = secretbox(key, nonce, engine);
+    assertEquals(box.encrypt(Uint8Array.fromHex(MESSAGE)).toHex(), CIPHERTEXT);
+    assertEquals(box.finish().toHex(), TAG);
+  }
   const sealed = seal(key, nonce, Uint8Array.fromHex(MESSAGE));
   assertEquals(sealed.toHex(), TAG + CIPHERTEXT);
   assertEquals(open(key, nonce, sealed)?.toHex(), MESSAGE);
@@ -31,8 +48,9 @@ Deno.test("the cipher gives what NaCl's crypto_box gives", () => {
 
 Deno.test("a message in pieces of any size is encrypted as the plain one of the books is", () => {
   forAll((random) => {
-    const message = randomBytes(random, intBetween(random, 0, 700));
+    const message = randomBytes(random, intBetween(random, 0, 1500));
     return {
+      engine: pick(random, ENGINES),
       key: randomBytes(random, 32),
       nonce: randomBytes(random, 24),
       message,
@@ -42,13 +60,13 @@ Deno.test("a message in pieces of any size is encrypted as the plain one of the 
       ).sort((a, b) => a - b),
       shift: intBetween(random, 0, 5),
     };
-  }, ({ key, nonce, message, cuts, shift }) => {
+  }, ({ engine, key, nonce, message, cuts, shift }) => {
     const expected = naiveBox(key, nonce, message);
     // Pieces begin anywhere in their buffer, as those of a stream do.
     const there = new Uint8Array(message.length + shift);
     there.set(message, shift);
-    const box = secretbox(key, nonce);
-    const back = secretbox(key, nonce);
+    const box = secretbox(key, nonce, engine);
+    const back = secretbox(key, nonce, engine);
     const made: number[] = [];
     const read: number[] = [];
     [...cuts, message.length].reduce((from, to) => {
@@ -61,7 +79,7 @@ Deno.test("a message in pieces of any size is encrypted as the plain one of the 
     assertEquals(box.finish().toHex(), expected.tag.toHex());
     assertEquals(back.finish().toHex(), expected.tag.toHex());
     assertEquals(new Uint8Array(read).toHex(), message.toHex());
-  }, { runs: 60 });
+  }, { runs: 120 });
 });
 
 Deno.test("the tag is right where its numbers are as large as they get", () => {
@@ -70,12 +88,47 @@ Deno.test("the tag is right where its numbers are as large as they get", () => {
   const nonce = new Uint8Array(24).fill(0xff);
   const stream = naiveBox(key, nonce, new Uint8Array(4096)).bytes;
   const message = stream.map((byte) => byte ^ 0xff);
-  const box = secretbox(key, nonce);
-  assertEquals(box.encrypt(message), new Uint8Array(4096).fill(0xff));
-  assertEquals(
-    box.finish().toHex(),
-    naiveBox(key, nonce, message).tag.toHex(),
-  );
+  for (const engine of ENGINES) {
+    const box = secretbox(key, nonce, engine);
+    assertEquals(box.encrypt(message), new Uint8Array(4096).fill(0xff));
+    assertEquals(
+      box.finish().toHex(),
+      naiveBox(key, nonce, message).tag.toHex(),
+    );
+  }
+});
+
+Deno.test("both ways give the same where a message is longer than what fits at once", () => {
+  const message = randomBytes(seeded(3), 3 * DATA_BYTES + 777);
+  const key = randomBytes(seeded(4), 32);
+  const nonce = randomBytes(seeded(5), 24);
+  const [quick, plain] = ENGINES.map((engine) => {
+    const box = secretbox(key, nonce, engine);
+    const first = box.encrypt(message.subarray(0, DATA_BYTES + 33));
+    const rest = box.encrypt(message.subarray(DATA_BYTES + 33));
+    return [first, rest, box.finish()].map((bytes) =>
+      createHash("sha256").update(bytes).digest("hex")
+    );
+  });
+  assertEquals(quick, plain);
+});
+
+Deno.test("messages that take turns do not disturb each other", () => {
+  const message = randomBytes(seeded(6), 4000);
+  const keys = [1, 2, 3].map((seed) => randomBytes(seeded(seed), 32));
+  const nonce = new Uint8Array(24);
+  const boxes = keys.map((key) => secretbox(key, nonce));
+  const made = keys.map((): number[] => []);
+  for (let at = 0; at < message.length; at += 1000) {
+    boxes.forEach((box, i) =>
+      made[i]?.push(...box.encrypt(message.subarray(at, at + 1000)))
+    );
+  }
+  keys.forEach((key, i) => {
+    const expected = naiveBox(key, nonce, message);
+    assertEquals(new Uint8Array(made[i] ?? []).toHex(), expected.bytes.toHex());
+    assertEquals(boxes[i]?.finish().toHex(), expected.tag.toHex());
+  });
 });
 
 Deno.test("one bit of a sealed message that is another keeps it closed", () => {

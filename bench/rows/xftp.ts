@@ -50,7 +50,7 @@ export async function xftp(bench: Bench): Promise<readonly Row[]> {
       ratio: mine / other,
       goal: "",
       met: undefined,
-      limiter: "CPU: XSalsa20-Poly1305 in JavaScript",
+      limiter: "CPU: cipher, digests and HTTP/2 on one thread",
       numbers: { ours: ours[way], other: plain[way] },
     };
   });

@@ -82,6 +82,7 @@ Deno.test("with --json all of it is events, and a link can come from standard in
   );
   assertEquals(sent.stderr, "");
   assertEquals(events.map(({ type }) => type), [
+    "connecting",
     "connected",
     "started",
     "progress",
@@ -105,6 +106,26 @@ Deno.test("with --json all of it is events, and a link can come from standard in
     type: "file",
     path: user.dir.join("uploads/a.txt"),
   });
+});
+
+Deno.test("a name with escape codes never reaches a terminal raw", async () => {
+  await using router = await kitRouter();
+  await using user = await kitUser();
+  const path = await user.file("a.txt", 10);
+  const name = "evil\x1b[2J\u202e.txt";
+  const stored = await user.store([path], [addressOf(router)], {
+    name,
+    recipients: 2,
+  });
+  const [link = "", other = ""] = stored.links;
+  for (const args of [["recv", link], ["recv", "-v", other]]) {
+    const ran = await run(user, args, { terminal: true });
+    assertEquals(ran.code, 0, ran.stderr);
+    // deno-lint-ignore no-control-regex -- it is what is looked for
+    assert(!/\x1b\[2J|\u202e/.test(ran.stdout + ran.stderr));
+  }
+  const got = await Deno.readDir(user.dir.join("uploads"));
+  assertEquals((await Array.fromAsync(got)).map((one) => one.name), [name]);
 });
 
 Deno.test("a short link is shown as a QR code on a terminal", async () => {

@@ -55,6 +55,13 @@ Deno.test("a source that changed since is stored anew, under another key", async
   await Deno.writeFile(path, new Uint8Array(9 * MIB).fill(1));
   const stored = await user.store([path], [addressOf(router)]);
   assertEquals(user.last("done").totals.reused, 0);
+  // What the first run has stored for nothing is gone.
+  const links = stored.linkSenders.flatMap(({ chunks }) => chunks);
+  assertEquals(
+    router.store.usedBytes,
+    [...stored.sender.chunks, ...links]
+      .reduce((sum, { size }) => sum + size, 0),
+  );
   const key = stored.sender.key as Uint8Array<ArrayBuffer>;
   assert(before !== key.toBase64({ alphabet: "base64url" }));
   await user.fetch(only(stored.recipients));

@@ -6,6 +6,8 @@ import { formatDescription } from "../../xftp/description.ts";
 import { parseDescription } from "../../xftp/description_parse.ts";
 import { encodeFileHeader, payloadBytes } from "../../xftp/file_crypto.ts";
 import { LONG_LINK, parseLink } from "../../xftp/link.ts";
+import type { TransferEvent } from "../../core/events.ts";
+import { tcpProxy } from "../testutil/tcp_proxy.ts";
 import { addressOf, kitUser, only } from "./client_kit.ts";
 import { kitRouter } from "./router_kit.ts";
 
@@ -58,6 +60,28 @@ Deno.test("100 MiB go over three routers and come back, and every router has som
   assert(progress.length > 1);
   assertEquals(progress, progress.toSorted((a, b) => a - b));
   assertEquals(progress.at(-1), 101 * MIB);
+});
+
+Deno.test("several connections to one router share the chunks, when that is asked for", async () => {
+  await using router = await kitRouter();
+  await using user = await kitUser();
+  const line = tcpProxy({ hostname: "127.0.0.1", port: router.port });
+  const address = { ...addressOf(router), port: line.port };
+  const path = await user.file("a.bin", 30 * MIB);
+  const most = { store: 0, fetch: 0 };
+  const watch = (what: keyof typeof most) => ({
+    connections: 3,
+    onEvent(event: TransferEvent) {
+      user.events.push(event);
+      most[what] = Math.max(most[what], line.size);
+    },
+  });
+  const stored = await user.store([path], [address], watch("store"));
+  await user.fetch(only(stored.recipients), watch("fetch"));
+  await user.sameAs(path, "a.bin");
+  await line.close();
+  assert(most.store >= 3 && most.fetch >= 3, JSON.stringify(most));
+  assertEquals(user.last("done").totals.sent, 31 * MIB);
 });
 
 Deno.test("several recipients each have a description of their own, and what one does is not another's", async () => {

@@ -22,9 +22,12 @@ export const NO_BODY: Body = Object.freeze({
 /**
  * Takes the first 16384 bytes of a body, or as many as there are, and gives the
  * rest as it comes.
+ *
+ * @param taken Told how many bytes were taken.
  */
 export async function takeHead(
   body: ReadableStream<Uint8Array> | null,
+  taken: (bytes: number) => void = () => {},
 ): Promise<{ readonly head: Uint8Array; readonly body: Body }> {
   if (body === null) return { head: new Uint8Array(0), body: NO_BODY };
   const reader = body.getReader();
@@ -34,6 +37,7 @@ export async function takeHead(
   while (length < BLOCK_BYTES) {
     const { value, done } = await reader.read();
     if (done) return { head: head.subarray(0, length), body: NO_BODY };
+    taken(value.length);
     const fits = value.subarray(0, BLOCK_BYTES - length);
     head.set(fits, length);
     length += fits.length;
@@ -49,6 +53,7 @@ export async function takeHead(
         for (;;) {
           const { value, done } = await reader.read();
           if (done) return undefined;
+          taken(value.length);
           if (value.length > 0) return value;
         }
       },

@@ -23,7 +23,7 @@ import type { VerifyTransmission } from "./authorize.ts";
 import type { Body } from "./body.ts";
 import { giveDownload } from "./download.ts";
 import type { ChunkRecord, Recipient } from "./records.ts";
-import type { RouterSession } from "./session.ts";
+import { type RouterSession, UPLOADS_A_SESSION } from "./session.ts";
 import type { Stats } from "./stats.ts";
 import type { Store } from "./store.ts";
 import { takeUpload } from "./upload.ts";
@@ -170,10 +170,17 @@ export function createExecute(deps: ExecuteDeps): Execute {
     chunk: ChunkRecord,
     body: Body,
   ): Promise<Answered> => {
-    using _permit = await session.transfers.acquire();
-    if (await takeUpload(store, chunk, body, clock)) {
-      stats.count("uploaded");
-      session.pending = Math.max(0, session.pending - 1);
+    if (session.uploads >= UPLOADS_A_SESSION) {
+      throw new FaultError({ code: "QUOTA" });
+    }
+    session.uploads++;
+    try {
+      if (await takeUpload(store, chunk, body, clock)) {
+        stats.count("uploaded");
+        session.pending = Math.max(0, session.pending - 1);
+      }
+    } finally {
+      session.uploads--;
     }
     return OK;
   };
@@ -183,7 +190,7 @@ export function createExecute(deps: ExecuteDeps): Execute {
     chunk: ChunkRecord,
     key: PublicKey,
   ): Promise<Answered> => {
-    const permit = await session.transfers.acquire();
+    const permit = await session.downloads.acquire();
     try {
       return await giveDownload(store, chunk, key, random, (isComplete) => {
         permit.release();

@@ -5,12 +5,15 @@
  */
 import type { Clock } from "../../core/clock.ts";
 import type { HttpConnection } from "./http.ts";
+import type { Pump } from "./pump.ts";
 
 /** How long TLS may take, and how long until the first request, ms. */
 export const ARRIVAL_MS = 20_000;
 
 /** A client that is in. */
 export interface Client extends HttpConnection {
+  /** What it sends. */
+  readonly pump: Pump;
   /** Ends its connection. */
   readonly close: () => void;
   /** Requests that are being answered. */
@@ -58,3 +61,17 @@ export async function watchIdle(
     }
   }
 }
+
+/** Lets those through who were held up for some time, until `signal` aborts. */
+export async function keepNudging(
+  clients: ReadonlyMap<number, Client>,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    await clock.delay(NUDGE_MS, signal).catch(() => {}); // it is over
+    for (const { pump } of clients.values()) pump.nudge();
+  }
+}
+
+const NUDGE_MS = 200;

@@ -17,6 +17,8 @@ export interface HttpConnection {
   readonly session: RouterSession;
   /** Whether it may be a browser's: it named a host, and got the web certificate. */
   readonly web: boolean;
+  /** Told how many bytes its requests have taken. */
+  readonly taken: (bytes: number) => void;
 }
 
 /** What answers requests. */
@@ -43,7 +45,11 @@ export async function answerHttp(
     return deps.site.answer(request);
   }
   if (request.method !== "POST") return new Response(null, { status: 405 });
-  const taken = await within(deps.clock, HEAD_MS, takeHead(request.body));
+  const taken = await within(
+    deps.clock,
+    HEAD_MS,
+    takeHead(request.body, connection.taken),
+  );
   if (taken === undefined) return new Response(null, { status: 408 });
   const response = await deps.router(connection.session, {
     webHello: request.headers.has(WEB_HELLO_HEADER),

@@ -40,8 +40,10 @@ export interface RouterSession {
   readonly legacy: boolean;
   /** Chunks made in it that were not uploaded yet. */
   pending: number;
-  /** Bounds the chunks that are on their way in it, both ways. */
-  readonly transfers: Semaphore;
+  /** Chunks that are coming in. */
+  uploads: number;
+  /** Bounds the chunks that are going out. */
+  readonly downloads: Semaphore;
 }
 
 /** What a session is made of. */
@@ -54,8 +56,15 @@ export interface SessionOptions {
   readonly legacy?: boolean;
 }
 
-/** Chunks at once in a session: each holds a file open and some memory. */
-export const TRANSFERS_A_SESSION = 16;
+/**
+ * Chunks that come in at once in a session: each holds a file open and some
+ * memory. More are refused: one that waited would hold bytes of its connection,
+ * and so might those that it waits for.
+ */
+export const UPLOADS_A_SESSION = 32;
+
+/** Chunks that go out at once in a session; more wait. */
+export const DOWNLOADS_A_SESSION = 16;
 
 /** Creates a session in which nothing was said yet. */
 export function createSession(options: SessionOptions): RouterSession {
@@ -67,6 +76,7 @@ export function createSession(options: SessionOptions): RouterSession {
     legacyId: undefined,
     handshake: { state: "none" },
     pending: 0,
-    transfers: createSemaphore(TRANSFERS_A_SESSION),
+    uploads: 0,
+    downloads: createSemaphore(DOWNLOADS_A_SESSION),
   };
 }

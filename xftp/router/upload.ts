@@ -36,14 +36,7 @@ export async function takeUpload(
   clock: Clock,
 ): Promise<boolean> {
   const over = new AbortController();
-  const late = clock.delay(UPLOAD_MS, over.signal).then(() => {
-    throw new FaultError({ code: "TIMEOUT" });
-  });
-  late.catch(() => {}); // it is also rejected when nobody waits any more
-  const timely: Body = {
-    next: () => Promise.race([body.next(), late]),
-    cancel: body.cancel,
-  };
+  const timely = within(body, clock.delay(UPLOAD_MS, over.signal));
   try {
     if (chunk.uploaded) {
       await drain(timely, chunk.size);
@@ -53,6 +46,28 @@ export async function takeUpload(
   } finally {
     over.abort();
   }
+}
+
+/**
+ * A body that fails when `late` comes. It is not raced against each piece: what
+ * waits for `late` would keep all of them in memory until then.
+ */
+function within(body: Body, late: Promise<void>): Body {
+  let fault: FaultError | undefined;
+  let interrupt: ((fault: FaultError) => void) | undefined;
+  late.then(() => {
+    fault = new FaultError({ code: "TIMEOUT" });
+    interrupt?.(fault);
+  }, () => {}); // rejected when the upload is over
+  return {
+    next: () =>
+      new Promise((resolve, reject) => {
+        if (fault !== undefined) return reject(fault);
+        interrupt = reject;
+        body.next().then(resolve, reject);
+      }),
+    cancel: body.cancel,
+  };
 }
 
 async function take(
