@@ -68,6 +68,8 @@ export interface ReceiveSchedulerDeps {
   readonly digest: Digest;
   readonly pool: HashPool;
   readonly randomBytes: RandomBytes;
+  /** Numbers runs over all lives: a lane of an older one may say something late. */
+  readonly nextRun: () => number;
   readonly maxFiles: number;
   readonly maxSize: number;
   readonly emit: EventSink;
@@ -186,11 +188,10 @@ export function receiveScheduler(
     if (!goesOn) {
       await deps.admit(frame.totalBytes);
       const { checksum, fresh, b3sum } = frame;
-      const number = epochs;
-      run = receiveRun(number, rules, deps.digest);
+      run = receiveRun(deps.nextRun(), rules, deps.digest);
       counts?.begin();
       await deps.verifier.send(
-        { type: "begin", run: number, checksum, fresh, b3sum },
+        { type: "begin", run: run.number, checksum, fresh, b3sum },
         cx.signal,
       );
     }

@@ -99,6 +99,7 @@ export function startReceiveSession(
   const own = new AbortController();
   const facts = createOutbox<number, Fact>(mergeFacts);
   const desk: DeskRef = { current: undefined };
+  let runs = 0;
   let waiting: ReceiveLink | undefined = first;
   let wake: () => void = () => {};
   let awaySince: number | undefined = undefined;
@@ -188,6 +189,7 @@ export function startReceiveSession(
         facts,
         desk,
         randomBytes: world.randomBytes,
+        nextRun: () => ++runs,
         progress() {
           progressAt = clock.now();
           supervisor.progress();

@@ -16,10 +16,10 @@ import {
   rangeSet,
   type ReadonlyRangeSet,
 } from "../protocol/ranges.ts";
+import { doneRecord } from "./done_record.ts";
 import { errorCode } from "./io_error.ts";
 import { numberedPath, quoted, type SafePath } from "./paths.ts";
-import type { DoneRecord } from "./journal.ts";
-import type { LocalStamp, PartFile, PartialDir, ReadFile } from "./root.ts";
+import type { PartFile, PartialDir, ReadFile } from "./root.ts";
 import type { VaultDeps } from "./vault.ts";
 
 /** Where a file ended up. */
@@ -257,6 +257,12 @@ export function incoming(
     async assemble() {
       if (isIdentical()) return;
       if (chunks === 1 && written.count === 1) return; // done when it was written
+      if (written.count + same.count < chunks) {
+        throw new SftpxError(
+          "internal",
+          `Cannot finish ${quoted(path)}: not all of it was written`,
+        );
+      }
       const target = await openPart();
       if (found?.kind === "file") await copyFound(target, found.path);
       if (await target.size() !== entry.size) {
@@ -320,24 +326,6 @@ export function incoming(
     },
   };
   return file;
-}
-
-/** What the journal is to know of a file that is in place. */
-export function doneRecord(
-  entry: FileEntry,
-  path: SafePath,
-  finalPath: SafePath,
-  digest: Uint8Array,
-  { size, mtimeNs, ctimeNs, ino }: LocalStamp,
-): DoneRecord {
-  return {
-    path,
-    size: entry.size,
-    mtimeNs: entry.mtimeNs,
-    digest,
-    finalPath,
-    local: { size, mtimeNs, ctimeNs, ino },
-  };
 }
 
 /** Makes an empty part; one that is there is nobody's. */

@@ -12,9 +12,9 @@
  */
 import type { FileEntry } from "../protocol/entry.ts";
 import { rangeSet, type ReadonlyRangeSet } from "../protocol/ranges.ts";
+import { doneRecord } from "./done_record.ts";
 import {
   type Candidate,
-  doneRecord,
   type Incoming,
   incoming,
   type Placement,
