@@ -229,10 +229,8 @@ export function receiveScheduler(
     cx: Context<ReceiveSchedulerMessage>,
   ): Promise<void> => {
     if (run === undefined) return;
-    const { number } = run;
-    const ours = new Map([...facts].filter(([, { run }]) => run === number));
     const before = rules.retired;
-    wire?.say(...run.heard(ours, isOpen()));
+    wire?.say(...run.heard(facts, isOpen()));
     if (facts.size > 0) deps.progress();
     const final = run.takeFinal();
     for (const event of final) deps.emit({ ...event, session: deps.session });
