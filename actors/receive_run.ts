@@ -10,6 +10,7 @@ import { rootRecord } from "../protocol/entry.ts";
 import type { ReceiverRules } from "../protocol/session.ts";
 import { encodeStatus, type StatusFrame } from "../protocol/status.ts";
 import { type Fact, type FinalFact, mergeFacts } from "./facts.ts";
+import { joinBytes } from "./frames.ts";
 
 /** Counts over final entries. */
 export interface ReceiveTotals {
@@ -81,6 +82,7 @@ export function receiveRun(
   /** Folds entries into the root, in index order, as far as they are final. */
   const retire = (frames: Uint8Array[]): void => {
     let next = rules.retired;
+    const records: Uint8Array[] = [];
     for (;; next++) {
       const fact = finals.get(next);
       const final = rules.final(next);
@@ -88,7 +90,7 @@ export function receiveRun(
       finals.delete(next);
       const { entry, outcome } = final;
       const isFile = entry.kind === "file" && outcome === "here";
-      hasher.update(
+      records.push(
         rootRecord(
           entry,
           outcome,
@@ -118,6 +120,7 @@ export function receiveRun(
         ...(verdict?.kind === "refused" && { reason: verdict.reason }),
       });
     }
+    if (records.length > 0) hasher.update(joinBytes(records)); // one call for all
     if (next > rules.retired) say(frames, { type: "retired", next });
   };
 
@@ -127,6 +130,7 @@ export function receiveRun(
     heard(facts, isOpen) {
       const frames: Uint8Array[] = [];
       for (const [index, fact] of facts) {
+        if (fact.run !== number) continue;
         if (fact.final !== undefined) finals.set(index, fact.final);
         if (isOpen) sayFact(frames, index, fact);
         else unsaid.set(index, mergeFacts(unsaid.get(index), fact));

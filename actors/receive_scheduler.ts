@@ -186,11 +186,10 @@ export function receiveScheduler(
     if (!goesOn) {
       await deps.admit(frame.totalBytes);
       const { checksum, fresh, b3sum } = frame;
-      const number = deps.nextRun();
-      run = receiveRun(number, rules, deps.digest);
+      run = receiveRun(deps.nextRun(), rules, deps.digest);
       counts?.begin();
       await deps.verifier.send(
-        { type: "begin", run: number, checksum, fresh, b3sum },
+        { type: "begin", run: run.number, checksum, fresh, b3sum },
         cx.signal,
       );
     }
@@ -228,10 +227,8 @@ export function receiveScheduler(
     cx: Context<ReceiveSchedulerMessage>,
   ): Promise<void> => {
     if (run === undefined) return;
-    const { number } = run;
-    const ours = new Map([...facts].filter(([, { run }]) => run === number));
     const before = rules.retired;
-    wire?.say(...run.heard(ours, isOpen()));
+    wire?.say(...run.heard(facts, isOpen()));
     if (facts.size > 0) deps.progress();
     const final = run.takeFinal();
     for (const event of final) deps.emit({ ...event, session: deps.session });

@@ -26,6 +26,7 @@ import {
   type SourceFileEntry,
 } from "../store/source.ts";
 import { type Credit, wireEntry } from "./chunker.ts";
+import { joinBytes } from "./frames.ts";
 import type { LeaseReport, Payload, Readable } from "./lane_send.ts";
 
 /** Something that was not sent, and why. */
@@ -96,11 +97,17 @@ const MAX_CHANGES = 8;
 export function sendRun(deps: SendRunDeps): SendRun {
   const { rules } = deps;
   const hasher = deps.digest.hasher();
+  let records: Uint8Array[] = [];
+  /** Hashes what was folded, all of it in one call. */
+  const fold = (): void => {
+    if (records.length > 0) hasher.update(joinBytes(records));
+    records = [];
+  };
   let root: Uint8Array | undefined;
   const ledger = outgoing<Source>({
     b3sum: deps.b3sum,
     digest: deps.digest.digest,
-    fold: (record) => hasher.update(record),
+    fold: (record) => void records.push(record),
     final: (index) => rules.final(index),
   });
   const credit: Credit = createOutbox((old, add) => Math.max(old ?? 0, add));
@@ -239,6 +246,7 @@ export function sendRun(deps: SendRunDeps): SendRun {
         if (frame.type !== "retired") planFor(frame, ledger.heard(frame));
         else planFor(frame, work);
       }
+      fold();
       extend();
     },
     again(work) {
@@ -311,6 +319,7 @@ export function sendRun(deps: SendRunDeps): SendRun {
     },
     root() {
       if (!ledger.ended || ledger.base < ledger.next) return undefined;
+      fold();
       root ??= hasher.digest();
       return root;
     },

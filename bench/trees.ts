@@ -54,6 +54,19 @@ export async function makeSparseFile(
   return { path, files: 1, bytes };
 }
 
+/** Files of up to 256 MiB in one folder, most of each a hole. */
+export async function makeLargeTree(
+  path: string,
+  bytes: number,
+): Promise<Tree> {
+  await Deno.mkdir(path, { recursive: true });
+  let files = 0;
+  for (let left = bytes; left > 0; left -= 256 * MIB) {
+    await makeSparseFile(`${path}/f${files++}`, Math.min(left, 256 * MIB));
+  }
+  return { path, files, bytes };
+}
+
 /** Files of one size, 200 a folder. */
 export async function makeSmallFiles(
   path: string,

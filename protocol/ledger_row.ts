@@ -53,6 +53,8 @@ export interface Row {
   older: readonly { readonly gen: number; readonly entry: Entry }[];
 }
 
+const NONE: Row["older"] = [];
+
 /** A row that is known by one entry and nothing more. */
 export function newRow(index: number, gen: number, entry: Entry): Row {
   return {
@@ -62,7 +64,7 @@ export function newRow(index: number, gen: number, entry: Entry): Row {
     judged: undefined,
     digest: undefined,
     gone: false,
-    older: [],
+    older: NONE,
   };
 }
 
@@ -165,7 +167,9 @@ export function enterVerdict(
   }
   const wanted = isWanted(verdict) || (before?.wanted ?? false);
   row.judged = { gen, entry, verdict, wanted };
-  row.older = row.older.filter((one) => one.gen > gen);
+  if (row.older.length > 0) {
+    row.older = row.older.filter((one) => one.gen > gen);
+  }
   return gen === row.gen ? "take" : "drop";
 }
 

@@ -119,13 +119,19 @@ export function outgoing<S>(deps: OutgoingDeps): Outgoing<S> {
       );
     }
   };
-  const missing = (item: Live<S>, first: number, end: number): Work[] =>
-    [...gaps(item.durable, first, end)].map(({ start, end }) => ({
-      index: item.index,
-      gen: item.gen,
-      first: start,
-      count: end - start,
-    }));
+  const missing = (item: Live<S>, first: number, end: number): Work[] => {
+    const { index, gen, durable } = item;
+    if (durable.isEmpty() && end > first) {
+      return [{ index, gen, first, count: end - first }];
+    }
+    return [...gaps(durable, first, end)]
+      .map(({ start, end }) => ({
+        index,
+        gen,
+        first: start,
+        count: end - start,
+      }));
+  };
   const refuse = (item: Live<S>, code: ErrorCode, reason: string): void => {
     forget(item);
     item.outcome = "refused";

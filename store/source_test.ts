@@ -5,6 +5,7 @@ import {
   namedRoots,
   openSource,
   openSourceDisk,
+  readSmallNow,
   refreshed,
   type SourceDisk,
   type SourceEntry,
@@ -484,4 +485,31 @@ test("walk() does not offer a name that no receiver takes", async () => {
     "d/c",
     "d/.",
   ]);
+});
+
+test("readSmallNow() reads a file that is what the walk found, and no other", async () => {
+  await using dir = await folder();
+  await fill(dir.at, "d/one", "d/two");
+  const entries = await found([`${dir.at}/d`]);
+  const file = entries.find(({ path }) => path === "d/one");
+  assert(file?.kind === "file");
+  const into = new Uint8Array(file.size);
+  if (disk.readNow === undefined) {
+    assertEquals(readSmallNow(file, into), false);
+    return;
+  }
+  assert(readSmallNow(file, into));
+  assertEquals(new TextDecoder().decode(into), "d/one");
+  assertEquals(readSmallNow(file, new Uint8Array(file.size - 1)), false);
+  assertEquals(readSmallNow({ ...file, followed: true }, into), false);
+  await Deno.writeTextFile(`${dir.at}/d/one`, "D/ONE"); // of the same size
+  assertEquals(readSmallNow(file, into), false);
+  const now = await refreshed(file);
+  assert(readSmallNow(now, into));
+  await Deno.rename(`${dir.at}/d/two`, `${dir.at}/d/one`);
+  assertEquals(readSmallNow(now, into), false);
+  await Deno.remove(`${dir.at}/d/one`);
+  assertEquals(readSmallNow(now, into), false);
+  await Deno.symlink("elsewhere", `${dir.at}/d/one`);
+  assertEquals(readSmallNow(now, into), false);
 });

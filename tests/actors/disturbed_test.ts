@@ -23,7 +23,7 @@ function onMessage(
   };
 }
 
-const MOMENTS = [8, 20, 32, 44, 50, 56, 62, 74];
+const MOMENTS = [8, 20, 32, 44, 50, 56, 62, 68];
 
 Deno.test("a connection that is lost, at whichever moment, is dialled again and the same conversation goes on", async (t) => {
   for (const moment of MOMENTS) {

@@ -30,7 +30,7 @@ import {
 } from "../../actors/send_session.ts";
 import type { SendOutcome } from "../../actors/send_scheduler.ts";
 import { openRoot } from "../../store/root.ts";
-import { namedRoots, walk } from "../../store/source.ts";
+import { namedRoots, openSourceDisk, walkInSteps } from "../../store/source.ts";
 import { type MemoryNetwork, memoryNetwork } from "../../transport/memory.ts";
 import type { Conn } from "../../transport/transport.ts";
 import { createHashPool, type HashPool } from "../../workers/hash_pool.ts";
@@ -135,6 +135,7 @@ export async function pair(options: PairOptions = {}): Promise<Pair> {
   const { digest, pool } = await hashing();
   const time = idleClock();
   const network = memoryNetwork();
+  const disk = openSourceDisk();
   const conns: Conn[] = [];
   const events: Record<Side, TransferEvent[]> = { sender: [], receiver: [] };
 
@@ -154,6 +155,10 @@ export async function pair(options: PairOptions = {}): Promise<Pair> {
     digest(bytes) {
       time.stir();
       return pool.digest(bytes);
+    },
+    digestNow(bytes) {
+      time.stir();
+      return pool.digestNow?.(bytes);
     },
     digestParts(bytes, parts) {
       time.stir();
@@ -195,7 +200,7 @@ export async function pair(options: PairOptions = {}): Promise<Pair> {
           totalBytes: undefined,
           label: "tree",
         },
-        walk: () => walk(roots),
+        walk: () => walkInSteps(roots, { disk }),
         digest,
         pool: counted,
         limiter: undefined,
@@ -209,7 +214,10 @@ export async function pair(options: PairOptions = {}): Promise<Pair> {
     },
     run: (work) => within(LONGEST_MS, "the transfer", time.drive(work)),
     differences: () => sameTree(source, `${uploads}/tree`),
-    [Symbol.asyncDispose]: () => dir[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      disk.close();
+      await dir[Symbol.asyncDispose]();
+    },
   };
 
   function startReceiver(): Receiving {
@@ -259,6 +267,7 @@ export async function pair(options: PairOptions = {}): Promise<Pair> {
                 maxFiles: Number.MAX_SAFE_INTEGER,
                 maxSize: Number.MAX_SAFE_INTEGER,
                 reserve: () => Promise.resolve(),
+                reserveNow: () => true,
                 release: () => {},
                 admit: () => Promise.resolve(),
                 emit: (event) => events.receiver.push(event),

@@ -1,0 +1,184 @@
+import { createHash } from "node:crypto";
+import { assert, assertEquals } from "@std/assert";
+import type { FileEntry } from "../protocol/entry.ts";
+import { tempDir } from "../tests/testutil/temp.ts";
+import type { Incoming } from "./incoming.ts";
+import { openJournal } from "./journal.ts";
+import { safePath } from "./paths.ts";
+import { openRoot, type PartialDir, type Root } from "./root.ts";
+import { createVault, type Vault, type VaultDeps } from "./vault.ts";
+
+const CHUNK = 1 << 16;
+const TEXT = new TextEncoder().encode("some text");
+const PATH = safePath("d/f");
+
+function file(size: number = TEXT.length): FileEntry {
+  return {
+    kind: "file",
+    path: "d/f",
+    mode: 0o640,
+    mtimeNs: 1_700_000_000_000_000_007n,
+    size,
+    chunkSize: CHUNK,
+  };
+}
+
+function digest(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(createHash("sha256").update(bytes).digest());
+}
+
+interface Bench {
+  readonly root: Root;
+  readonly partial: PartialDir;
+  readonly vault: Vault;
+  reserved(): number;
+  /** A file in the new folder "d". */
+  admit(): Incoming;
+}
+
+/** Runs `body` with an upload folder that has a new folder, "d". */
+async function withFolder(
+  body: (bench: Bench) => Promise<void>,
+  options: Partial<VaultDeps> = {},
+): Promise<void> {
+  await using dir = await tempDir();
+  const root = await openRoot(dir.join("up"));
+  const { journal } = await openJournal({
+    file: dir.join("session.bitmap"),
+    session: new Uint8Array(32),
+    root: root.dir,
+    digest,
+  });
+  const partial = await root.partial("ab".repeat(32));
+  let reserved = 0;
+  const vault = createVault({
+    root,
+    partial,
+    journal,
+    digest: (bytes) => Promise.resolve({ digest: digest(bytes), bytes }),
+    onConflict: "rename",
+    checksum: false,
+    reserve: (bytes) => Promise.resolve(void (reserved += bytes)),
+    reserveNow(bytes) {
+      reserved += bytes;
+      return true;
+    },
+    release: (bytes) => void (reserved -= bytes),
+    ...options,
+  });
+  await root.makeDir(safePath("d"));
+  const admit = (): Incoming => {
+    const coming = vault.admitNow(file(), PATH);
+    assert(coming !== undefined);
+    return coming;
+  };
+  try {
+    await body({ root, partial, vault, reserved: () => reserved, admit });
+  } finally {
+    partial.close();
+    await journal.close();
+    root.close();
+  }
+}
+
+/** Where there is no quick way nothing is admitted at once, and that is all. */
+const test = (name: string, body: () => Promise<void>): void =>
+  Deno.test({ name, ignore: Deno.build.os !== "linux", fn: body });
+
+test("a small file for a new folder is written, named and known without a wait", async () => {
+  await withFolder(async ({ root, vault, reserved, admit }) => {
+    const coming = admit();
+    assertEquals(reserved(), TEXT.length);
+    assertEquals(coming.isAssembled, false);
+    assert(coming.writeNow?.(0, TEXT));
+    assert(coming.writeNow?.(0, TEXT)); // what comes twice is written once
+    assertEquals(reserved(), 0);
+    assertEquals(coming.isAssembled, true);
+    const placed = coming.placeNow?.(digest(TEXT));
+    assertEquals(placed, { finalPath: PATH, skipped: false });
+    assertEquals(await Deno.readTextFile(`${root.dir}/d/f`), "some text");
+    const stamp = await root.lstat(PATH);
+    assertEquals(stamp?.mode, 0o640);
+    assertEquals(stamp?.mtimeNs, file().mtimeNs);
+    assertEquals(root.lstatNow(PATH), stamp);
+    assertEquals(vault.haveNow(file(), PATH), {
+      kind: "have",
+      digest: digest(TEXT),
+      finalPath: PATH,
+    });
+    assertEquals(vault.haveNow({ ...file(), mtimeNs: 1n }, PATH), undefined);
+    await Deno.writeTextFile(`${root.dir}/d/f`, "same size");
+    assertEquals(vault.haveNow(file(), PATH), undefined);
+  });
+});
+
+test("a name that was taken meanwhile is left alone, and another one is used", async () => {
+  await withFolder(async ({ root, reserved, admit }) => {
+    const coming = admit();
+    assert(coming.writeNow?.(0, TEXT));
+    await Deno.writeTextFile(`${root.dir}/d/f`, "not ours");
+    assertEquals(coming.placeNow?.(digest(TEXT)), undefined);
+    const placed = await coming.place(digest(TEXT));
+    assertEquals(placed.finalPath, safePath("d/f (1)"));
+    assertEquals(await Deno.readTextFile(`${root.dir}/d/f`), "not ours");
+    assertEquals(await Deno.readTextFile(`${root.dir}/d/f (1)`), "some text");
+    assertEquals(reserved(), 0);
+  });
+});
+
+test("a part that is nobody's is written anew, the long way", async () => {
+  await withFolder(async ({ root, partial, reserved, admit }) => {
+    const coming = admit();
+    (await partial.create(coming.slot)).close();
+    assertEquals(coming.writeNow?.(0, TEXT), false);
+    await coming.write(0, TEXT);
+    assertEquals(coming.isAssembled, false);
+    await coming.assemble();
+    await coming.sync();
+    await coming.place(digest(TEXT));
+    assertEquals(await Deno.readTextFile(`${root.dir}/d/f`), "some text");
+    assertEquals(reserved(), 0);
+  });
+});
+
+test("what is synced one by one is synced the long way", async () => {
+  await withFolder(async ({ root, admit }) => {
+    const coming = admit();
+    assert(coming.writeNow?.(0, TEXT));
+    await coming.sync();
+    assertEquals(coming.written.count, 1);
+    await coming.place(digest(TEXT));
+    assertEquals(await Deno.readTextFile(`${root.dir}/d/f`), "some text");
+  });
+});
+
+test("a small file that is given up leaves nothing, and what was reserved is free", async () => {
+  await withFolder(async ({ root, partial, reserved, admit }) => {
+    const coming = admit();
+    assert(coming.writeNow?.(0, TEXT));
+    await coming.discard();
+    assertEquals(await partial.list(), []);
+    const other = admit();
+    other.close();
+    assertEquals(reserved(), 0);
+    assert(other.writeNow?.(0, TEXT)); // nobody waits for it
+    assertEquals(other.placeNow?.(digest(TEXT)), undefined);
+    assertEquals(await root.lstat(PATH), undefined);
+  });
+});
+
+test("only a file of one chunk, in a folder that is new, with room for it, is taken at once", async () => {
+  await withFolder(async ({ root, vault }) => {
+    assertEquals(vault.admitNow(file(CHUNK + 1), PATH), undefined);
+    assertEquals(vault.admitNow(file(0), PATH), undefined);
+    assertEquals(vault.admitNow(file(), safePath("f")), undefined);
+    root.endDir(safePath("d"));
+    assertEquals(vault.admitNow(file(), PATH), undefined);
+    await root.makeDir(safePath("d")); // it is there already
+    assertEquals(vault.admitNow(file(), PATH), undefined);
+  });
+  await withFolder(({ vault }) => {
+    assertEquals(vault.admitNow(file(), PATH), undefined);
+    return Promise.resolve();
+  }, { reserveNow: () => false });
+});
