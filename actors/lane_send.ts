@@ -54,8 +54,6 @@ export interface Payload {
 
 /** What became of a lease. */
 export interface LeaseReport {
-  /** Files of which every chunk has now been read, and that had not changed. */
-  readonly read: readonly { readonly index: number; readonly gen: number }[];
   /** Files that are not what was announced. */
   readonly changed: readonly { readonly index: number; readonly gen: number }[];
   /** Files that cannot be read. */
@@ -160,7 +158,6 @@ export function sendLane(deps: SendLaneDeps): SendLane {
   return {
     async send(items, signal, isOver) {
       const report = {
-        read: [] as { index: number; gen: number }[],
         changed: [] as { index: number; gen: number }[],
         failed: [] as { index: number; gen: number; reason: string }[],
       };
@@ -194,10 +191,7 @@ export function sendLane(deps: SendLaneDeps): SendLane {
           report.changed.push({ index, gen });
           return false;
         }
-        if (isLast) {
-          deps.ledger.wasRead(index, gen);
-          report.read.push({ index, gen });
-        }
+        if (isLast) deps.ledger.wasRead(index, gen);
         addRecord(index, gen, chunk, length, use, hashed.digest);
         return true;
       };
@@ -222,10 +216,7 @@ export function sendLane(deps: SendLaneDeps): SendLane {
           report.changed.push({ index, gen });
           return true;
         }
-        if (deps.ledger.isRead(index, gen)) {
-          deps.ledger.wasRead(index, gen);
-          report.read.push({ index, gen });
-        }
+        if (deps.ledger.isRead(index, gen)) deps.ledger.wasRead(index, gen);
         addRecord(index, gen, 0, size, use, digest);
         return true;
       };

@@ -74,6 +74,11 @@ export interface SendRun {
   wrote(payload: Payload): void;
   /** Takes the report of a lane; returns what to announce. */
   report(report: LeaseReport): Uint8Array[];
+  /**
+   * What to announce of files that were read whole since the last call. A lane
+   * that is lost or left tells of none: so this is asked whenever one may be.
+   */
+  read(): Uint8Array[];
   /** Files that were read and wait for the digest of the whole, since the last call. */
   takeUnsummed(): OutEntry<Source>[];
   /** Takes the digest of a whole file; returns what to announce. */
@@ -260,14 +265,16 @@ export function sendRun(deps: SendRunDeps): SendRun {
     },
     report(report) {
       const frames: Uint8Array[] = [];
-      for (const { index, gen } of report.read) {
-        const item = ledger.get(index);
-        if (item?.gen !== gen) continue;
-        if (item.digest !== undefined) frames.push(...digestFrame(item));
-        else toSum(item);
-      }
       for (const { index, reason } of report.failed) {
         frames.push(...giveUp(index, reason));
+      }
+      return frames;
+    },
+    read() {
+      const frames: Uint8Array[] = [];
+      for (const item of ledger.takeRead()) {
+        if (item.digest !== undefined) frames.push(...digestFrame(item));
+        else toSum(item);
       }
       return frames;
     },
@@ -307,6 +314,7 @@ export function sendRun(deps: SendRunDeps): SendRun {
     reconnect(next) {
       plan = createPlan();
       for (const [item, work] of ledger.reconnected()) planItem(item, work);
+      ledger.takeRead(); // they are among those that follow
       const frames: Uint8Array[] = [];
       for (const item of ledger.live()) {
         if (item.index >= next || item.gen > 0) frames.push(entryFrame(item));

@@ -185,6 +185,13 @@ export function sendScheduler(
     });
   };
 
+  /** Announces what was read, also by lanes that were lost or left since. */
+  const tellRead = (cx: Context<SendSchedulerMessage>): void => {
+    if (run === undefined) return;
+    wire?.announce(...run.read());
+    second.sum(run, cx);
+  };
+
   /** Gives leases while there are any and a lane has room. */
   const feed = (): void => {
     if (run !== undefined) bulk?.look(run, fleet?.rttMs);
@@ -265,7 +272,7 @@ export function sendScheduler(
           wire.done(message.connection, message.lane);
           wire.announce(...run.report(message.report));
           second.look(run, message.report, cx);
-          second.sum(run, cx);
+          tellRead(cx);
           feed();
           return;
         case "summed":
@@ -291,12 +298,14 @@ export function sendScheduler(
           if (bulk?.isOurs(message.connection)) {
             bulk.gone(message.connection, run);
           } else fleet?.gone(message.connection, run);
+          tellRead(cx);
           feed();
           return;
         case "tick":
           if (run !== undefined) {
             reports?.progress(run);
             fleet?.look(run, bulk?.isUsed ?? false);
+            tellRead(cx);
             feed();
           }
           cx.after(TICK_MS, { type: "tick" });

@@ -70,7 +70,7 @@ async function send(
   sizes: number[],
   before?: (ledger: Outgoing<Readable>) => void,
   items?: Work[],
-): Promise<{ frames: Frame[]; report: LeaseReport }> {
+): Promise<{ frames: Frame[]; report: LeaseReport; read: number }> {
   const ledger = outgoing<Readable>({
     digest: digest.digest,
     fold() {},
@@ -102,7 +102,7 @@ async function send(
   }));
   const report = await lane.send(items ?? all, new AbortController().signal);
   await lane.close();
-  return { frames, report };
+  return { frames, report, read: ledger.takeRead().length };
 }
 
 function parse(bytes: Uint8Array<ArrayBuffer>): Frame {
@@ -129,13 +129,13 @@ const ONE = [{ index: 0, gen: 0 }];
 
 Deno.test("send lane: many small files go in one frame", async () => {
   const sizes = Array.from({ length: 200 }, (_, n) => n + 1);
-  const { frames, report } = await send(
+  const { frames, report, read } = await send(
     sizes.map((size) => ({ bytes: noise(size) })),
     sizes,
   );
   assertEquals(frames.length, 1);
   assertEquals(frames[0]?.records.map(({ bytes }) => bytes), sizes);
-  assertEquals(report.read.length, 200);
+  assertEquals(read, 200);
 });
 
 Deno.test("send lane: a chunk that the receiver holds goes as its digest", async () => {
@@ -156,12 +156,12 @@ Deno.test("send lane: a chunk that the receiver holds goes as its digest", async
 });
 
 Deno.test("send lane: a file that has become shorter is told as changed, and the rest of it is not sent", async () => {
-  const { frames, report } = await send(
+  const { frames, report, read } = await send(
     [{ bytes: noise(CHUNK + 5) }],
     [CHUNK * 3],
   );
   assertEquals(report.changed, ONE);
-  assertEquals(report.read, []);
+  assertEquals(read, 0);
   const records = frames.flatMap(({ records }) => records);
   assertEquals(records.map(({ chunk }) => chunk), [0]);
 });
@@ -189,7 +189,7 @@ Deno.test("send lane: a file that cannot be read is told, and the others go", as
 });
 
 Deno.test("send lane: of what is gone, changed or not known nothing is read", async () => {
-  const { frames, report } = await send(
+  const { frames, report, read } = await send(
     [{ bytes: noise(1) }],
     [1],
     (ledger) => ledger.giveUp(0, "local-io", "gone"),
@@ -200,5 +200,6 @@ Deno.test("send lane: of what is gone, changed or not known nothing is read", as
     ],
   );
   assertEquals(frames, []);
-  assertEquals([report.read, report.changed, report.failed], [[], [], []]);
+  assertEquals([report.changed, report.failed], [[], []]);
+  assertEquals(read, 0);
 });
