@@ -81,6 +81,7 @@ export function chunker(deps: ChunkerDeps): Behavior<ChunkerMessage> {
       }
     };
     const flushed = flush();
+    flushed.catch(() => {}); // heard of below, maybe after the walk has taken its time to end
     try {
       for await (const step of deps.walk()) {
         for (const entry of Array.isArray(step) ? step : [step]) {
@@ -98,7 +99,7 @@ export function chunker(deps: ChunkerDeps): Behavior<ChunkerMessage> {
       await send(true);
     } finally {
       walked.abort();
-      await flushed.catch(() => {}); // the walk's own failure says more
+      await flushed.catch(() => {}); // what fails it fails the next send as well
     }
   };
 

@@ -48,6 +48,8 @@ export interface DeskDeps {
 
 /** The open entries of one run. */
 export interface Desk {
+  /** The run whose entries these are. */
+  readonly run: number;
   /** Bytes that came since the last checkpoint began. */
   readonly dirtyBytes: number;
   /** Entries that the next checkpoint has something to do with. */
@@ -279,6 +281,7 @@ export function createDesk(deps: DeskDeps): Desk {
   };
 
   return {
+    run,
     get dirtyBytes() {
       return dirtyBytes;
     },
@@ -377,17 +380,20 @@ export function createDesk(deps: DeskDeps): Desk {
       const file = item?.phase === "open" ? item.file : undefined;
       if (item === undefined || file === undefined) return undefined;
       return {
+        run,
         gen: item.gen,
         entry: file.entry,
         write: (chunk, bytes) => file.write(chunk, bytes),
-        writeNow: (chunk, bytes) => file.writeNow?.(chunk, bytes) ?? false,
+        writeNow: (chunk, bytes) => file.writeNow?.(chunk, bytes),
         confirm: (chunk, digest) => file.confirm(chunk, digest),
       };
     },
     async close() {
       ending.abort();
       await Promise.all(tasks);
-      for (const { file } of items.values()) file?.close();
+      const files = [...items.values()].flatMap(({ file }) => file ?? []);
+      for (const file of files) file.close();
+      await Promise.all(files.map((file) => file.settled()));
     },
   };
 }

@@ -20,6 +20,8 @@ import { ALPN } from "./world.ts";
 export interface DialersOptions {
   readonly hostname: string;
   readonly port: number;
+  /** Where it is over TCP. @default the same port */
+  readonly tcpPort?: number;
   readonly fingerprint: Uint8Array;
   readonly carrier: CarrierMode;
   readonly endpoints: EndpointPool;
@@ -45,7 +47,13 @@ export function peerDialers(options: DialersOptions): Dialers {
   const { hostname, port, fingerprint, world, emit } = options;
   const peer = { hostname, port, fingerprint, alpn: ALPN };
   const { clock, randomBytes } = world;
-  const tcp = tlsDialer({ ...peer, clock, randomBytes, ...options.tls });
+  const tcp = tlsDialer({
+    ...peer,
+    port: options.tcpPort ?? port,
+    clock,
+    randomBytes,
+    ...options.tls,
+  });
   const by = (congestion: Congestion): Dialer =>
     carrierDialer({
       quic: quicDialer({

@@ -54,13 +54,16 @@ export async function greetReceiver(
   const hello = await makeHello(greeting, 0);
   try {
     const control = controlChannel(await conn.openBidi());
+    const saidAt = clock.now();
     await control.write(hello);
     const welcome = await answer(conn, control, clock, signal);
     if (welcome.type !== "welcome") throw unexpected(welcome);
+    const offeredAt = clock.now();
     await control.write(offer); // not before: who turns us away learns no names
     const accept = await answer(conn, control, clock, signal);
     if (accept.type !== "accept") throw unexpected(accept);
-    return { conn, control, hello, welcome, offer };
+    const tripMs = Math.min(offeredAt - saidAt, clock.now() - offeredAt);
+    return { conn, control, hello, welcome, offer, tripMs };
   } catch (error) {
     throw await reasonOf(conn, error, clock);
   }

@@ -22,18 +22,25 @@ import type { Rooms } from "./rooms.ts";
 
 /** A file that takes chunks. */
 export interface Target {
+  /** The run that it is open in. */
+  readonly run: number;
   readonly gen: number;
   readonly entry: FileEntry;
-  /** Writes one chunk where it belongs. Not yet durable. */
-  write(chunk: number, bytes: Uint8Array): Promise<void>;
-  /** As `write()`, at once; false when that must be called. */
-  writeNow?(chunk: number, bytes: Uint8Array<ArrayBuffer>): boolean;
+  /** Writes one chunk where it belongs. Not yet durable. False: the file is closed. */
+  write(chunk: number, bytes: Uint8Array): Promise<boolean>;
+  /** As `write()`, at once; `undefined` when that must be called. */
+  writeNow?(
+    chunk: number,
+    bytes: Uint8Array<ArrayBuffer>,
+  ): boolean | undefined;
   /** True when the candidate that was offered for `chunk` has this digest. */
   confirm(chunk: number, digest: Uint8Array): boolean;
 }
 
 /** A chunk that was judged. */
 export interface CheckedChunk {
+  /** The run whose file it was put into. */
+  readonly run: number;
   readonly index: number;
   readonly gen: number;
   readonly chunk: number;
@@ -66,7 +73,7 @@ export interface ReceiveLaneDeps {
 
 /** A frame that takes longer is read in pieces, so that what comes is seen to come; ms. */
 const SLOW_MS = 200;
-const PIECE_BYTES = 64 * 1024;
+const PIECE_BYTES = 16 * 1024;
 
 /** Files of one frame that are written at once. */
 const WRITES_AT_ONCE = 8;
@@ -173,8 +180,9 @@ async function takeFrame(
   );
   const note = (arrival: Arrival, verdict: CheckedChunk["verdict"]): void => {
     const { target, index, chunk, digest, start, end } = arrival;
-    const { gen } = target;
-    checked.push({ index, gen, chunk, digest, bytes: end - start, verdict });
+    const { run, gen } = target;
+    const bytes = end - start;
+    checked.push({ run, index, gen, chunk, digest, bytes, verdict });
   };
   const bytesOf = ({ start, end }: Arrival): Uint8Array<ArrayBuffer> =>
     hashed.bytes.subarray(start, end);
@@ -183,16 +191,20 @@ async function takeFrame(
     const { target, chunk, digest, start, end } = arrival;
     deps.received(end - start);
     const actual = hashed.digests.subarray(at * 32, at * 32 + 32);
-    if (!sameDigest(digest, actual)) note(arrival, "corrupt");
-    else if (target.writeNow?.(chunk, bytesOf(arrival)) === true) {
-      note(arrival, "written");
-    } else slow.push(arrival);
+    if (!sameDigest(digest, actual)) {
+      note(arrival, "corrupt");
+      continue;
+    }
+    const isDone = target.writeNow?.(chunk, bytesOf(arrival));
+    if (isDone === undefined) slow.push(arrival);
+    else if (isDone) note(arrival, "written");
   }
   const next = slow.values();
   const work = async (): Promise<void> => {
     for (const arrival of next) {
-      await arrival.target.write(arrival.chunk, bytesOf(arrival));
-      note(arrival, "written");
+      const { target, chunk } = arrival;
+      const isDone = await target.write(chunk, bytesOf(arrival));
+      if (isDone) note(arrival, "written");
     }
   };
   if (slow.length > 0) {
@@ -225,7 +237,8 @@ function same(
     );
   }
   const { index, chunk, length: bytes } = record;
-  return { index, gen: target.gen, chunk, digest, bytes, verdict: "same" };
+  const { run, gen } = target;
+  return { run, index, gen, chunk, digest, bytes, verdict: "same" };
 }
 
 function cut(): SftpxError {

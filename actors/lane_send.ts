@@ -48,6 +48,8 @@ export interface Payload {
   readonly sent: number;
   /** What the receiver held already. */
   readonly same: number;
+  /** All of its records, as the receiver counts them. */
+  readonly body: number;
 }
 
 /** What became of a lease. */
@@ -68,10 +70,15 @@ export interface LeaseReport {
 export interface SendLane {
   /**
    * Sends what `items` name; resolves when the last byte is handed to the stream.
+   * Once `isOver` says so, what is not begun is left to others.
    *
    * @throws {SftpxError} `connection-lost`.
    */
-  send(items: readonly Work[], signal: AbortSignal): Promise<LeaseReport>;
+  send(
+    items: readonly Work[],
+    signal: AbortSignal,
+    isOver?: () => boolean,
+  ): Promise<LeaseReport>;
   close(): Promise<void>;
 }
 
@@ -104,13 +111,21 @@ export function sendLane(deps: SendLaneDeps): SendLane {
   };
   const flush = async (signal: AbortSignal): Promise<void> => {
     if (records === 0) return;
-    await deps.limiter?.take(at, signal);
     writeLaneHeader(buffer, 0, {
       length: at - LANE_HEADER_BYTES,
       count: records,
     });
-    await deps.stream.write(buffer.subarray(0, at));
-    deps.wrote({ sent, same });
+    const piece = deps.limiter?.pieceBytes ?? Infinity;
+    for (let from = 0; from < at; from += piece) {
+      const bytes = buffer.subarray(from, Math.min(from + piece, at));
+      // The receiver counts bodies: what is taken and what arrives must match.
+      const counted = from === 0
+        ? bytes.length - LANE_HEADER_BYTES
+        : bytes.length;
+      await deps.limiter?.take(counted, signal);
+      await deps.stream.write(bytes);
+    }
+    deps.wrote({ sent, same, body: at - LANE_HEADER_BYTES });
     at = LANE_HEADER_BYTES;
     records = sent = same = 0;
   };
@@ -143,7 +158,7 @@ export function sendLane(deps: SendLaneDeps): SendLane {
   };
 
   return {
-    async send(items, signal) {
+    async send(items, signal, isOver) {
       const report = {
         read: [] as { index: number; gen: number }[],
         changed: [] as { index: number; gen: number }[],
@@ -221,6 +236,7 @@ export function sendLane(deps: SendLaneDeps): SendLane {
         if (addSmall(item, item.entry)) continue;
         for (let n = 0; n < work.count; n++) {
           signal.throwIfAborted();
+          if (isOver?.()) break;
           try {
             if (!await addChunk(item, item.entry, work.first + n)) break;
           } catch (error) {

@@ -11,17 +11,17 @@ import { type Behavior, type Context, unreachable } from "../core/actor.ts";
 import { SftpxError } from "../core/errors.ts";
 import type { EventSink, Totals } from "../core/events.ts";
 import type { Address } from "../core/mailbox.ts";
-import { bothLimit, createPacer, type RateLimiter } from "../core/rate.ts";
+import type { RateLimiter } from "../core/rate.ts";
 import type { Digest } from "../crypto/digest.ts";
+import type { BulkOptions } from "../protocol/bulk.ts";
 import type { ControlFrame } from "../protocol/control.ts";
 import { sameDigest } from "../protocol/digests.ts";
-import { createSemaphore } from "../core/semaphore.ts";
 import { senderRules } from "../protocol/session.ts";
-import { refreshed, type SourceFileEntry } from "../store/source.ts";
+import type { Conn } from "../transport/transport.ts";
 import type { HashPool } from "../workers/hash_pool.ts";
 import type { ChunkerMessage, Found } from "./chunker.ts";
 import type { Connected } from "./connection.ts";
-import type { LeaseReport } from "./lane_send.ts";
+import { createPace } from "./pace.ts";
 import {
   type CongestionChoice,
   createFleet,
@@ -29,6 +29,8 @@ import {
   type FleetDeps,
   type Joined,
 } from "./send_fleet.ts";
+import { BULK_LANES, type BulkLanes, createBulkLanes } from "./send_bulk.ts";
+import { secondLook, type SecondLookMessage } from "./send_second.ts";
 import { type SendReport, sendReport } from "./send_report.ts";
 import { type Failure, type SendRun, sendRun } from "./send_run.ts";
 import type { StatusFrame } from "../protocol/status.ts";
@@ -38,27 +40,13 @@ import {
   type Wire,
   type WireMessage,
 } from "./send_wire.ts";
-import { sumFile } from "./sum.ts";
 
 /** What the sender's scheduler can be told. */
 export type SendSchedulerMessage =
   | Connected<SendLink>
   | Found
   | WireMessage
-  | {
-    readonly type: "looked";
-    readonly run: number;
-    readonly index: number;
-    readonly facts: SourceFileEntry | SftpxError;
-  }
-  | {
-    readonly type: "summed";
-    readonly run: number;
-    readonly index: number;
-    readonly gen: number;
-    /** `undefined` when the file is not what it was. */
-    readonly b3sum: Uint8Array | undefined;
-  }
+  | SecondLookMessage
   | Joined
   | { readonly type: "tick" };
 
@@ -81,6 +69,12 @@ export interface SendSchedulerDeps {
   readonly connections: number;
   readonly congestion: CongestionChoice;
   readonly dialMore: FleetDeps["dialMore"];
+  /** Dials the receiver over TCP, for bulk beside QUIC; `undefined` when that is not wanted. */
+  readonly dialBulk:
+    | ((connection: number, signal: AbortSignal) => Promise<Conn>)
+    | undefined;
+  /** When that is done. @default {short paths only} */
+  readonly bulk?: BulkOptions;
   readonly chunkSize: (size: number) => number;
   readonly emit: EventSink;
   /** Told whenever something became durable. */
@@ -92,8 +86,9 @@ export interface SendSchedulerDeps {
 
 /** Time between two looks at the progress, ms. */
 const TICK_MS = 250;
-/** Chunks of one lease, bytes: few messages, and no long tail on one lane. */
-const LEASE_BYTES = 4 * 1024 * 1024;
+/** Bytes of a lease, and how many there are, while a faster way is about to stand. */
+const SHORT_LEASE_BYTES = 1024 * 1024;
+const FEW_LEASES = 4;
 /** How long the receiver may take to hear that we agree, ms. */
 const GOODBYE_MS = 3000;
 
@@ -102,13 +97,14 @@ export function sendScheduler(
   deps: SendSchedulerDeps,
 ): Behavior<SendSchedulerMessage> {
   const rules = senderRules();
-  const summing = createSemaphore(1);
+  const second = secondLook(deps.digest);
   let runs = 0;
   let run: SendRun | undefined;
   let peerLife: Uint8Array | undefined;
   let wire: Wire | undefined;
   let epochs = 0;
   let fleet: Fleet | undefined;
+  let bulk: BulkLanes | undefined;
   let reports: SendReport | undefined;
   let receipt: Extract<ControlFrame, { type: "receipt" }> | undefined;
 
@@ -140,30 +136,39 @@ export function sendScheduler(
     peerLife = welcome.life;
     const current = goesOn && run !== undefined ? run : begin(offer.b3sum);
     receipt = undefined;
-    const pacer = createPacer(cx.clock);
-    const limiter = bothLimit(deps.limiter, pacer);
+    const pace = deps.congestion === "bbr" && link.conn.carrier !== "tcp"
+      ? createPace(cx.clock)
+      : undefined;
     const { ledger, wrote } = current;
-    wire = openWire(cx, ++epochs, link, { ...deps, ledger, limiter, wrote });
+    wire = openWire(cx, ++epochs, link, { ...deps, ledger, pace, wrote });
+    const spawn: FleetDeps["spawn"] = (task) =>
+      cx.spawn(async (signal) => {
+        const joined = await task(signal);
+        if (joined !== undefined) await cx.self.send(joined, signal);
+      });
+    const mayBulk = deps.limiter === undefined && link.conn.carrier !== "tcp";
+    bulk = createBulkLanes(wire, {
+      ...deps.bulk,
+      dial: mayBulk ? deps.dialBulk : undefined,
+      lanes: BULK_LANES,
+      spawn,
+    }, cx.clock);
     fleet = createFleet(wire, {
       connections: deps.connections,
       // A rate that was asked for looks like a path that carries no more.
       congestion: deps.limiter !== undefined && deps.congestion === "auto"
         ? "cubic"
         : deps.congestion,
-      pacer,
+      pace,
       dialMore: deps.dialMore,
       ping: (id) => say({ type: "ping", id }, cx),
-      spawn: (task) =>
-        cx.spawn(async (signal) => {
-          const joined = await task(signal);
-          if (joined !== undefined) await cx.self.send(joined, signal);
-        }),
+      spawn,
     }, cx.clock);
     run = current;
     current.setWindow(welcome.window);
     if (goesOn) {
       wire.announce(...current.reconnect(welcome.next));
-      sumFiles(current, cx);
+      second.sum(current, cx);
       feed();
     }
     if (!goesOn) {
@@ -174,7 +179,7 @@ export function sendScheduler(
       type: "connected",
       session: deps.session,
       remote: link.conn.remote,
-      path: "direct",
+      path: link.conn.path ?? "direct",
       carrier: link.conn.carrier ?? "quic",
       resumed: goesOn,
     });
@@ -182,32 +187,14 @@ export function sendScheduler(
 
   /** Gives leases while there are any and a lane has room. */
   const feed = (): void => {
-    while (run !== undefined && wire?.hasRoom()) {
-      const lease = run.plan.next(LEASE_BYTES);
+    if (run !== undefined) bulk?.look(run, fleet?.rttMs);
+    while (run !== undefined && fleet !== undefined && wire?.hasRoom()) {
+      if (bulk?.holdsBack && wire.leases >= FEW_LEASES) return;
+      const lease = run.plan.next(
+        bulk?.holdsBack ? SHORT_LEASE_BYTES : fleet.leaseBytes,
+      );
       if (lease === undefined) return;
       wire.give(lease.items);
-    }
-  };
-
-  const lookAgain = (
-    { number, ledger }: SendRun,
-    { changed }: LeaseReport,
-    cx: Context<SendSchedulerMessage>,
-  ): void => {
-    for (const { index, gen } of changed) {
-      const item = ledger.get(index);
-      if (item?.gen !== gen || item.source.facts.kind !== "file") continue;
-      const { facts } = item.source;
-      cx.spawn(async (signal) => {
-        const now = await refreshed(facts).catch((error) => {
-          if (error instanceof SftpxError) return error;
-          throw error;
-        });
-        await cx.self.send(
-          { type: "looked", run: number, index, facts: now },
-          signal,
-        );
-      });
     }
   };
 
@@ -237,27 +224,13 @@ export function sendScheduler(
     receipt = undefined;
   };
 
-  /** Reads files once more, in order, for the digest of the whole of each. */
-  const sumFiles = (
-    { number, takeUnsummed }: SendRun,
-    cx: Context<SendSchedulerMessage>,
-  ): void => {
-    for (const { index, gen, source } of takeUnsummed()) {
-      cx.spawn(async (signal) => {
-        using _turn = await summing.acquire(signal);
-        const b3sum = await sumFile(source, deps.digest, signal);
-        await cx.self.send(
-          { type: "summed", run: number, index, gen, b3sum },
-          signal,
-        );
-      });
-    }
-  };
-
   /** Hears what the fleet wants to know. */
   const hearStatus = (frames: readonly StatusFrame[]): void => {
     for (const frame of frames) {
-      if (frame.type === "progress") fleet?.received(frame.receivedBytes);
+      if (frame.type === "arrived") fleet?.arrived(frame.connections);
+      if (frame.type !== "progress") continue;
+      fleet?.received(frame.receivedBytes);
+      bulk?.received(frame.receivedBytes);
     }
   };
 
@@ -291,8 +264,8 @@ export function sendScheduler(
           if (run === undefined || message.epoch !== wire?.epoch) return;
           wire.done(message.connection, message.lane);
           wire.announce(...run.report(message.report));
-          lookAgain(run, message.report, cx);
-          sumFiles(run, cx);
+          second.look(run, message.report, cx);
+          second.sum(run, cx);
           feed();
           return;
         case "summed":
@@ -306,19 +279,24 @@ export function sendScheduler(
           wire?.announce(...run.looked(message.index, message.facts));
           return;
         case "joined":
-          if (message.epoch !== wire?.epoch) return message.conn.close();
-          fleet?.joined(message);
+          if (run === undefined || message.epoch !== wire?.epoch) {
+            return message.conn.close();
+          }
+          if (bulk?.isOurs(message.connection)) bulk.joined(message, run);
+          else fleet?.joined(message, run);
           feed();
           return;
         case "connection-gone":
           if (run === undefined || message.epoch !== wire?.epoch) return;
-          fleet?.gone(message.connection, run);
+          if (bulk?.isOurs(message.connection)) {
+            bulk.gone(message.connection, run);
+          } else fleet?.gone(message.connection, run);
           feed();
           return;
         case "tick":
           if (run !== undefined) {
             reports?.progress(run);
-            fleet?.look(run);
+            fleet?.look(run, bulk?.isUsed ?? false);
             feed();
           }
           cx.after(TICK_MS, { type: "tick" });
@@ -341,6 +319,7 @@ export function sendScheduler(
         return;
       case "pong":
         fleet?.pong(frame.id);
+        feed();
         return;
       case "resume":
         return;

@@ -14,6 +14,7 @@ import type { Secret } from "../core/secret.ts";
 import { type RestartPolicy, Supervisor } from "../core/supervisor.ts";
 import type { Digest } from "../crypto/digest.ts";
 import type { RandomBytes } from "../crypto/random.ts";
+import type { BulkOptions } from "../protocol/bulk.ts";
 import type { Offer } from "../protocol/control.ts";
 import type { SourceEntry } from "../store/source.ts";
 import type { Conn, Dialer } from "../transport/transport.ts";
@@ -54,6 +55,10 @@ export interface SendSessionDeps {
   readonly dialer: Dialer;
   /** Dials for a connection that goes by BBR. @default {dialer} */
   readonly bbrDialer?: Dialer;
+  /** Dials over TCP, for bulk beside QUIC. @default {none} */
+  readonly bulkDialer?: Dialer;
+  /** When that is done. @default {short paths only} */
+  readonly bulk?: BulkOptions;
   /** @default {"cubic"} */
   readonly congestion?: CongestionChoice;
   readonly fingerprint: Uint8Array;
@@ -94,7 +99,7 @@ export async function runSendSession(
   signal: AbortSignal,
 ): Promise<SendOutcome> {
   const { world, emit, address, session } = deps;
-  const { bbrDialer = deps.dialer, congestion = "cubic" } = deps;
+  const { bbrDialer = deps.dialer, congestion = "cubic", bulkDialer } = deps;
   const hex = session.toHex();
   const own = new AbortController();
   let outcome: SendOutcome | undefined;
@@ -142,12 +147,12 @@ export async function runSendSession(
     }
   };
 
-  const dialMore = async (
+  const dialBy = async (
+    dialer: Dialer,
     connection: number,
-    kind: "cubic" | "bbr",
     signal: AbortSignal,
   ): Promise<Conn> => {
-    const conn = await (kind === "bbr" ? bbrDialer : deps.dialer).dial(signal);
+    const conn = await dialer.dial(signal);
     try {
       const greeting = { ...deps, ...world, life, attempt };
       await greetAgain(conn, greeting, connection, signal);
@@ -201,7 +206,10 @@ export async function runSendSession(
         ...deps,
         session: hex,
         chunker: chunks,
-        dialMore,
+        dialMore: (connection, kind, signal) =>
+          dialBy(kind === "bbr" ? bbrDialer : deps.dialer, connection, signal),
+        dialBulk: bulkDialer &&
+          ((connection, signal) => dialBy(bulkDialer, connection, signal)),
         congestion,
         progress: () => supervisor.progress(),
         heard: () => heardAt = world.clock.now(),

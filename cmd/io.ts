@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { createCodeLine } from "./code_line.ts";
 
 /** The process as a command sees it. */
 export interface Io {
@@ -22,6 +23,8 @@ export interface Io {
   readonly stdin: ReadableStream<Uint8Array>;
   /** Asks for something that is not shown while it is typed. */
   askSecret(question: string): string | undefined;
+  /** Asks for a code, whose words the tabulator completes; it is shown, as it is read out anyway. */
+  askCode?(question: string): string | undefined;
   /** Milliseconds of a clock that only goes forward. */
   now(): number;
   /** What day it is. */
@@ -63,6 +66,15 @@ export function processIo(): Io {
         err("\n");
       }
     },
+    askCode: (question) => {
+      Deno.stdin.setRaw(true);
+      try {
+        return readCode(question, err);
+      } finally {
+        Deno.stdin.setRaw(false);
+        err("\n");
+      }
+    },
     now: () => performance.now(),
     date: () => new Date(),
     addresses: () => Deno.networkInterfaces().map(({ address }) => address),
@@ -86,6 +98,23 @@ function writer(to: { writeSync(bytes: Uint8Array): number }) {
       }
     }
   };
+}
+
+/** Reads a code in raw mode, and shows it; `undefined` when it was broken off. */
+function readCode(
+  question: string,
+  err: (text: string) => void,
+): string | undefined {
+  const line = createCodeLine();
+  const buffer = new Uint8Array(1);
+  for (;;) {
+    err(`\r\x1b[K${question}${line.text}`);
+    const read = Deno.stdin.readSync(buffer);
+    const state = line.key(read === null ? 0x04 : buffer[0] ?? 0);
+    if (state === "done") return line.text;
+    if (state === "broken") return undefined;
+    if (line.choices.length > 0) err(`\r\n${line.choices.join("  ")}\r\n`);
+  }
 }
 
 /** Reads a line in raw mode; `undefined` when it was broken off. */

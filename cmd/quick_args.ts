@@ -8,8 +8,7 @@
  *
  * @module
  */
-import type { Asked, Flags } from "./args.ts";
-import type { RECV, SEND } from "./tables.ts";
+import type { Asked } from "./args.ts";
 
 /** Flags whose value is taken as it is. */
 const TEXTS = {
@@ -33,13 +32,42 @@ export const NAMES: readonly string[] = [
   ...["links", "max-size", "max-files", "max-sessions", "keep-free"],
   ...["exclude", "ignore-file", "limit-rate", "streams", "connections", "cc"],
   ...["chunk-size", "give-up-after"],
+  ...[
+    "code",
+    "helper",
+    "stun",
+    "local",
+    "direct-only",
+    "relay-only",
+    "lan-only",
+    "words",
+    "metrics",
+    "relay",
+    "expire",
+    "max-peers",
+    "quota",
+    "files",
+    "host",
+    "port",
+    "with-password",
+    "router-dir",
+    "yes",
+    "router",
+    "recipients",
+    "out-dir",
+    "qr",
+    "attempts",
+    "unpack",
+  ],
 ];
+
+type Plain = Extract<Asked, { command: "send" | "recv" }>;
 
 /** What a plain line asks for; `undefined` when the parser must say. */
 export function quickArgs(
   args: readonly string[],
   env: (name: string) => string | undefined,
-): Exclude<Asked, { command: "init" }> | undefined {
+): Plain | undefined {
   const [command, ...rest] = args;
   if (command !== "send" && command !== "recv") return undefined;
   if (NAMES.some((name) => env(variableOf(name)) !== undefined)) {
@@ -68,9 +96,9 @@ export function quickArgs(
     }
   }
   // Flags that were not given are undefined whether they are there or not.
-  return command === "send"
-    ? { command, paths, flags: flags as unknown as Flags<typeof SEND> }
-    : { command, flags: flags as unknown as Flags<typeof RECV> };
+  return (command === "send"
+    ? { command, paths, flags }
+    : { command, from: undefined, flags }) as unknown as Plain;
 }
 
 /** `upload-dir` is `SFTPX_UPLOAD_DIR`. */

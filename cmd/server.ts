@@ -39,11 +39,14 @@ export interface Destination {
  * Tells paths from the server: the last argument is SERVER when it is a ticket,
  * or when no such path exists and it reads as an address.
  *
+ * @param to What `--to` says.
+ * @param preset Where to send when the command line does not say it.
  * @throws {SftpxError} "usage" when it cannot be told.
  */
 export async function destination(
   args: readonly string[],
   to: string | undefined,
+  preset = DEFAULT_SERVER,
 ): Promise<Destination> {
   const last = args.at(-1);
   const early = args.slice(0, -1).find(looksLikeTicket);
@@ -86,13 +89,15 @@ export async function destination(
     }
     return rest(args, last, true);
   }
-  return { paths: args, server: DEFAULT_SERVER, isGuessed: false };
+  return { paths: args, server: preset, isGuessed: false };
 }
 
 /** A receiver, and whether it was a ticket that told us. */
 export interface FoundPeer {
   readonly peer: Peer;
   readonly isNew: boolean;
+  /** True when its address is that of a helper that knows where it is. */
+  readonly viaHelper?: boolean;
 }
 
 /**
@@ -108,10 +113,12 @@ export async function findPeer(
 ): Promise<FoundPeer> {
   const own = await ownToken(io, flags.tokenFile);
   if (looksLikeTicket(server)) {
-    const { fingerprint, token, ...where } = parseTicket(server);
+    const { fingerprint, token, viaHelper, ...where } = parseTicket(server);
     const given = token && secret(new Uint8Array(token));
     const peer = peerOf(formatAddress(where), fingerprint, own ?? given);
-    return { peer, isNew: true };
+    return viaHelper
+      ? { peer, isNew: false, viaHelper }
+      : { peer, isNew: true };
   }
   const address = formatAddress(parseAddress(server, DEFAULT_PORT));
   if (flags.cert !== undefined) {

@@ -10,13 +10,14 @@ import type {
   SendResult,
 } from "../actors/options.ts";
 import type { Asked, Shown } from "./args.ts";
+import type { Given } from "./config.ts";
 import { exitAfter, report } from "./exit.ts";
 import { type Io, processIo } from "./io.ts";
 import type { Log } from "../core/log.ts";
 import { createLog, createOutput } from "./create_output.ts";
 import type { Output, Style } from "./output.ts";
 import { quickArgs } from "./quick_args.ts";
-import type { Values } from "./settings.ts";
+import type { Table, Values } from "./settings.ts";
 import type { COMMON } from "./tables.ts";
 import { VERSION } from "./version.ts";
 
@@ -55,15 +56,19 @@ export async function main(
   let output = await createOutput(io, guessedStyle(args, io), "send");
   let code: number;
   try {
-    const asked = await read(args, io);
+    const { asked, common, given, own } = await read(args, io);
     if (asked.command === "show") {
       io.out(asked.text);
       return 0;
     }
-    const style = fullStyle(asked.flags);
-    const role = asked.command === "send" ? "send" : "recv";
-    output = await createOutput(io, style, role);
-    const log = await createLog(io, style);
+    const isSending = asked.command === "send" ||
+      asked.command === "xftp" && asked.action === "send";
+    const style = fullStyle(common);
+    output = await createOutput(io, style, isSending ? "send" : "recv");
+    const log = await createLog(io, {
+      ...style,
+      ...asked.command === "helper" && { verbose: !style.quiet },
+    });
     const surroundings: Surroundings = {
       io,
       output,
@@ -78,17 +83,61 @@ export async function main(
     switch (asked.command) {
       case "init": {
         const { init } = await import("./init.ts");
-        code = await init(ownOf(asked.flags), surroundings);
+        code = await init(own("INIT", asked.flags), surroundings);
         break;
       }
       case "recv": {
+        const { from } = asked;
+        if (from !== undefined) {
+          const { fetchStored, isStored } = await import("./xftp.ts");
+          if (isStored(from)) {
+            code = await fetchStored(from, asked.flags, given, surroundings);
+            break;
+          }
+        }
         const { recv } = await import("./recv.ts");
-        code = await recv(ownOf(asked.flags), surroundings);
+        code = await recv(from, own("RECV", asked.flags), surroundings);
         break;
       }
       case "send": {
+        const { paths, flags } = asked;
+        if (flags.router !== undefined) {
+          const { store } = await import("./xftp.ts");
+          code = await store(paths, flags, given, surroundings);
+          break;
+        }
         const { send } = await import("./send.ts");
-        code = await send(asked.paths, ownOf(asked.flags), surroundings);
+        const named = { args: paths, to: flags.to };
+        code = await send(named, own("SEND", flags), surroundings);
+        break;
+      }
+      case "router": {
+        const { router } = await import("./router.ts");
+        code = await router(asked, given, surroundings);
+        break;
+      }
+      case "helper": {
+        const { helper } = await import("./helper.ts");
+        const flags = own("HELPER", asked.flags);
+        code = await helper(flags, surroundings, asked.port);
+        break;
+      }
+      case "sender":
+      case "receiver": {
+        const { receiver, sender } = await import("./qft.ts");
+        const run = asked.command === "sender" ? sender : receiver;
+        const flags = { ...own("QFT", asked.flags), ...common };
+        code = await run(asked.given, flags, surroundings);
+        break;
+      }
+      case "xftp": {
+        const { xftp } = await import("./xftp.ts");
+        code = await xftp(asked, given, surroundings);
+        break;
+      }
+      case "doctor": {
+        const { doctor } = await import("./doctor.ts");
+        code = await doctor(own("DOCTOR", asked.flags), surroundings);
         break;
       }
     }
@@ -99,37 +148,53 @@ export async function main(
   return code;
 }
 
+/** The tables of settings, by name: loading them takes a while. */
+type Tables = typeof import("./tables.ts");
+type TableName = "INIT" | "RECV" | "SEND" | "HELPER" | "QFT" | "DOCTOR";
+
+/** What was asked for, and what is set elsewhere. */
+interface Request {
+  readonly asked: Asked | Shown;
+  readonly common: Values<typeof COMMON>;
+  readonly given: Given;
+  /** The settings of a table, wherever they were given. */
+  own<N extends TableName>(
+    name: N,
+    flags: Values<Tables[N]>,
+  ): Values<Tables[N]>;
+}
+
+/** Nothing is set outside the command line. */
+const NOTHING: Given = { read: () => undefined };
+
 /** Reads the command line, and what is set elsewhere. */
-async function read(args: readonly string[], io: Io): Promise<Asked | Shown> {
+async function read(args: readonly string[], io: Io): Promise<Request> {
   const { mayHaveConfig, readConfig, settled } = await import("./config.ts");
   const quick = quickArgs(args, io.env);
-  if (quick !== undefined && !await mayHaveConfig(io)) return quick;
-  const { readArgs } = await import("./args.ts");
-  const { ALL, COMMON, INIT, RECV, SEND } = await import("./tables.ts");
-  const asked = readArgs(args, VERSION, io.columns());
-  if (asked.command === "show") return asked;
-  const given = await readConfig(io, ALL);
-  const common = settled(COMMON, asked.flags, given);
-  switch (asked.command) {
-    case "init": {
-      const flags = { ...settled(INIT, asked.flags, given), ...common };
-      return { ...asked, flags };
-    }
-    case "recv": {
-      const flags = { ...settled(RECV, asked.flags, given), ...common };
-      return { ...asked, flags };
-    }
-    case "send": {
-      const flags = { ...settled(SEND, asked.flags, given), ...common };
-      return { ...asked, flags };
-    }
+  if (quick !== undefined && !await mayHaveConfig(io)) {
+    const own: Request["own"] = (_, flags) => ownOf(flags) as typeof flags;
+    return { asked: quick, common: quick.flags, given: NOTHING, own };
   }
+  const { readArgs } = await import("./args.ts");
+  const tables = await import("./tables.ts");
+  const { withBareCode } = await import("./code_words.ts");
+  const asked = readArgs(withBareCode(args), VERSION, io.columns());
+  const { XFTP_ALL } = await import("./xftp_tables.ts");
+  const given = asked.command === "show"
+    ? NOTHING
+    : await readConfig(io, { ...tables.ALL, ...XFTP_ALL });
+  const flags = asked.command === "show" ? {} : asked.flags;
+  return {
+    asked,
+    common: settled(tables.COMMON, flags as Values<typeof COMMON>, given),
+    given,
+    own: (name, flags) =>
+      settled(tables[name] as Table, flags, given) as typeof flags,
+  };
 }
 
 /** The flags of a command without those that all have. */
-function ownOf<T extends Values<typeof COMMON>>(
-  flags: T,
-): Omit<T, keyof typeof COMMON> {
+function ownOf(flags: Readonly<Record<string, unknown>>): object {
   const { json: _, quiet: __, verbose: ___, logFormat: ____, ...own } = flags;
   return own;
 }

@@ -16,10 +16,15 @@ import {
   rangeSet,
   type ReadonlyRangeSet,
 } from "../protocol/ranges.ts";
-import { doneRecord } from "./done_record.ts";
-import { errorCode } from "./io_error.ts";
-import { numberedPath, quoted, type SafePath } from "./paths.ts";
-import type { PartFile, PartialDir, ReadFile } from "./root.ts";
+import {
+  commitPart,
+  doneRecord,
+  incomplete,
+  keepInPlace,
+  makePart,
+} from "./incoming_place.ts";
+import { quoted, type SafePath } from "./paths.ts";
+import type { PartFile, ReadFile } from "./root.ts";
 import type { VaultDeps } from "./vault.ts";
 
 /** Where a file ended up. */
@@ -43,10 +48,17 @@ export interface Incoming {
   readonly slot: number;
   /** Chunks that are in the part, verified. */
   readonly written: ReadonlyRangeSet;
-  /** Writes a chunk that was verified. One that is there already is left alone. */
-  write(chunk: number, bytes: Uint8Array): Promise<void>;
-  /** As `write()`; false when that must be called. */
-  writeNow?(chunk: number, bytes: Uint8Array<ArrayBuffer>): boolean;
+  /**
+   * Writes a chunk that was verified. One that is there already is left alone.
+   *
+   * @returns False when the file is closed, and the chunk went nowhere.
+   */
+  write(chunk: number, bytes: Uint8Array): Promise<boolean>;
+  /** As `write()`; `undefined` when that must be called. */
+  writeNow?(
+    chunk: number,
+    bytes: Uint8Array<ArrayBuffer>,
+  ): boolean | undefined;
   /** True when there is nothing to assemble. */
   readonly isAssembled?: boolean;
   /** As `place()`; `undefined` when that must be called. */
@@ -57,7 +69,12 @@ export interface Incoming {
   rewind(): void;
   /** Reads what was found and yields its digests in order; chunks that are not all there are left out. */
   candidates(signal: AbortSignal): AsyncGenerator<Candidate>;
-  /** Makes the part whole: copies what was found elsewhere, cuts it, sets mode and time. */
+  /**
+   * Makes the part whole: copies what was found elsewhere, cuts it, sets mode and time.
+   *
+   * @throws {SftpxError} `internal` when a chunk is missing: whoever thinks that
+   * the file is whole is wrong, and it must not get its name.
+   */
   assemble(): Promise<void>;
   /** Reads the whole part, in order. */
   content(): AsyncGenerator<Uint8Array>;
@@ -69,8 +86,10 @@ export interface Incoming {
    * @throws {SftpxError} `local-io` when the name is taken and stays so.
    */
   place(digest: Uint8Array): Promise<Placement>;
-  /** Closes what is open; the part stays. */
+  /** Closes what is open; the part stays. Writes that are under way go on. */
   close(): void;
+  /** Waits until no write is under way, so that another may write the same part. */
+  settled(): Promise<void>;
   /** Closes, and removes the part. */
   discard(): Promise<void>;
 }
@@ -96,9 +115,6 @@ export interface IncomingOptions {
   /** Its only chunk is in its part. @default {false} */
   readonly isWritten?: boolean;
 }
-
-/** Names that are tried when one is taken. */
-const MAX_NUMBER = 9999;
 
 /** Creates the receiver's side of one file. */
 export function incoming(
@@ -194,9 +210,13 @@ export function incoming(
     slot,
     written,
     async write(chunk, bytes) {
-      if (isEnded || written.has(chunk)) return; // nobody waits for it any more
+      if (isEnded) return false; // nobody waits for it any more
+      if (written.has(chunk)) return true;
       const pending = writing.get(chunk);
-      if (pending !== undefined) return await pending;
+      if (pending !== undefined) {
+        await pending;
+        return !isEnded;
+      }
       const work = (async () => {
         const target = await openPart();
         await target.write(bytes, chunk * entry.chunkSize);
@@ -211,9 +231,10 @@ export function incoming(
         await work.catch((error) => {
           if (!isEnded) throw error;
         });
-        if (isEnded) return;
+        if (isEnded) return false;
         same.remove(chunk, chunk + 1);
         written.add(chunk, chunk + 1);
+        return true;
       } finally {
         writing.delete(chunk);
       }
@@ -255,14 +276,9 @@ export function incoming(
       }
     },
     async assemble() {
+      if (written.count + same.count < chunks) throw incomplete(path);
       if (isIdentical()) return;
       if (chunks === 1 && written.count === 1) return; // done when it was written
-      if (written.count + same.count < chunks) {
-        throw new SftpxError(
-          "internal",
-          `Cannot finish ${quoted(path)}: not all of it was written`,
-        );
-      }
       const target = await openPart();
       if (found?.kind === "file") await copyFound(target, found.path);
       if (await target.size() !== entry.size) {
@@ -299,8 +315,8 @@ export function incoming(
     },
     async place(digest) {
       const placed = isIdentical()
-        ? await keep(deps, options)
-        : await commit(deps, options);
+        ? await keepInPlace(deps, options)
+        : await commitPart(deps, options);
       closePart();
       use(reserved);
       const stamp = await root.lstat(placed.finalPath);
@@ -319,68 +335,15 @@ export function incoming(
       closePart();
       use(reserved);
     },
+    async settled() {
+      await Promise.allSettled(writing.values());
+    },
     async discard() {
       file.close();
+      await file.settled();
       if (options.isKept) journal.drop(slot);
       await partial.remove(slot);
     },
   };
   return file;
-}
-
-/** Makes an empty part; one that is there is nobody's. */
-async function makePart(partial: PartialDir, slot: number): Promise<PartFile> {
-  try {
-    return await partial.create(slot);
-  } catch (error) {
-    const cause = error instanceof SftpxError ? error.cause : undefined;
-    if (errorCode(cause) !== "EEXIST") throw error;
-    await partial.remove(slot);
-    return await partial.create(slot);
-  }
-}
-
-/** Leaves in place what is the same; its owner may want the new time and mode. */
-async function keep(
-  deps: VaultDeps,
-  { entry, path, slot, found }: IncomingOptions,
-): Promise<Placement> {
-  const finalPath = found?.kind === "file" ? found.path : path;
-  if (deps.onConflict === "overwrite") {
-    await deps.root.setMeta(finalPath, entry);
-  }
-  await deps.partial.remove(slot);
-  return { finalPath, skipped: true };
-}
-
-async function commit(
-  { root, partial, onConflict }: VaultDeps,
-  { path, slot, replaces }: IncomingOptions,
-): Promise<Placement> {
-  if (replaces !== undefined || onConflict === "overwrite") {
-    const finalPath = replaces ?? path;
-    if (await root.commit(partial, slot, finalPath, { replace: true })) {
-      return { finalPath, skipped: false };
-    }
-    // A folder is in the way.
-  } else if (await root.commit(partial, slot, path, { replace: false })) {
-    return { finalPath: path, skipped: false };
-  }
-  if (onConflict === "rename") {
-    for (let number = 1; number <= MAX_NUMBER; number++) {
-      const finalPath = numberedPath(path, number);
-      if (await root.commit(partial, slot, finalPath, { replace: false })) {
-        return { finalPath, skipped: false };
-      }
-    }
-  }
-  throw taken(path);
-}
-
-/** The failure of a name that is taken. */
-export function taken(path: SafePath): SftpxError {
-  return new SftpxError(
-    "local-io",
-    `Cannot receive ${quoted(path)}: something of that name is there already`,
-  );
 }

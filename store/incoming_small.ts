@@ -12,13 +12,13 @@
  */
 import type { FileEntry } from "../protocol/entry.ts";
 import { rangeSet, type ReadonlyRangeSet } from "../protocol/ranges.ts";
-import { doneRecord } from "./done_record.ts";
 import {
   type Candidate,
   type Incoming,
   incoming,
   type Placement,
 } from "./incoming.ts";
+import { doneRecord } from "./incoming_place.ts";
 import type { SafePath } from "./paths.ts";
 import type { VaultDeps } from "./vault.ts";
 
@@ -61,18 +61,22 @@ class SmallIncoming implements Incoming {
     return this.#long?.written ?? (this.#isWritten ? ONE : NONE);
   }
 
-  writeNow(_chunk: number, bytes: Uint8Array<ArrayBuffer>): boolean {
-    if (this.#long !== undefined) return false;
-    if (this.#isEnded || this.#isWritten) return true; // nobody waits for it
+  writeNow(
+    _chunk: number,
+    bytes: Uint8Array<ArrayBuffer>,
+  ): boolean | undefined {
+    if (this.#long !== undefined) return undefined;
+    if (this.#isEnded) return false; // nobody waits for it any more
+    if (this.#isWritten) return true;
     const { partial } = this.#deps;
-    if (!partial.createWhole(this.slot, bytes, this.entry)) return false;
+    if (!partial.createWhole(this.slot, bytes, this.entry)) return undefined;
     this.#isWritten = true;
     this.#free();
     return true;
   }
 
-  async write(chunk: number, bytes: Uint8Array): Promise<void> {
-    await this.#other().write(chunk, bytes);
+  write(chunk: number, bytes: Uint8Array): Promise<boolean> {
+    return this.#other().write(chunk, bytes);
   }
 
   get isAssembled(): boolean {
@@ -124,8 +128,13 @@ class SmallIncoming implements Incoming {
     this.#free();
   }
 
+  async settled(): Promise<void> {
+    await this.#long?.settled();
+  }
+
   async discard(): Promise<void> {
     this.close();
+    await this.settled();
     await this.#deps.partial.remove(this.slot);
   }
 

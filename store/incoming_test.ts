@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { SftpxError } from "../core/errors.ts";
 import { tempDir } from "../tests/testutil/temp.ts";
 import type { FileEntry } from "../protocol/entry.ts";
 import type { Incoming } from "./incoming.ts";
@@ -90,6 +91,35 @@ Deno.test("incoming: a file that is given up while it is made durable fails nobo
     coming.close();
     await syncing;
     await coming.sync(); // a checkpoint that comes to it only now
+  });
+});
+
+Deno.test("incoming: a file of which a chunk is missing is never made whole, whoever says that it is", async () => {
+  await withVault(async (admit) => {
+    for (const chunks of [1, 2]) {
+      const coming = await admit(file(chunks));
+      if (chunks === 2) assert(await coming.write(0, chunkOf(1)));
+      const error = await assertRejects(() => coming.assemble(), SftpxError);
+      assertEquals(error.code, "internal");
+      await coming.discard();
+    }
+  });
+});
+
+Deno.test("incoming: a chunk that comes after the end goes nowhere, and says so; one under way is waited for", async () => {
+  await withVault(async (admit) => {
+    const coming = await admit(file(2));
+    const order: string[] = [];
+    const writing = coming.write(0, chunkOf(1)).then((done) => {
+      order.push("written");
+      return done;
+    });
+    coming.close();
+    await coming.settled();
+    order.push("settled");
+    assertEquals(await writing, false);
+    assertEquals(order, ["written", "settled"]);
+    assertEquals(await coming.write(1, chunkOf(2)), false);
   });
 });
 

@@ -61,7 +61,7 @@ export interface Root {
   isFresh(path: SafePath | ""): boolean;
   /** Says that a folder is complete. */
   endDir(path: SafePath): void;
-  /** Opens a file, and only a file, for reading; `undefined` if there is none. */
+  /** Opens a file, and only a file, for reading; `undefined` if there is none that we may read. */
   openRead(path: SafePath): Promise<ReadFile | undefined>;
   /** Opens the parts of a session, to be closed before the root. */
   partial(session: string): Promise<PartialDir>;

@@ -261,7 +261,7 @@ function openSession(top: OpenDir, session: string): OpenDir {
 function openExisting(place: string): number | undefined {
   let fd: number;
   try {
-    fd = openSync(place, OPEN);
+    fd = openOwn(place);
   } catch (error) {
     if (errorCode(error) === "ELOOP") {
       removeName(place); // a link, which we never make here, is nobody's part
@@ -281,6 +281,20 @@ function openExisting(place: string): number | undefined {
   // is written to it would change the finished file.
   removeName(place);
   return undefined;
+}
+
+/** Opens a part of ours, also one that has the mode of a file that nobody may write. */
+function openOwn(place: string): number {
+  try {
+    return openSync(place, OPEN);
+  } catch (error) {
+    if (errorCode(error) !== "EACCES") throw error;
+  }
+  const { mode } = lstatSync(place); // no link: that is ELOOP
+  chmodSync(place, 0o600);
+  const fd = openSync(place, OPEN);
+  fchmodSync(fd, mode & 0o7777);
+  return fd;
 }
 
 function listSlots(dir: OpenDir): number[] {

@@ -141,7 +141,7 @@ export function rootOf(parts: RootParts): Root {
       try {
         return openSync(at.at(baseName(path)), READ);
       } catch (error) {
-        if (errorCode(error) === "ENOENT") {
+        if (["ENOENT", "EACCES"].includes(errorCode(error) ?? "")) {
           return undefined;
         }
         throw error;

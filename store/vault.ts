@@ -13,7 +13,8 @@
 import { renameSync } from "node:fs";
 import { chunkCount, type FileEntry } from "../protocol/entry.ts";
 import { type RangeSet, rangeSet } from "../protocol/ranges.ts";
-import { type Incoming, incoming, taken } from "./incoming.ts";
+import { type Incoming, incoming } from "./incoming.ts";
+import { taken } from "./incoming_place.ts";
 import { smallIncoming } from "./incoming_small.ts";
 import { attempt } from "./io_error.ts";
 import type { DoneRecord, Journal } from "./journal.ts";
@@ -184,6 +185,7 @@ export function createVault(deps: VaultDeps): Vault {
     },
     async admit(entry, path, prior) {
       prior?.close();
+      await prior?.settled(); // what it writes is of another version
       const done = await journal.doneFor(path);
       const finalPath = done && safePath(done.finalPath);
       const placed = finalPath && await root.lstat(finalPath);

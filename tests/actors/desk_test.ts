@@ -161,6 +161,7 @@ async function write(
   const bytes = new Uint8Array(length).fill(chunk + 1);
   await desk.target(index)?.write(chunk, bytes);
   const checked: CheckedChunk = {
+    run: RUN,
     index,
     gen,
     chunk,

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { SftpxError } from "../../core/errors.ts";
-import { CHUNK, hashing, pair, type PairOptions } from "./pair.ts";
+import { CHUNK, hashing, pair, type PairOptions, typeOf } from "./pair.ts";
 
 const TREE = {
   "a": "text",
@@ -207,4 +207,31 @@ Deno.test("a disk that is full ends the session with its reason, and the next ru
   await two.run(receiver.close());
   assertEquals(sent.totals.failed, 0);
   assertEquals(await two.differences(), []);
+});
+
+Deno.test("a scheduler that starts again numbers its runs on: what is still said of the run before is not taken for the next one's", async () => {
+  const runs: number[] = [];
+  let failed = false;
+  await using two = await pair({
+    tree: TREE,
+    intercept(side, actor, message) {
+      if (side !== "receiver") return;
+      const type = typeOf(message);
+      if (actor === "persistence" && type === "begin") {
+        runs.push((message as { run: number }).run);
+      }
+      if (actor === "scheduler" && type === "facts" && !failed) {
+        failed = true;
+        throw new Error("Cannot go on: the test says so");
+      }
+    },
+  });
+  const receiver = two.receive();
+  const sent = await two.run(two.send());
+  await two.run(receiver.done);
+  await two.run(receiver.close());
+  assertEquals(sent.totals.failed, 0);
+  assertEquals(await two.differences(), []);
+  assert(runs.length >= 2, `${runs}`);
+  assertEquals(runs, [...new Set(runs)].sort((a, b) => a - b));
 });

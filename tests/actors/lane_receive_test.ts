@@ -78,11 +78,12 @@ async function hear(
   const checked: CheckedChunk[] = [];
   const pipe = memoryPipe(1 << 20, { begun() {}, done() {} });
   const target: Target = options.target ?? {
+    run: 1,
     gen: 0,
     entry: FILE,
     write(chunk) {
       written.push(chunk);
-      return Promise.resolve();
+      return Promise.resolve(true);
     },
     confirm: () => false,
   };
@@ -231,6 +232,7 @@ Deno.test("receive lane: that a chunk is the same holds only for a digest that w
   const confirm = (chunk: number, given: Uint8Array): boolean =>
     chunk === 1 && given.toHex() === offered.toHex();
   const target: Target = {
+    run: 1,
     gen: 0,
     entry: FILE,
     write: () => Promise.reject(new TypeError("it is here already")),
@@ -242,8 +244,26 @@ Deno.test("receive lane: that a chunk is the same holds only for a digest that w
   assertEquals(wrong.error?.code, "protocol");
 });
 
+Deno.test("receive lane: a chunk of a file that was closed meanwhile went nowhere, and is not told of", async () => {
+  const target: Target = {
+    run: 1,
+    gen: 0,
+    entry: FILE,
+    write: (chunk) => Promise.resolve(chunk === 1),
+    confirm: () => false,
+  };
+  const payload = noise(8);
+  const { checked, error } = await hear(
+    frame({ chunk: 0, payload }, { chunk: 1, payload }),
+    { target },
+  );
+  assertEquals(error, undefined);
+  assertEquals(checked.map(({ chunk }) => chunk), [1]);
+});
+
 Deno.test("receive lane: what the disk refuses ends the lane with its reason", async () => {
   const target: Target = {
+    run: 1,
     gen: 0,
     entry: FILE,
     write: () => Promise.reject(new SftpxError("local-io", "Cannot write")),

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers";
 import { assertEquals } from "@std/assert";
 import {
   chunker,
@@ -291,6 +292,32 @@ Deno.test("chunker: a new scan ends the one before it", async () => {
       .reduce((sum, { entries }) => sum + entries.length, 0);
   assertEquals([of(1), of(2)], [5, 50]);
   assertEquals(walked.closed, 2);
+  await end();
+});
+
+Deno.test("chunker: a scan that ends while its walk hangs leaves no error that nobody hears", async () => {
+  const scheduler = recorder<Found>();
+  const disk = Promise.withResolvers<void>();
+  async function* walk(): AsyncGenerator<SourceEntry, void, void> {
+    yield { kind: "error", path: "first", reason: "a test" };
+    scheduler.full = true;
+    yield { kind: "error", path: "second", reason: "a test" };
+    await disk.promise;
+  }
+  const { address, clock, end } = supervised<ChunkerMessage>(() =>
+    chunker({ walk, scheduler: () => scheduler })
+  );
+  const credit = createOutbox<"entries", number>((old, add) =>
+    Math.max(old ?? 0, add)
+  );
+  credit.add("entries", 1000);
+  address.offer({ type: "scan", run: 1, credit });
+  await clock.advance(1000); // what was found goes, and waits for the scheduler
+  address.offer({ type: "scan", run: 2, credit });
+  // An error that nobody handles is told between two turns of the event loop.
+  await new Promise((resolve) => setImmediate(resolve));
+  await new Promise((resolve) => setImmediate(resolve));
+  disk.resolve();
   await end();
 });
 

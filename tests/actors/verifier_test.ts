@@ -36,6 +36,7 @@ function chunk(
   gen = 0,
 ): CheckedChunk {
   return {
+    run: 1,
     index: 0,
     gen,
     chunk: number,

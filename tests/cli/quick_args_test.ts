@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { readArgs } from "../../cmd/args.ts";
 import { NAMES, quickArgs } from "../../cmd/quick_args.ts";
 import { ALL } from "../../cmd/tables.ts";
+import { XFTP_ALL } from "../../cmd/xftp_tables.ts";
 
 const NO_ENV = (): undefined => undefined;
 
@@ -66,7 +67,9 @@ Deno.test("what is not plain is left to the parser", () => {
 });
 
 Deno.test("every variable that sets something is for the parser", () => {
-  const all = new Set(Object.values(ALL).map(({ name }) => name));
+  const all = new Set(
+    Object.values({ ...ALL, ...XFTP_ALL }).map(({ name }) => name),
+  );
   assertEquals(new Set(NAMES), all);
   const env = (name: string) => name === "SFTPX_CHUNK_SIZE" ? "1M" : undefined;
   assertEquals(quickArgs(["send", "a"], env), undefined);

@@ -10,6 +10,8 @@ export interface TcpProxy {
   readonly hostname: string;
   /** Where clients dial. */
   readonly port: number;
+  /** Bytes that came through to the server. */
+  readonly passedBytes: number;
   /** Connections that stand. */
   readonly size: number;
   /** Lets nothing through until told otherwise; nobody is told. */
@@ -19,9 +21,10 @@ export interface TcpProxy {
   close(): Promise<void>;
 }
 
-/** Starts a line to `target`. */
+/** Starts a line to `target`; `passed` is told of what came through so far. */
 export function tcpProxy(
   target: { readonly hostname: string; readonly port: number },
+  passed: (bytes: number) => void = () => {},
 ): TcpProxy {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { hostname, port } = listener.addr as Deno.NetAddr;
@@ -29,6 +32,7 @@ export function tcpProxy(
   let thaw = Promise.withResolvers<void>();
   thaw.resolve();
   let count = 0;
+  let passedBytes = 0;
 
   const cut = (index: number): void => {
     const line = lines.get(index);
@@ -39,6 +43,7 @@ export function tcpProxy(
     index: number,
     from: Deno.TcpConn,
     to: Deno.TcpConn,
+    isUp: boolean,
   ): Promise<void> => {
     const buffer = new Uint8Array(64 * 1024);
     try {
@@ -46,6 +51,8 @@ export function tcpProxy(
         const read = await from.read(buffer);
         await thaw.promise;
         if (read === null) break;
+        if (isUp) passed(passedBytes += read);
+        await thaw.promise; // what was told may have had it frozen
         for (let at = 0; at < read;) {
           at += await to.write(buffer.subarray(at, read));
         }
@@ -60,7 +67,10 @@ export function tcpProxy(
     try {
       const far = await Deno.connect(target);
       lines.set(index, [near, far]);
-      await Promise.all([pump(index, near, far), pump(index, far, near)]);
+      await Promise.all([
+        pump(index, near, far, true),
+        pump(index, far, near, false),
+      ]);
       cut(index);
     } catch {
       near.close();
@@ -79,6 +89,9 @@ export function tcpProxy(
   return {
     hostname,
     port,
+    get passedBytes() {
+      return passedBytes;
+    },
     get size() {
       return lines.size;
     },

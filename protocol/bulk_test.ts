@@ -1,0 +1,122 @@
+import { assertEquals } from "@std/assert";
+import { createBulk } from "./bulk.ts";
+
+const MIB = 1024 * 1024;
+
+interface Path {
+  readonly rttMs: number;
+  /** What each carries, bytes a ms, at a time. */
+  readonly quic: number;
+  readonly tcp: number | ((ms: number) => number);
+  readonly pendingBytes?: number;
+  /** How long a dial takes; `Infinity` when there is no such way, ms. */
+  readonly dialMs?: number;
+}
+
+/** Plays a transfer, one look every 50 ms; says when which was in use. */
+function play(
+  { rttMs, quic, tcp, pendingBytes = 1e12, dialMs = 50 }: Path,
+  seconds: number,
+): { used: ("quic" | "tcp")[]; dials: number[] } {
+  const bulk = createBulk();
+  const used: ("quic" | "tcp")[] = [];
+  const dials: number[] = [];
+  let receivedBytes = 0;
+  let dueMs = Infinity;
+  for (let nowMs = 0; nowMs < seconds * 1000; nowMs += 50) {
+    if (nowMs >= dueMs) {
+      dueMs = Infinity;
+      if (dialMs === Infinity) bulk.lost(nowMs);
+      else bulk.joined();
+    }
+    const rate = !bulk.isUsed
+      ? quic
+      : typeof tcp === "number"
+      ? tcp
+      : tcp(nowMs);
+    receivedBytes += 50 * rate;
+    const verdict = bulk.sample({
+      nowMs,
+      receivedBytes,
+      rttMs,
+      pendingBytes,
+      isAlone: bulk.isUsed,
+    });
+    if (verdict === "try") {
+      dials.push(nowMs);
+      dueMs = nowMs + (dialMs === Infinity ? 100 : dialMs);
+    }
+    used.push(bulk.isUsed ? "tcp" : "quic");
+  }
+  return { used, dials };
+}
+
+const count = <T>(list: readonly T[], one: T): number =>
+  list.filter((other) => other === one).length;
+
+Deno.test("createBulk() takes TCP at once where the path is short, and stays with it", () => {
+  const { used, dials } = play({ rttMs: 0.3, quic: 2e5, tcp: 8e5 }, 60);
+  assertEquals(dials, [0]);
+  assertEquals(used.indexOf("tcp"), 1);
+  assertEquals(count(used, "quic"), 1);
+});
+
+Deno.test("createBulk() leaves long paths, small transfers and those without an answer to QUIC", () => {
+  const paths: Path[] = [
+    { rttMs: 100, quic: 1e4, tcp: 1e6 },
+    { rttMs: 0.3, quic: 2e5, tcp: 8e5, pendingBytes: MIB },
+  ];
+  for (const path of paths) assertEquals(play(path, 30).dials, []);
+});
+
+Deno.test("createBulk() measures QUIC first on a path of some length, and keeps TCP when it is clearly faster", () => {
+  const { used, dials } = play({ rttMs: 15, quic: 5e4, tcp: 1.2e5 }, 60);
+  assertEquals(dials.length, 1);
+  assertEquals((dials[0] ?? 0) >= 500, true);
+  assertEquals(used.at(-1), "tcp");
+});
+
+Deno.test("createBulk() gives TCP up where it is not faster, and tries again later and later", () => {
+  const { used, dials } = play({ rttMs: 15, quic: 5e4, tcp: 5e4 }, 120);
+  assertEquals(dials.length >= 2 && dials.length <= 4, true);
+  assertEquals(count(used, "tcp") < used.length / 20, true);
+});
+
+Deno.test("createBulk() goes back within 2 s when TCP stands still, and when it has become slow", () => {
+  for (const after of [0, 1e3]) {
+    const { used } = play({
+      rttMs: 0.3,
+      quic: 2e5,
+      tcp: (ms) => ms < 5000 ? 8e5 : after,
+    }, 9.5);
+    assertEquals(
+      used.lastIndexOf("tcp") * 50 <= (after === 0 ? 7100 : 9000),
+      true,
+    );
+    assertEquals(used.at(-1), "quic");
+  }
+});
+
+Deno.test("createBulk() is not misled by a transfer that waits for its source", () => {
+  const bulk = createBulk();
+  const at = { nowMs: 0, receivedBytes: 0, rttMs: 0.3, pendingBytes: 1e12 };
+  assertEquals(bulk.sample({ ...at, isAlone: false }), "try");
+  bulk.joined();
+  for (let nowMs = 0; nowMs < 60_000; nowMs += 50) {
+    assertEquals(
+      bulk.sample({ ...at, nowMs, pendingBytes: 0, isAlone: true }),
+      "keep",
+    );
+  }
+});
+
+Deno.test("createBulk() tries a way that there is not ever more seldom", () => {
+  const { used, dials } = play({
+    rttMs: 0.3,
+    quic: 2e5,
+    tcp: 8e5,
+    dialMs: Infinity,
+  }, 120);
+  assertEquals(count(used, "tcp"), 0);
+  assertEquals(dials.length >= 2 && dials.length <= 5, true);
+});
