@@ -186,10 +186,11 @@ export function receiveScheduler(
     if (!goesOn) {
       await deps.admit(frame.totalBytes);
       const { checksum, fresh, b3sum } = frame;
-      run = receiveRun(deps.nextRun(), rules, deps.digest);
+      const number = deps.nextRun();
+      run = receiveRun(number, rules, deps.digest);
       counts?.begin();
       await deps.verifier.send(
-        { type: "begin", run: run.number, checksum, fresh, b3sum },
+        { type: "begin", run: number, checksum, fresh, b3sum },
         cx.signal,
       );
     }

@@ -99,7 +99,6 @@ export function startReceiveSession(
   const own = new AbortController();
   const facts = createOutbox<number, Fact>(mergeFacts);
   const desk: DeskRef = { current: undefined };
-  let runs = 0;
   let waiting: ReceiveLink | undefined = first;
   let wake: () => void = () => {};
   let awaySince: number | undefined = undefined;
@@ -108,6 +107,7 @@ export function startReceiveSession(
   let outcome: ReceiveOutcome | undefined;
   let ending: Ending | undefined;
   let isHeld = false;
+  let runs = 0;
   let progressAt = clock.now();
   let isOver = false;
 

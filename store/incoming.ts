@@ -16,9 +16,9 @@ import {
   rangeSet,
   type ReadonlyRangeSet,
 } from "../protocol/ranges.ts";
-import { doneRecord } from "./done_record.ts";
 import {
   commitPart,
+  doneRecord,
   incomplete,
   keepInPlace,
   makePart,
@@ -279,12 +279,6 @@ export function incoming(
       if (written.count + same.count < chunks) throw incomplete(path);
       if (isIdentical()) return;
       if (chunks === 1 && written.count === 1) return; // done when it was written
-      if (written.count + same.count < chunks) {
-        throw new SftpxError(
-          "internal",
-          `Cannot finish ${quoted(path)}: not all of it was written`,
-        );
-      }
       const target = await openPart();
       if (found?.kind === "file") await copyFound(target, found.path);
       if (await target.size() !== entry.size) {

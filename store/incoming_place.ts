@@ -4,14 +4,34 @@
  * @module
  */
 import { SftpxError } from "../core/errors.ts";
+import type { FileEntry } from "../protocol/entry.ts";
 import type { IncomingOptions, Placement } from "./incoming.ts";
 import { errorCode } from "./io_error.ts";
+import type { DoneRecord } from "./journal.ts";
 import { numberedPath, quoted, type SafePath } from "./paths.ts";
-import type { PartFile, PartialDir } from "./root.ts";
+import type { LocalStamp, PartFile, PartialDir } from "./root.ts";
 import type { VaultDeps } from "./vault.ts";
 
 /** Names that are tried when one is taken. */
 const MAX_NUMBER = 9999;
+
+/** What the journal is to know of a file that is in place. */
+export function doneRecord(
+  entry: FileEntry,
+  path: SafePath,
+  finalPath: SafePath,
+  digest: Uint8Array,
+  { size, mtimeNs, ctimeNs, ino }: LocalStamp,
+): DoneRecord {
+  return {
+    path,
+    size: entry.size,
+    mtimeNs: entry.mtimeNs,
+    digest,
+    finalPath,
+    local: { size, mtimeNs, ctimeNs, ino },
+  };
+}
 
 /** Makes an empty part; one that is there is nobody's. */
 export async function makePart(

@@ -12,13 +12,13 @@
  */
 import type { FileEntry } from "../protocol/entry.ts";
 import { rangeSet, type ReadonlyRangeSet } from "../protocol/ranges.ts";
-import { doneRecord } from "./done_record.ts";
 import {
   type Candidate,
   type Incoming,
   incoming,
   type Placement,
 } from "./incoming.ts";
+import { doneRecord } from "./incoming_place.ts";
 import type { SafePath } from "./paths.ts";
 import type { VaultDeps } from "./vault.ts";
 
