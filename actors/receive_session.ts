@@ -182,6 +182,7 @@ export function startReceiveSession(
     create: () =>
       receiveScheduler({
         ...deps,
+        cpuMs: world.cpuMs,
         session: hex,
         verifier: judge,
         persistence: storage,

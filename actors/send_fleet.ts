@@ -7,8 +7,9 @@
 import { unreachable } from "../core/actor.ts";
 import type { Clock } from "../core/clock.ts";
 import { SftpxError } from "../core/errors.ts";
+import type { SenderSeen } from "../core/limiter.ts";
 import { createMeter } from "../core/rate.ts";
-import { createGrowth } from "../protocol/growth.ts";
+import { CONNECTION_WINDOW_BYTES, createGrowth } from "../protocol/growth.ts";
 import type { Arrived } from "../protocol/status.ts";
 import type { Conn } from "../transport/transport.ts";
 import { createPace, type Pace } from "./pace.ts";
@@ -51,6 +52,8 @@ export interface Fleet {
   readonly rttMs: number;
   /** Takes the receiver's answer to a ping. */
   pong(id: number): void;
+  /** How full the path is, for who says what limits it. */
+  readonly path: PathSeen;
   /** Bytes of a lease: what goes in a moment. */
   readonly leaseBytes: number;
   /** Takes what the receiver has had over the network so far, bytes. */
@@ -68,6 +71,12 @@ export interface Fleet {
   /** One was lost: what it had goes again. */
   gone(connection: number, run: SendRun): void;
 }
+
+/** What is seen of a path. */
+export type PathSeen = Pick<
+  SenderSeen,
+  "underWayBytes" | "windowBytes" | "isLossy"
+>;
 
 /** What decides how fast to send: one of the platform's, or whichever does better. */
 export type CongestionChoice = "auto" | "cubic" | "bbr";
@@ -178,6 +187,13 @@ export function createFleet(
   };
 
   return {
+    get path() {
+      return {
+        underWayBytes: meter.rate() / 1000 * shortest(),
+        windowBytes: wire.connections * CONNECTION_WINDOW_BYTES,
+        isLossy: paces.size > 0,
+      };
+    },
     get leaseBytes() {
       const worth = meter.rate() * LEASE_MS / 1000;
       return Math.round(

@@ -18,12 +18,10 @@ import type { ControlFrame } from "../protocol/control.ts";
 import { sameDigest } from "../protocol/digests.ts";
 import { createSemaphore } from "../core/semaphore.ts";
 import { senderRules } from "../protocol/session.ts";
-import { refreshed, type SourceFileEntry } from "../store/source.ts";
 import type { Conn } from "../transport/transport.ts";
 import type { HashPool } from "../workers/hash_pool.ts";
 import type { ChunkerMessage, Found } from "./chunker.ts";
 import type { Connected } from "./connection.ts";
-import type { LeaseReport } from "./lane_send.ts";
 import { createPace } from "./pace.ts";
 import {
   type CongestionChoice,
@@ -34,6 +32,7 @@ import {
 } from "./send_fleet.ts";
 import { BULK_LANES, type BulkLanes, createBulkLanes } from "./send_bulk.ts";
 import { type SendReport, sendReport } from "./send_report.ts";
+import { lookAgain, type Looked, sumFiles, type Summed } from "./send_look.ts";
 import { type Failure, type SendRun, sendRun } from "./send_run.ts";
 import type { StatusFrame } from "../protocol/status.ts";
 import {
@@ -42,27 +41,14 @@ import {
   type Wire,
   type WireMessage,
 } from "./send_wire.ts";
-import { sumFile } from "./sum.ts";
 
 /** What the sender's scheduler can be told. */
 export type SendSchedulerMessage =
   | Connected<SendLink>
   | Found
   | WireMessage
-  | {
-    readonly type: "looked";
-    readonly run: number;
-    readonly index: number;
-    readonly facts: SourceFileEntry | SftpxError;
-  }
-  | {
-    readonly type: "summed";
-    readonly run: number;
-    readonly index: number;
-    readonly gen: number;
-    /** `undefined` when the file is not what it was. */
-    readonly b3sum: Uint8Array | undefined;
-  }
+  | Looked
+  | Summed
   | Joined
   | { readonly type: "tick" };
 
@@ -93,6 +79,8 @@ export interface SendSchedulerDeps {
   readonly bulk?: BulkOptions;
   readonly chunkSize: (size: number) => number;
   readonly emit: EventSink;
+  /** Processor time of the process so far, ms. */
+  readonly cpuMs?: () => number;
   /** Told whenever something became durable. */
   readonly progress: () => void;
   /** Told whenever the receiver was heard. */
@@ -156,7 +144,10 @@ export function sendScheduler(
       ? createPace(cx.clock)
       : undefined;
     const { ledger, wrote } = current;
-    wire = openWire(cx, ++epochs, link, { ...deps, ledger, pace, wrote });
+    wire = openWire(cx, ++epochs, link, {
+      ...{ ...deps, ledger, pace, wrote },
+      ...(reports && { watch: reports.watch }),
+    });
     const spawn: FleetDeps["spawn"] = (task) =>
       cx.spawn(async (signal) => {
         const joined = await task(signal);
@@ -184,7 +175,7 @@ export function sendScheduler(
     current.setWindow(welcome.window);
     if (goesOn) {
       wire.announce(...current.reconnect(welcome.next));
-      sumFiles(current, cx);
+      sumFiles(current, deps.digest, summing, cx);
       feed();
     }
     if (!goesOn) {
@@ -214,28 +205,6 @@ export function sendScheduler(
     }
   };
 
-  const lookAgain = (
-    { number, ledger }: SendRun,
-    { changed }: LeaseReport,
-    cx: Context<SendSchedulerMessage>,
-  ): void => {
-    for (const { index, gen } of changed) {
-      const item = ledger.get(index);
-      if (item?.gen !== gen || item.source.facts.kind !== "file") continue;
-      const { facts } = item.source;
-      cx.spawn(async (signal) => {
-        const now = await refreshed(facts).catch((error) => {
-          if (error instanceof SftpxError) return error;
-          throw error;
-        });
-        await cx.self.send(
-          { type: "looked", run: number, index, facts: now },
-          signal,
-        );
-      });
-    }
-  };
-
   /** Ends the transfer once both sides say that all is final, and agree on what. */
   const settle = (cx: Context<SendSchedulerMessage>): void => {
     const root = run?.root();
@@ -262,28 +231,12 @@ export function sendScheduler(
     receipt = undefined;
   };
 
-  /** Reads files once more, in order, for the digest of the whole of each. */
-  const sumFiles = (
-    { number, takeUnsummed }: SendRun,
-    cx: Context<SendSchedulerMessage>,
-  ): void => {
-    for (const { index, gen, source } of takeUnsummed()) {
-      cx.spawn(async (signal) => {
-        using _turn = await summing.acquire(signal);
-        const b3sum = await sumFile(source, deps.digest, signal);
-        await cx.self.send(
-          { type: "summed", run: number, index, gen, b3sum },
-          signal,
-        );
-      });
-    }
-  };
-
   /** Hears what the fleet wants to know. */
   const hearStatus = (frames: readonly StatusFrame[]): void => {
     for (const frame of frames) {
       if (frame.type === "arrived") fleet?.arrived(frame.connections);
       if (frame.type !== "progress") continue;
+      reports?.peer(frame.limiter);
       fleet?.received(frame.receivedBytes);
       bulk?.received(frame.receivedBytes);
     }
@@ -320,7 +273,7 @@ export function sendScheduler(
           wire.done(message.connection, message.lane);
           wire.announce(...run.report(message.report));
           lookAgain(run, message.report, cx);
-          sumFiles(run, cx);
+          sumFiles(run, deps.digest, summing, cx);
           feed();
           return;
         case "summed":
@@ -350,7 +303,7 @@ export function sendScheduler(
           return;
         case "tick":
           if (run !== undefined) {
-            reports?.progress(run);
+            reports?.progress(run, fleet?.path);
             fleet?.look(run, bulk?.isUsed ?? false);
             feed();
           }
@@ -361,7 +314,7 @@ export function sendScheduler(
       }
     },
     stop() {
-      if (run !== undefined) reports?.progress(run);
+      if (run !== undefined) reports?.progress(run, fleet?.path);
       wire?.close();
     },
   };
