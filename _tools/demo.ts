@@ -10,6 +10,7 @@ import { basename, resolve } from "node:path";
 import { compareTrees, type Comparison } from "./demo/compare.ts";
 import { gaugeProgress, type Meter } from "./demo/gauge.ts";
 import { makeTree } from "./demo/make_tree.ts";
+import { rateToKill } from "./demo/pace.ts";
 import {
   freePort,
   type PrintedEvent,
@@ -22,9 +23,6 @@ import { ROOT } from "./tree.ts";
 const MIB = 1024 * 1024;
 const TREE = { bigBytes: 512 * MIB, smallFiles: 2_000 };
 const SFTPX = [Deno.execPath(), "run", "-A", `${ROOT}cmd/sftpx.ts`];
-/** Below this, a transfer would be over before it can be killed twice. */
-const THROTTLE_BELOW_BYTES = 192 * MIB;
-const THROTTLED_SECONDS = 8;
 
 /** What the parts of the demo know of each other. */
 interface Stage {
@@ -67,8 +65,9 @@ async function main(): Promise<number> {
       running,
       problems: [...source.differences],
     };
-    await transfer(stage);
+    const heldBack = await transfer(stage);
     await verify(stage);
+    if (heldBack) await race(stage);
     say();
     for (const problem of stage.problems) {
       say(`PROBLEM: ${problem}`);
@@ -110,8 +109,8 @@ async function survey(paths: readonly string[]): Promise<Comparison> {
   return sum(await Promise.all(paths.map((path) => compareTrees(path, path))));
 }
 
-/** The whole transfer, from `init` to both exit codes. */
-async function transfer(stage: Stage): Promise<void> {
+/** The whole transfer, from `init` to both exit codes; true if it was held back. */
+async function transfer(stage: Stage): Promise<boolean> {
   const { folder, bytes, problems } = stage;
   const [here, there] = [`${folder}/sender`, `${folder}/receiver`];
   await Deno.mkdir(here);
@@ -121,18 +120,17 @@ async function transfer(stage: Stage): Promise<void> {
   tell("init: a certificate, its key and a token");
 
   const port = freePort();
-  const receive = ["recv", "--bind", `127.0.0.1:${port}`, "--once", "--json"];
+  // Not --once: that one may be gone when the sender is killed near the end.
+  const receive = ["recv", "--bind", `127.0.0.1:${port}`, "--json"];
   const send = [
     ...["send", ...stage.paths, "--to", `127.0.0.1:${port}`, "--json"],
     ...["--cert", `${there}/certs/cert.pem`],
     ...["--token-file", `${there}/certs/token`],
   ];
-  if (bytes < THROTTLE_BELOW_BYTES) {
-    const rate = Math.max(1024, Math.ceil(bytes / THROTTLED_SECONDS));
-    send.push("--limit-rate", String(rate));
-    tell(
-      `so little is sent at ${mib(rate)}/s, for there to be time to kill it`,
-    );
+  const rate = rateToKill(bytes);
+  const limit = rate === undefined ? [] : ["--limit-rate", String(rate)];
+  if (rate !== undefined) {
+    tell(`sent at ${mib(rate)}/s at most, for there to be time to kill it`);
   }
 
   const gauge = gaugeProgress(bytes, tell);
@@ -140,7 +138,12 @@ async function transfer(stage: Stage): Promise<void> {
   await receiver.next("listening");
   tell(`receiver listens on 127.0.0.1:${port} (process ${receiver.pid})`);
   const firstMeter: Meter = { sent: undefined };
-  let sender = run(stage, here, send, (event) => gauge.see(event, firstMeter));
+  let sender = run(
+    stage,
+    here,
+    [...send, ...limit],
+    (event) => gauge.see(event, firstMeter),
+  );
   const sendBegan = performance.now();
   tell(`sender starts (process ${sender.pid})`);
 
@@ -160,7 +163,12 @@ async function transfer(stage: Stage): Promise<void> {
   if (await gauge.reaches(2 / 3, sender.ended)) {
     await sender.kill();
     tell(`${gauge.percent()} is safe on disk: killed the sender with SIGKILL`);
-    sender = run(stage, here, send, (event) => gauge.see(event, lastMeter));
+    sender = run(
+      stage,
+      here,
+      [...send, ...limit],
+      (event) => gauge.see(event, lastMeter),
+    );
     tell(`sender runs again, same command (process ${sender.pid})`);
   } else {
     problems.push("the transfer was over before the sender could be killed");
@@ -168,12 +176,13 @@ async function transfer(stage: Stage): Promise<void> {
   await gauge.reaches(Infinity, sender.ended);
   await mustEnd(sender, "sender", 0);
   const seconds = (performance.now() - sendBegan) / 1000;
+  receiver.stop();
   await mustEnd(receiver, "receiver", 0);
   tell("both have ended with exit code 0: every byte is verified and on disk");
 
   say();
-  const rate = mib(bytes / seconds);
-  say(`  ${mib(bytes)} in ${seconds.toFixed(1)} s, kills included: ${rate}/s`);
+  const speed = mib(bytes / seconds);
+  say(`  ${mib(bytes)} in ${seconds.toFixed(1)} s, kills included: ${speed}/s`);
   if (lastMeter.sent !== undefined) {
     say(`  the second sender sent ${mib(lastMeter.sent)}; the rest was there`);
   }
@@ -183,6 +192,32 @@ async function transfer(stage: Stage): Promise<void> {
     say(`  sent twice: ${mib(twice)}, ${share} % of it`);
   }
   say();
+  return rate !== undefined;
+}
+
+/** The same without limit or kills, to an empty receiver: how fast it is. */
+async function race(stage: Stage): Promise<void> {
+  const there = `${stage.folder}/receiver`;
+  const port = freePort();
+  const receiver = run(stage, there, [
+    ...["recv", "--bind", `127.0.0.1:${port}`, "--once", "--json"],
+    ...["--upload-dir", "again", "--resume-dir", "again_resume"],
+  ]);
+  await receiver.next("listening");
+  let ms = 0;
+  const sender = run(stage, `${stage.folder}/sender`, [
+    ...["send", ...stage.paths, "--to", `127.0.0.1:${port}`, "--json"],
+    ...["--cert", `${there}/certs/cert.pem`],
+    ...["--token-file", `${there}/certs/token`],
+  ], (event) => ms = Number(event["ms"] ?? ms));
+  await mustEnd(sender, "sender", 0);
+  await mustEnd(receiver, "receiver", 0);
+  const speed = mib(stage.bytes / Math.max(0.001, ms / 1000));
+  tell(
+    `sent once more, at full speed and with no kill: ${
+      (ms / 1000).toFixed(1)
+    } s, ${speed}/s`,
+  );
 }
 
 /** Compares all that was sent with what is in the upload directory. */

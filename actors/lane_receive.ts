@@ -29,6 +29,11 @@ export interface Target {
   readonly entry: FileEntry;
   /** Writes one chunk where it belongs. Not yet durable. False: the file is closed. */
   write(chunk: number, bytes: Uint8Array): Promise<boolean>;
+  /** As `write()`, at once; `undefined` when that must be called. */
+  writeNow?(
+    chunk: number,
+    bytes: Uint8Array<ArrayBuffer>,
+  ): boolean | undefined;
   /** True when the candidate that was offered for `chunk` has this digest. */
   confirm(chunk: number, digest: Uint8Array): boolean;
 }
@@ -187,26 +192,40 @@ async function takeFrame(
     body,
     arrivals.map(({ start, end }) => [start, end]),
   );
-  const put = async (arrival: Arrival, at: number): Promise<void> => {
+  const note = (arrival: Arrival, verdict: CheckedChunk["verdict"]): void => {
     const { target, index, chunk, digest, start, end } = arrival;
-    deps.received(end - start);
-    const actual = hashed.digests.subarray(at * 32, at * 32 + 32);
-    const isRight = sameDigest(digest, actual);
-    const content = hashed.bytes.subarray(start, end);
-    const put = deps.watch?.begin("disk");
-    const isPut = !isRight || await target.write(chunk, content);
-    put?.();
-    if (!isPut) return;
-    const verdict = isRight ? "written" : "corrupt";
     const { run, gen } = target;
     const bytes = end - start;
     checked.push({ run, index, gen, chunk, digest, bytes, verdict });
   };
-  const next = arrivals.entries();
+  const bytesOf = ({ start, end }: Arrival): Uint8Array<ArrayBuffer> =>
+    hashed.bytes.subarray(start, end);
+  const slow: Arrival[] = [];
+  for (const [at, arrival] of arrivals.entries()) {
+    const { target, chunk, digest, start, end } = arrival;
+    deps.received(end - start);
+    const actual = hashed.digests.subarray(at * 32, at * 32 + 32);
+    if (!sameDigest(digest, actual)) {
+      note(arrival, "corrupt");
+      continue;
+    }
+    const isDone = target.writeNow?.(chunk, bytesOf(arrival));
+    if (isDone === undefined) slow.push(arrival);
+    else if (isDone) note(arrival, "written");
+  }
+  const next = slow.values();
   const work = async (): Promise<void> => {
-    for (const [at, arrival] of next) await put(arrival, at);
+    for (const arrival of next) {
+      const { target, chunk } = arrival;
+      const put = deps.watch?.begin("disk");
+      const isDone = await target.write(chunk, bytesOf(arrival));
+      put?.();
+      if (isDone) note(arrival, "written");
+    }
   };
-  await Promise.all(Array.from({ length: WRITES_AT_ONCE }, work));
+  if (slow.length > 0) {
+    await Promise.all(Array.from({ length: WRITES_AT_ONCE }, work));
+  }
   return { bytes: hashed.bytes, checked };
 }
 

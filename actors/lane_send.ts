@@ -28,6 +28,8 @@ import type { HashPool } from "../workers/hash_pool.ts";
 export interface Readable {
   /** Opens what was scanned; refuses anything that took its place. */
   open(): Promise<SourceFile>;
+  /** Reads all of a small file, at once; false when it must be opened. */
+  readNow?(into: Uint8Array): boolean;
 }
 
 /** What a send lane needs. */
@@ -145,6 +147,25 @@ export function sendLane(deps: SendLaneDeps): SendLane {
     if (at + needed > buffer.length) buffer = new Uint8Array(at + needed);
   };
 
+  /** Puts a header before a chunk that is in place, and counts both in. */
+  const addRecord = (
+    index: number,
+    gen: number,
+    chunk: number,
+    length: number,
+    kind: "data" | "same",
+    digest: Uint8Array,
+  ): void => {
+    writeRecord(buffer, at, {
+      ...{ kind, length, index, chunk, digest },
+      gen: gen & 0xffff,
+    });
+    at += RECORD_HEADER_BYTES + (kind === "data" ? length : 0);
+    records++;
+    if (kind === "data") sent += length;
+    else same += length;
+  };
+
   return {
     async send(items, signal, isOver) {
       const report = {
@@ -188,24 +209,42 @@ export function sendLane(deps: SendLaneDeps): SendLane {
           deps.ledger.wasRead(index, gen);
           report.read.push({ index, gen });
         }
-        writeRecord(buffer, at, {
-          kind: use,
-          gen: gen & 0xffff,
-          length,
-          index,
-          chunk,
-          digest: hashed.digest,
-        });
-        at = use === "data" ? from + length : from;
-        records++;
-        if (use === "data") sent += length;
-        else same += length;
+        addRecord(index, gen, chunk, length, use, hashed.digest);
+        return true;
+      };
+
+      /** Puts a file of one chunk into the frame, at once; false when it must be opened. */
+      const addSmall = (
+        item: OutEntry<Readable>,
+        { size, chunkSize }: FileEntry,
+      ): boolean => {
+        const { index, gen } = item;
+        const from = at + RECORD_HEADER_BYTES;
+        const end = from + size;
+        if (size > chunkSize || end > buffer.length) return false;
+        if (records >= FRAME_RECORDS) return false;
+        const bytes = buffer.subarray(from, end);
+        if (item.source.readNow?.(bytes) !== true) return false;
+        const digest = deps.pool.digestNow?.(bytes);
+        if (digest === undefined) return false;
+        const use = deps.ledger.chunkRead(index, gen, 0, digest);
+        if (use === "stale") return true;
+        if (use === "changed") {
+          report.changed.push({ index, gen });
+          return true;
+        }
+        if (deps.ledger.isRead(index, gen)) {
+          deps.ledger.wasRead(index, gen);
+          report.read.push({ index, gen });
+        }
+        addRecord(index, gen, 0, size, use, digest);
         return true;
       };
 
       for (const work of items) {
         const item = deps.ledger.get(work.index);
         if (item?.gen !== work.gen || item.entry.kind !== "file") continue;
+        if (addSmall(item, item.entry)) continue;
         for (let n = 0; n < work.count; n++) {
           signal.throwIfAborted();
           if (isOver?.()) break;

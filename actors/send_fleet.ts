@@ -94,7 +94,7 @@ const PING_MS = 250;
 /** Questions that wait for an answer at most: one may be lost on the way. */
 const MAX_PINGS = 4;
 /** Round trips that are remembered: the shortest of them is the path's. */
-const ROUND_TRIPS = 40;
+const ROUND_TRIPS = 240;
 /** And those that tell whether there is a queue now. */
 const LATE_ROUND_TRIPS = 8;
 /** A connection that brings nothing for as long while others do has stalled, ms and round trips. */

@@ -16,7 +16,6 @@ import type { Digest } from "../crypto/digest.ts";
 import type { BulkOptions } from "../protocol/bulk.ts";
 import type { ControlFrame } from "../protocol/control.ts";
 import { sameDigest } from "../protocol/digests.ts";
-import { createSemaphore } from "../core/semaphore.ts";
 import { senderRules } from "../protocol/session.ts";
 import type { Conn } from "../transport/transport.ts";
 import type { HashPool } from "../workers/hash_pool.ts";
@@ -31,8 +30,8 @@ import {
   type Joined,
 } from "./send_fleet.ts";
 import { BULK_LANES, type BulkLanes, createBulkLanes } from "./send_bulk.ts";
+import { secondLook, type SecondLookMessage } from "./send_second.ts";
 import { type SendReport, sendReport } from "./send_report.ts";
-import { lookAgain, type Looked, sumFiles, type Summed } from "./send_look.ts";
 import { type Failure, type SendRun, sendRun } from "./send_run.ts";
 import type { StatusFrame } from "../protocol/status.ts";
 import {
@@ -47,8 +46,7 @@ export type SendSchedulerMessage =
   | Connected<SendLink>
   | Found
   | WireMessage
-  | Looked
-  | Summed
+  | SecondLookMessage
   | Joined
   | { readonly type: "tick" };
 
@@ -101,7 +99,7 @@ export function sendScheduler(
   deps: SendSchedulerDeps,
 ): Behavior<SendSchedulerMessage> {
   const rules = senderRules();
-  const summing = createSemaphore(1);
+  const second = secondLook(deps.digest);
   let runs = 0;
   let run: SendRun | undefined;
   let peerLife: Uint8Array | undefined;
@@ -175,7 +173,7 @@ export function sendScheduler(
     current.setWindow(welcome.window);
     if (goesOn) {
       wire.announce(...current.reconnect(welcome.next));
-      sumFiles(current, deps.digest, summing, cx);
+      second.sum(current, cx);
       feed();
     }
     if (!goesOn) {
@@ -272,8 +270,8 @@ export function sendScheduler(
           if (run === undefined || message.epoch !== wire?.epoch) return;
           wire.done(message.connection, message.lane);
           wire.announce(...run.report(message.report));
-          lookAgain(run, message.report, cx);
-          sumFiles(run, deps.digest, summing, cx);
+          second.look(run, message.report, cx);
+          second.sum(run, cx);
           feed();
           return;
         case "summed":

@@ -35,10 +35,10 @@ export async function spool(
     await mkdir(dir, { recursive: true, mode: 0o700 });
     const file = await open(local, "wx", 0o600);
     try {
-      for await (const bytes of stream) {
-        signal.throwIfAborted();
-        await file.writeFile(bytes);
-      }
+      await stream.pipeTo(
+        new WritableStream({ write: (bytes) => file.writeFile(bytes) }),
+        { signal }, // also while nothing comes
+      );
     } finally {
       await file.close();
     }

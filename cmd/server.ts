@@ -39,11 +39,14 @@ export interface Destination {
  * Tells paths from the server: the last argument is SERVER when it is a ticket,
  * or when no such path exists and it reads as an address.
  *
+ * @param to What `--to` says.
+ * @param preset Where to send when the command line does not say it.
  * @throws {SftpxError} "usage" when it cannot be told.
  */
 export async function destination(
   args: readonly string[],
   to: string | undefined,
+  preset = DEFAULT_SERVER,
 ): Promise<Destination> {
   const last = args.at(-1);
   const early = args.slice(0, -1).find(looksLikeTicket);
@@ -86,7 +89,7 @@ export async function destination(
     }
     return rest(args, last, true);
   }
-  return { paths: args, server: DEFAULT_SERVER, isGuessed: false };
+  return { paths: args, server: preset, isGuessed: false };
 }
 
 /** A receiver, and whether it was a ticket that told us. */

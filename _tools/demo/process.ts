@@ -25,6 +25,8 @@ export interface Running {
   readonly pid: number;
   /** The event of this type that comes next; rejects when the process ends first. */
   next(type: string): Promise<PrintedEvent>;
+  /** Asks the process to end in order. */
+  stop(): void;
   /** Ends the process without giving it a say. */
   kill(): Promise<void>;
   /** Its exit code; 137 when it was killed. */
@@ -83,6 +85,13 @@ export function start(options: StartOptions): Running {
     return status.code;
   };
   const ended = finish();
+  const signal = (name: Deno.Signal): void => {
+    try {
+      child.kill(name);
+    } catch {
+      // It has ended already.
+    }
+  };
   return {
     pid: child.pid,
     ended,
@@ -91,12 +100,9 @@ export function start(options: StartOptions): Running {
       waiting.set(type, wait);
       return wait.promise;
     },
+    stop: () => signal("SIGTERM"),
     async kill() {
-      try {
-        child.kill("SIGKILL");
-      } catch {
-        // It has ended already.
-      }
+      signal("SIGKILL");
       await ended;
     },
     lastWords: () => words,

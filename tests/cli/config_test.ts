@@ -151,3 +151,22 @@ Deno.test("config: a ticket in a file that others may read is refused", async ()
   await Deno.chmod(file, 0o600);
   assertEquals((await run(["send", dir.file], { env })).code, 0);
 });
+
+Deno.test("config: to: is where to send when the command line says nothing else", async () => {
+  await using dir = await place();
+  const known = { XDG_CONFIG_HOME: dir.join("xdg"), SFTPX_TO: TICKET };
+  const other = TICKET.replace("10.0.0.1:5000", "10.0.0.9:6000");
+  const certs = ["--certs", dir.join("certs")];
+  await run(["init", ...certs]);
+  const where = async (args: string[]): Promise<string | undefined> => {
+    const library = fakeLibrary();
+    const line = ["send", ...certs, dir.file, ...args];
+    await run(line, { env: known, library });
+    return library.sent[0]?.to.address;
+  };
+  assertEquals(await where([]), "10.0.0.1:5000");
+  assertEquals(await where([other]), "10.0.0.9:6000");
+  assertEquals(await where(["10.0.0.9:6000"]), "10.0.0.9:6000");
+  assertEquals(await where(["--to", other]), "10.0.0.9:6000");
+  assertEquals(await where(["--to", TICKET, other]), undefined);
+});

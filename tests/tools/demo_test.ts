@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { compareTrees } from "../../_tools/demo/compare.ts";
 import { gaugeProgress, type Meter } from "../../_tools/demo/gauge.ts";
 import { makeTree } from "../../_tools/demo/make_tree.ts";
+import { rateToKill } from "../../_tools/demo/pace.ts";
 import { parseEvent, start } from "../../_tools/demo/process.ts";
 import { settle } from "../testutil/fake_clock.ts";
 
@@ -127,6 +128,30 @@ Deno.test("start() ends a process at once when it is told to kill it", async () 
   await child.kill();
   assertEquals(await child.ended, 137);
   await child.kill();
+});
+
+Deno.test("start() ends a process in order when it is told to stop it", async () => {
+  const child = start({
+    command: [Deno.execPath(), "eval"],
+    args: [
+      `Deno.addSignalListener("SIGTERM", () => Deno.exit(0));` +
+      `console.log('{"type":"up"}'); setInterval(() => {}, 1000)`,
+    ],
+    cwd: Deno.cwd(),
+  });
+  await child.next("up");
+  child.stop();
+  assertEquals(await child.ended, 0);
+  child.stop();
+});
+
+Deno.test("rateToKill() leaves time for two kills, however fast the machine is", () => {
+  for (const bytes of [1, 1e6, 559 * 2 ** 20, 2 ** 32]) {
+    const rate = rateToKill(bytes);
+    assert(rate !== undefined && rate >= 1024);
+    assert(rate === 1024 || bytes / rate > 7);
+  }
+  assertEquals(rateToKill(2 ** 34), undefined);
 });
 
 Deno.test("gaugeProgress() waits for a share, or for the end, and counts what was sent", async () => {
