@@ -14,6 +14,7 @@ import {
   type Payload,
   type Readable,
   sendLane,
+  type SendWatch,
 } from "./lane_send.ts";
 
 /** What lanes need, whatever they go over. */
@@ -21,6 +22,7 @@ export interface LanesDeps {
   readonly ledger: Outgoing<Readable>;
   readonly pool: HashPool;
   readonly limiter: RateLimiter | undefined;
+  readonly watch?: SendWatch;
   readonly wrote: (payload: Payload) => void;
 }
 

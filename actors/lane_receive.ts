@@ -16,6 +16,7 @@ import {
   type LaneRecord,
   readLaneHeader,
 } from "../protocol/lane.ts";
+import type { Stopwatch } from "../core/stopwatch.ts";
 import type { ReceiveStream } from "../transport/transport.ts";
 import type { HashPool } from "../workers/hash_pool.ts";
 import type { Rooms } from "./rooms.ts";
@@ -69,7 +70,12 @@ export interface ReceiveLaneDeps {
   readonly arrived: (bytes: number) => void;
   /** Milliseconds, monotonic. */
   readonly now: () => number;
+  /** Counts what is waited for. @default {nobody} */
+  readonly watch?: ReceiveWatch;
 }
+
+/** What a receiver's lanes wait for. */
+export type ReceiveWatch = Stopwatch<"net" | "disk">;
 
 /** A frame that takes longer is read in pieces, so that what comes is seen to come; ms. */
 const SLOW_MS = 200;
@@ -91,7 +97,9 @@ export async function receiveLane(
   let head = new Uint8Array(LANE_HEADER_BYTES);
   let isSlow = true; // nothing is known yet
   for (;;) {
+    const come = deps.watch?.begin("net");
     head = await deps.stream.readFully(head);
+    come?.();
     if (head.length === 0) return;
     if (head.length < LANE_HEADER_BYTES) throw cut();
     const { length, count } = readLaneHeader(head);
@@ -101,15 +109,19 @@ export async function receiveLane(
         `Cannot accept a frame of ${length} bytes: no chunk is that large`,
       );
     }
+    const free = deps.watch?.begin("disk"); // others have the rooms until the disk has theirs
     const room = await deps.rooms.take(length, signal);
+    free?.();
     const capacity = room.bytes.length; // 0 once its buffer has moved
     let back: Uint8Array<ArrayBuffer> | undefined;
     let checked: readonly CheckedChunk[];
     try {
       const begun = deps.now();
+      const arrived = deps.watch?.begin("net");
       const piece = isSlow ? PIECE_BYTES : length;
       const view = room.bytes.subarray(0, length);
       const body = await readBody(deps, view, piece);
+      arrived?.();
       isSlow = deps.now() - begun > SLOW_MS;
       signal.throwIfAborted();
       const taken = await takeFrame(deps, body, count);
@@ -119,7 +131,9 @@ export async function receiveLane(
     } finally {
       room.release(back);
     }
+    const taken = deps.watch?.begin("disk");
     if (checked.length > 0) await deps.checked(checked);
+    taken?.();
   }
 }
 
@@ -203,7 +217,9 @@ async function takeFrame(
   const work = async (): Promise<void> => {
     for (const arrival of next) {
       const { target, chunk } = arrival;
+      const put = deps.watch?.begin("disk");
       const isDone = await target.write(chunk, bytesOf(arrival));
+      put?.();
       if (isDone) note(arrival, "written");
     }
   };

@@ -9,7 +9,9 @@
  * @module
  */
 import { SftpxError } from "../core/errors.ts";
+import type { SenderWaits } from "../core/limiter.ts";
 import type { RateLimiter } from "../core/rate.ts";
+import type { Stopwatch } from "../core/stopwatch.ts";
 import { chunkLength, type FileEntry } from "../protocol/entry.ts";
 import {
   LANE_HEADER_BYTES,
@@ -39,9 +41,14 @@ export interface SendLaneDeps {
   >;
   readonly pool: HashPool;
   readonly limiter: RateLimiter | undefined;
+  /** Counts what is waited for. @default {nobody} */
+  readonly watch?: SendWatch;
   /** Told of every frame that was handed to the stream, also where the lane is lost later. */
   readonly wrote: (payload: Payload) => void;
 }
+
+/** What a sender's lanes wait for. */
+export type SendWatch = Stopwatch<keyof SenderWaits>;
 
 /** What a frame carries, bytes. */
 export interface Payload {
@@ -121,7 +128,9 @@ export function sendLane(deps: SendLaneDeps): SendLane {
         ? bytes.length - LANE_HEADER_BYTES
         : bytes.length;
       await deps.limiter?.take(counted, signal);
+      const written = deps.watch?.begin("write");
       await deps.stream.write(bytes);
+      written?.();
     }
     deps.wrote({ sent, same, body: at - LANE_HEADER_BYTES });
     at = LANE_HEADER_BYTES;
@@ -172,10 +181,12 @@ export function sendLane(deps: SendLaneDeps): SendLane {
         await room(length, signal);
         const from = at + RECORD_HEADER_BYTES;
         const file = await fileOf(item);
+        const got = deps.watch?.begin("read");
         const count = await file.read(
           buffer.subarray(from, from + length),
           chunk * entry.chunkSize,
         );
+        got?.();
         if (count !== length) {
           report.changed.push({ index, gen });
           return false;

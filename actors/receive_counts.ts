@@ -5,16 +5,20 @@
  */
 import type { Clock } from "../core/clock.ts";
 import type { EventSink, Totals } from "../core/events.ts";
+import { receiverLimiter } from "../core/limiter.ts";
 import { createMeter } from "../core/rate.ts";
+import { createStopwatch } from "../core/stopwatch.ts";
 import type { ReceiverRules } from "../protocol/session.ts";
 import { encodeStatus } from "../protocol/status.ts";
-import type { CheckedChunk } from "./lane_receive.ts";
+import type { CheckedChunk, ReceiveWatch } from "./lane_receive.ts";
 import type { ReceiveRun } from "./receive_run.ts";
 
 /** Counts of one session; a run that begins anew begins at nothing. */
 export interface ReceiveCounts {
   /** Bytes of content that came and were right. */
   readonly written: number;
+  /** Counts what lanes wait for. */
+  readonly watch: ReceiveWatch;
   /** A run begins anew. */
   begin(): void;
   /** Bytes of content came over the network, in chunks that are complete. */
@@ -39,6 +43,7 @@ export function receiveCounts(
   session: string,
   emit: EventSink,
   clock: Clock,
+  cpuMs?: () => number,
 ): ReceiveCounts {
   const meter = createMeter(clock, METER_MS);
   let received = 0;
@@ -46,7 +51,14 @@ export function receiveCounts(
   let written = 0;
   let same = 0;
   let shown = "";
+  const watch = createStopwatch(["net", "disk"], clock, cpuMs);
+  let limiter: ReturnType<typeof receiverLimiter> = "none";
+  const judge = (): typeof limiter => {
+    const lap = watch.lap();
+    return limiter = lap === undefined ? limiter : receiverLimiter(lap);
+  };
   return {
+    watch,
     get written() {
       return written;
     },
@@ -88,7 +100,11 @@ export function receiveCounts(
         entries,
         sent: received,
         rate: Math.round(meter.rate()),
-        limiter: "none",
+        limiter: judge() === "hash"
+          ? "cpu"
+          : limiter === "disk"
+          ? "disk"
+          : "none",
       });
     },
     beat: (run) =>
@@ -96,7 +112,7 @@ export function receiveCounts(
         type: "progress",
         durableBytes: run?.totals.bytes ?? 0,
         receivedBytes: arrived,
-        limiter: "none",
+        limiter: judge(),
       }),
   };
 }

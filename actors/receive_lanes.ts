@@ -64,5 +64,6 @@ export function laneDeps(
       counts.arrived(bytes);
     },
     now: () => cx.clock.now(),
+    watch: counts.watch,
   };
 }

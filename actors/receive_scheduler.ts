@@ -80,6 +80,8 @@ export interface ReceiveSchedulerDeps {
   readonly maxFiles: number;
   readonly maxSize: number;
   readonly emit: EventSink;
+  /** Processor time of the process so far, ms. */
+  readonly cpuMs?: (() => number) | undefined;
   /** Says whether a transfer of so many bytes, if that is known, may come. */
   readonly admit: (totalBytes: number | undefined) => Promise<void>;
   readonly progress: () => void;
@@ -130,6 +132,7 @@ export function receiveScheduler(
       deps.session,
       deps.emit,
       cx.clock,
+      deps.cpuMs,
     );
     const peer = link.hello.life.toHex();
     const continued = run !== undefined && peerLife === peer &&

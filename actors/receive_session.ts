@@ -183,6 +183,7 @@ export function startReceiveSession(
     create: () =>
       receiveScheduler({
         ...deps,
+        cpuMs: world.cpuMs,
         session: hex,
         verifier: judge,
         persistence: storage,

@@ -7,8 +7,9 @@
 import { unreachable } from "../core/actor.ts";
 import type { Clock } from "../core/clock.ts";
 import { SftpxError } from "../core/errors.ts";
+import type { SenderSeen } from "../core/limiter.ts";
 import { createMeter } from "../core/rate.ts";
-import { createGrowth } from "../protocol/growth.ts";
+import { CONNECTION_WINDOW_BYTES, createGrowth } from "../protocol/growth.ts";
 import type { Arrived } from "../protocol/status.ts";
 import type { Conn } from "../transport/transport.ts";
 import { createPace, type Pace } from "./pace.ts";
@@ -51,6 +52,8 @@ export interface Fleet {
   readonly rttMs: number;
   /** Takes the receiver's answer to a ping. */
   pong(id: number): void;
+  /** How full the path is, for who says what limits it. */
+  readonly path: PathSeen;
   /** Bytes of a lease: what goes in a moment. */
   readonly leaseBytes: number;
   /** Takes what the receiver has had over the network so far, bytes. */
@@ -69,6 +72,12 @@ export interface Fleet {
   gone(connection: number, run: SendRun): void;
 }
 
+/** What is seen of a path. */
+export type PathSeen = Pick<
+  SenderSeen,
+  "underWayBytes" | "windowBytes" | "isLossy"
+>;
+
 /** What decides how fast to send: one of the platform's, or whichever does better. */
 export type CongestionChoice = "auto" | "cubic" | "bbr";
 
@@ -85,7 +94,7 @@ const PING_MS = 250;
 /** Questions that wait for an answer at most: one may be lost on the way. */
 const MAX_PINGS = 4;
 /** Round trips that are remembered: the shortest of them is the path's. */
-const ROUND_TRIPS = 40;
+const ROUND_TRIPS = 240;
 /** And those that tell whether there is a queue now. */
 const LATE_ROUND_TRIPS = 8;
 /** A connection that brings nothing for as long while others do has stalled, ms and round trips. */
@@ -178,6 +187,13 @@ export function createFleet(
   };
 
   return {
+    get path() {
+      return {
+        underWayBytes: meter.rate() / 1000 * shortest(),
+        windowBytes: wire.connections * CONNECTION_WINDOW_BYTES,
+        isLossy: paces.size > 0,
+      };
+    },
     get leaseBytes() {
       const worth = meter.rate() * LEASE_MS / 1000;
       return Math.round(

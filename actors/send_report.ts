@@ -4,14 +4,21 @@
  * @module
  */
 import type { Clock } from "../core/clock.ts";
-import type { EventSink } from "../core/events.ts";
+import type { EventSink, Limiter } from "../core/events.ts";
+import { senderLimiter } from "../core/limiter.ts";
 import { createMeter } from "../core/rate.ts";
+import { createStopwatch } from "../core/stopwatch.ts";
+import type { Limiter as PeerLimiter } from "../protocol/status.ts";
+import type { SendWatch } from "./lane_send.ts";
+import type { PathSeen } from "./send_fleet.ts";
 import type { Failure, SendRun } from "./send_run.ts";
 
 /** What reports need. */
 export interface SendReportDeps {
   readonly session: string;
   readonly emit: EventSink;
+  /** Processor time of the process so far, ms. @default {not known} */
+  readonly cpuMs?: () => number;
   /** Told whenever something became durable. */
   readonly progress: () => void;
 }
@@ -27,7 +34,11 @@ export interface SendReport {
   /** Tells what became of entries that are final. */
   final(run: SendRun): void;
   /** Tells how far it is, if that has changed. */
-  progress(run: SendRun): void;
+  progress(run: SendRun, path: PathSeen | undefined): void;
+  /** Counts what lanes wait for. */
+  readonly watch: SendWatch;
+  /** Takes what the receiver says that it is held up by. */
+  peer(limiter: PeerLimiter): void;
 }
 
 /** What speed is measured over, ms. */
@@ -42,6 +53,13 @@ export function sendReport(deps: SendReportDeps, clock: Clock): SendReport {
   let failures: Failure[] = [];
   let durable = 0;
   let shown = "";
+  let limiter: Limiter = "none";
+  let peer: PeerLimiter = "none";
+  const watch: SendWatch = createStopwatch(
+    ["read", "write", "pace", "rate"],
+    clock,
+    deps.cpuMs,
+  );
 
   const keep = (failure: Failure): void => {
     if (failures.length < MAX_FAILURES) failures.push(failure);
@@ -87,13 +105,19 @@ export function sendReport(deps: SendReportDeps, clock: Clock): SendReport {
         });
       }
     },
-    progress(run) {
+    watch,
+    peer(limiter) {
+      peer = limiter;
+    },
+    progress(run, path) {
+      const lap = path && watch.lap();
+      if (lap && path) limiter = senderLimiter({ ...lap, ...path, peer });
       const { totals, ended } = run.ledger;
       meter.add(Math.max(0, totals.durable - durable));
       if (totals.durable > durable) deps.progress();
       durable = totals.durable;
       const state =
-        `${totals.durable} ${totals.found} ${totals.entries} ${ended}`;
+        `${totals.durable} ${totals.found} ${totals.entries} ${ended} ${limiter}`;
       if (state === shown) return;
       shown = state;
       emit({
@@ -105,7 +129,7 @@ export function sendReport(deps: SendReportDeps, clock: Clock): SendReport {
         entries: totals.entries,
         sent: run.totals.sent,
         rate: Math.round(meter.rate()),
-        limiter: "none",
+        limiter,
       });
     },
   };

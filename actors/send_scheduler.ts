@@ -77,6 +77,8 @@ export interface SendSchedulerDeps {
   readonly bulk?: BulkOptions;
   readonly chunkSize: (size: number) => number;
   readonly emit: EventSink;
+  /** Processor time of the process so far, ms. */
+  readonly cpuMs?: () => number;
   /** Told whenever something became durable. */
   readonly progress: () => void;
   /** Told whenever the receiver was heard. */
@@ -140,7 +142,10 @@ export function sendScheduler(
       ? createPace(cx.clock)
       : undefined;
     const { ledger, wrote } = current;
-    wire = openWire(cx, ++epochs, link, { ...deps, ledger, pace, wrote });
+    wire = openWire(cx, ++epochs, link, {
+      ...{ ...deps, ledger, pace, wrote },
+      ...(reports && { watch: reports.watch }),
+    });
     const spawn: FleetDeps["spawn"] = (task) =>
       cx.spawn(async (signal) => {
         const joined = await task(signal);
@@ -236,6 +241,7 @@ export function sendScheduler(
     for (const frame of frames) {
       if (frame.type === "arrived") fleet?.arrived(frame.connections);
       if (frame.type !== "progress") continue;
+      reports?.peer(frame.limiter);
       fleet?.received(frame.receivedBytes);
       bulk?.received(frame.receivedBytes);
     }
@@ -303,7 +309,7 @@ export function sendScheduler(
           return;
         case "tick":
           if (run !== undefined) {
-            reports?.progress(run);
+            reports?.progress(run, fleet?.path);
             fleet?.look(run, bulk?.isUsed ?? false);
             tellRead(cx);
             feed();
@@ -315,7 +321,7 @@ export function sendScheduler(
       }
     },
     stop() {
-      if (run !== undefined) reports?.progress(run);
+      if (run !== undefined) reports?.progress(run, fleet?.path);
       wire?.close();
     },
   };

@@ -42,6 +42,8 @@ export interface World {
   readonly random: () => number;
   readonly randomBytes: RandomBytes;
   readonly localAddresses: () => readonly string[];
+  /** Processor time of the process so far, ms. @default {not known} */
+  readonly cpuMs?: () => number;
   /** See {@linkcode SupervisorEnv.intercept}: for tests. */
   readonly intercept?: (actor: string, message: unknown) => void;
 }
@@ -204,6 +206,7 @@ export async function runSendSession(
       life = world.randomBytes(16);
       return sendScheduler({
         ...deps,
+        ...(world.cpuMs && { cpuMs: world.cpuMs }),
         session: hex,
         chunker: chunks,
         dialMore: (connection, kind, signal) =>

@@ -31,7 +31,7 @@ import {
   untilAborted,
 } from "./frames.ts";
 import { type LaneGroup, laneGroup, type LanesDeps } from "./lane_group.ts";
-import type { LeaseReport } from "./lane_send.ts";
+import type { LeaseReport, SendWatch } from "./lane_send.ts";
 
 /** A connection to a receiver that has accepted. */
 export interface SendLink extends Link {
@@ -193,13 +193,17 @@ export function openWire(
     { lanes: most = lanes, limiter }: JoinOptions,
     lost?: () => void,
   ): void => {
-    const { ledger, pool, wrote } = deps;
+    const { ledger, pool, wrote, watch } = deps;
     groups.set(
       connection,
       laneGroup({
         ledger,
         pool,
-        limiter: bothLimit(deps.limiter, limiter),
+        limiter: bothLimit(
+          watched(deps.limiter, watch, "rate"),
+          watched(limiter, watch, "pace"),
+        ),
+        ...(watch && { watch }),
         wrote,
         connection,
         conn,
@@ -324,6 +328,21 @@ export function openWire(
         if (connection > 0) conn.close();
       }
     },
+  };
+}
+
+/** A limiter whose waits are counted. */
+function watched(
+  limiter: RateLimiter | undefined,
+  watch: SendWatch | undefined,
+  kind: "rate" | "pace",
+): RateLimiter | undefined {
+  if (limiter === undefined || watch === undefined) return limiter;
+  return {
+    get pieceBytes() {
+      return limiter.pieceBytes ?? Infinity;
+    },
+    take: (bytes, signal) => watch.time(kind, limiter.take(bytes, signal)),
   };
 }
 

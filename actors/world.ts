@@ -3,6 +3,7 @@
  *
  * @module
  */
+import process from "node:process";
 import { systemClock } from "../core/clock.ts";
 import { type Log, nullLog } from "../core/log.ts";
 import { systemRandom, systemRandomBytes } from "../crypto/random.ts";
@@ -30,6 +31,10 @@ export function systemWorld(log: Log = nullLog): World {
     localAddresses: () =>
       Deno.networkInterfaces().map(({ address }) => address)
         .filter((address) => !NOWHERE.test(address)),
+    cpuMs() {
+      const { user, system } = process.cpuUsage();
+      return (user + system) / 1000;
+    },
   };
 }
 

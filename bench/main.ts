@@ -17,6 +17,7 @@ import { carriers } from "./rows/carriers.ts";
 import { largeFile } from "./rows/large_file.ts";
 import { latency } from "./rows/latency.ts";
 import { links } from "./rows/links.ts";
+import { politeness } from "./rows/politeness.ts";
 import { manyFiles } from "./rows/many_files.ts";
 import { memory } from "./rows/memory.ts";
 import { xftp } from "./rows/xftp.ts";
@@ -29,6 +30,7 @@ const ROWS: Readonly<Record<string, Measure>> = {
   carriers,
   xftp,
   links,
+  politeness,
 };
 
 function say(text: string): void {

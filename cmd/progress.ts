@@ -61,11 +61,14 @@ interface Transfer {
 
 const LIMITERS: Readonly<Record<Limiter, string | undefined>> = {
   none: undefined,
-  link: "limited by the link",
-  "peer-disk": "limited by the peer's disk",
-  disk: "limited by the disk",
-  cpu: "limited by the processor",
-  rate: "limited as asked",
+  link: "limited by: link",
+  loss: "limited by: loss",
+  window: "limited by: window",
+  "peer-disk": "limited by: receiver's disk",
+  "peer-cpu": "limited by: receiver's CPU",
+  disk: "limited by: disk",
+  cpu: "limited by: CPU",
+  rate: "limited by: the rate asked for",
 };
 
 function lineOf(transfers: readonly Transfer[]): string | undefined {

@@ -10,7 +10,22 @@ import type { ErrorCode } from "./errors.ts";
 export type EntryOutcome = "received" | "skipped" | "refused" | "gone";
 
 /** Where the time goes. */
-export type Limiter = "none" | "link" | "peer-disk" | "disk" | "cpu" | "rate";
+export type Limiter =
+  | "none"
+  /** What the path carries. */
+  | "link"
+  /** Packets that are lost on the way, not for a queue that is full. */
+  | "loss"
+  /** What connections may have on their way. */
+  | "window"
+  /** The receiver's disk, or its processor, as the sender hears of it. */
+  | "peer-disk"
+  | "peer-cpu"
+  /** This machine's disk: the source of a sender. */
+  | "disk"
+  | "cpu"
+  /** The rate that was asked for. */
+  | "rate";
 
 /** How a connection reaches the other: by its address, within one network, through a hole in a NAT, by way of a relay, or of a router that stores. */
 export type Path = "direct" | "lan" | "punched" | "relayed" | "router";

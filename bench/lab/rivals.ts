@@ -100,7 +100,7 @@ async function timed(
 ): Promise<Timed> {
   const before = (await lab.seen?.())?.tcp.passedBytes ?? 0;
   const began = performance.now();
-  const limit = ["timeout", `${limitS}`]; // ends what it has started, too
+  const limit = ["timeout", "-k", "2", `${limitS}`]; // ends what it has started, too
   const child = startWatched({
     command: [...lab.sender, ...limit, ...command],
     limitMs: (limitS + 5) * 1000,
@@ -112,7 +112,7 @@ async function timed(
   for await (const { name } of Deno.readDir(into)) {
     await Deno.remove(`${into}/${name}`);
   }
-  if (code !== 0 && code !== 124) {
+  if (code !== 0 && seconds < limitS) {
     throw new Error(`${command[0]} ended with ${code}: ${child.lastWords()}`);
   }
   const isWhole = code === 0;

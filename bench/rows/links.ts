@@ -46,7 +46,7 @@ const CELLS: Readonly<Record<string, Cell>> = {
 /** The start that is not counted in a link's share, ms. */
 const START_MS = 5000;
 /** A rival that takes longer has been seen enough of, seconds. */
-const RIVAL_S = 20;
+const RIVAL_S = 10;
 const LIMIT_MS = 150_000;
 /** Here what two cores carry may be less than the link does. */
 const FAST_MBIT = 500;
