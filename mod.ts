@@ -36,6 +36,57 @@
  * await Deno.remove(dir, { recursive: true });
  * ```
  *
+ * @example Two peers that know no address of each other, and a code
+ * ```ts
+ * import {
+ *   makeCertificate,
+ *   offerByCode,
+ *   parseHelper,
+ *   receive,
+ *   secret,
+ *   send,
+ *   serveHelper,
+ *   takeByCode,
+ * } from "./mod.ts";
+ *
+ * const dir = await Deno.makeTempDir();
+ * await Deno.writeTextFile(`${dir}/cat.txt`, "meow");
+ *
+ * // Somewhere that both can reach; it learns neither code nor files.
+ * const { cert, key } = await makeCertificate({ now: new Date() });
+ * const helper = serveHelper({
+ *   bind: "127.0.0.1:0",
+ *   certificate: { cert, key: secret(new TextEncoder().encode(key)) },
+ *   stun: false,
+ * });
+ * const where = { helper: parseHelper(helper.address) };
+ *
+ * // One side says the code, the other types it.
+ * const code = Promise.withResolvers<string>();
+ * const offered = offerByCode({ ...where, onCode: code.resolve });
+ * const taken = takeByCode({
+ *   ...where,
+ *   code: await code.promise,
+ *   identity: new Uint8Array(32), // kept, to go on after a crash
+ * });
+ *
+ * const [to, from] = await Promise.all([offered, taken]);
+ * const receiver = await receive({
+ *   ...from,
+ *   uploadDir: `${dir}/uploads`,
+ *   resumeDir: `${dir}/state`,
+ *   once: true,
+ * });
+ * await send({ paths: [`${dir}/cat.txt`], to, resumeDir: `${dir}/sender` });
+ * await receiver.finished;
+ *
+ * console.log(await Deno.readTextFile(`${dir}/uploads/cat.txt`));
+ * to.close();
+ * from.close();
+ * await helper.close();
+ * await Deno.remove(dir, { recursive: true });
+ * ```
+ *
  * @example What goes wrong
  * ```ts
  * import { parseTicket, SftpxError } from "./mod.ts";
@@ -56,6 +107,7 @@ export type {
   ConflictPolicy,
   LinkPolicy,
   Peer,
+  PeerDialers,
   ReceiveOptions,
   Receiver,
   SendOptions,
@@ -72,6 +124,7 @@ export type {
   EntryOutcome,
   EventSink,
   Limiter,
+  Path,
   Totals,
   TransferEvent,
 } from "./core/events.ts";
@@ -88,5 +141,35 @@ export {
 export type { RandomBytes } from "./crypto/random.ts";
 export type { HostAndPort } from "./protocol/address.ts";
 export { formatTicket, parseTicket, type Ticket } from "./protocol/ticket.ts";
+export { type HelperAddress, parseHelper } from "./rendezvous/helper_dialer.ts";
+export {
+  hostByTicket,
+  type HostByTicketOptions,
+  type MeetOptions,
+  type MetReceiver,
+  type MetSender,
+  offerByCode,
+  type OfferByCodeOptions,
+  reachByTicket,
+  type ReachByTicketOptions,
+  takeByCode,
+  type TakeByCodeOptions,
+} from "./rendezvous/meet.ts";
+export type { HelperState } from "./rendezvous/receiver.ts";
+export {
+  type RunningHelper,
+  serveHelper,
+  type ServeHelperOptions,
+} from "./rendezvous/serve_helper.ts";
+export type { PathPolicy } from "./rendezvous/types.ts";
 export type { CarrierMode } from "./transport/carrier.ts";
-export type { Carrier } from "./transport/transport.ts";
+export type {
+  BidiStream,
+  Carrier,
+  CloseInfo,
+  Conn,
+  Dialer,
+  Listener,
+  ReceiveStream,
+  SendStream,
+} from "./transport/transport.ts";

@@ -39,6 +39,13 @@ export interface Entrance {
   close(): void;
 }
 
+/** An entrance of a listener that there is already. */
+export function givenEntrance(
+  listener: Listener | undefined,
+): Entrance | undefined {
+  return listener && { listener, close: () => listener.close() };
+}
+
 /**
  * Opens the entrance. Where both carriers may be used, QUIC must be had, and TCP
  * is a help.

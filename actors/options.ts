@@ -7,6 +7,7 @@ import type { EventSink, Totals } from "../core/events.ts";
 import type { Log } from "../core/log.ts";
 import type { Secret } from "../core/secret.ts";
 import type { CarrierMode } from "../transport/carrier.ts";
+import type { Dialer, Listener } from "../transport/transport.ts";
 
 /** A receiver, and how we know that it is the right one. */
 export interface Peer {
@@ -16,6 +17,20 @@ export interface Peer {
   readonly fingerprint: Uint8Array;
   /** The receiver's access token; none for one that takes anyone. */
   readonly token?: Secret;
+  /** Who it is across runs, where its certificate does not last that long. @default {fingerprint} */
+  readonly identity?: Uint8Array;
+  /** How to reach it, where its address alone does not lead there. @default {dials the address} */
+  readonly dialers?: PeerDialers;
+}
+
+/** Gets one receiver; each connection must be with the certificate of the fingerprint. */
+export interface PeerDialers {
+  /** For connections whose congestion control is CUBIC, or TCP's. */
+  readonly cubic: Dialer;
+  /** For connections that go by BBR, where the path has it. */
+  readonly bbr: Dialer;
+  /** Over TCP, for chunks beside QUIC. @default {none} */
+  readonly tcp?: Dialer;
 }
 
 /** Bytes that are sent under a name as they come; they can be read once. */
@@ -97,6 +112,13 @@ export interface ReceiveOptions {
   readonly bind?: string;
   /** What to listen on; `auto` is UDP, and TCP if it can be had. @default {"auto"} */
   readonly carrier?: CarrierMode;
+  /**
+   * Where senders come in, in place of `bind` and `carrier`. What comes in must
+   * have met `certificate`. It is closed with the receiver.
+   */
+  readonly listener?: Listener;
+  /** Where senders come in as well; it must show the same certificate, and is closed with the receiver. */
+  readonly alsoAt?: Listener;
   /** Certificate chain and private key, PEM. */
   readonly certificate: { readonly cert: string; readonly key: Secret };
   /** Senders prove that they hold it. `"open"` takes anyone. */

@@ -12,13 +12,14 @@ import {
 import { parseBind } from "../protocol/address.ts";
 import { fileIn } from "../store/own_path.ts";
 import { openRoot } from "../store/root.ts";
+import { combineListeners } from "../transport/carrier.ts";
 import type { QuicOptions } from "../transport/quic.ts";
 import type { TlsOptions } from "../transport/tls.ts";
 import { LOOK_MS, sleptEvent } from "./migration.ts";
 import type { ReceiveOptions, Receiver } from "./options.ts";
 import { DEFAULT_QUIET_LIMITS, type QuietLimits } from "./quiet.ts";
 import { createDoor } from "./door.ts";
-import { openEntrance } from "./entrance.ts";
+import { givenEntrance, openEntrance } from "./entrance.ts";
 import type { ReceiveOutcome } from "./receive_scheduler.ts";
 import { startReceiveSession } from "./receive_session.ts";
 import { reception, type ReceptionMessage } from "./reception.ts";
@@ -28,7 +29,16 @@ import { loadHashing, systemWorld } from "./world.ts";
 /** Options of {@linkcode receive} where none are given. */
 export const DEFAULT_RECEIVE_OPTIONS: Readonly<
   Required<
-    Omit<ReceiveOptions, "certificate" | "token" | "signal" | "onEvent" | "log">
+    Omit<
+      ReceiveOptions,
+      | "certificate"
+      | "token"
+      | "listener"
+      | "alsoAt"
+      | "signal"
+      | "onEvent"
+      | "log"
+    >
   >
 > = Object.freeze({
   bind: "0.0.0.0:4443",
@@ -82,14 +92,13 @@ export async function receiveInside(
   const known = readCertificate(certificate.cert, now);
   checkCertificateDates(known, now);
   const { fingerprint } = known;
-  const { hostname, port } = parseBind(settings.bind, DEFAULT_PORT);
+  const where = parseBind(settings.bind, DEFAULT_PORT);
   const { digest, pool } = await loadHashing();
   const first = await openRoot(uploadDir);
   await first.removeEmptyPartials(); // of a receiver that was killed at the end
   const space = createSpace(() => first.free(), settings.keepFree, world.clock);
-  const entrance = openEntrance({
-    hostname,
-    port,
+  const entrance = givenEntrance(settings.listener) ?? openEntrance({
+    ...where,
     certificate,
     carrier: settings.carrier,
     quic,
@@ -98,7 +107,9 @@ export async function receiveInside(
     log: world.log,
     emit,
   });
-  const { listener } = entrance;
+  const listener = settings.alsoAt === undefined
+    ? entrance.listener
+    : combineListeners(entrance.listener, settings.alsoAt);
   const door = createDoor(listener);
   const own = new AbortController();
   const signal = settings.signal === undefined

@@ -14,7 +14,12 @@ import type { Address } from "../core/mailbox.ts";
 import type { Reply } from "../core/reply.ts";
 import type { RandomBytes } from "../crypto/random.ts";
 import type { Digest } from "../crypto/digest.ts";
-import { type ControlFrame, type Offer, VERSION } from "../protocol/control.ts";
+import {
+  type ControlFrame,
+  type Offer,
+  VERSION,
+  type Welcome,
+} from "../protocol/control.ts";
 import { receiverRules } from "../protocol/session.ts";
 import type { Conn } from "../transport/transport.ts";
 import type { HashPool } from "../workers/hash_pool.ts";
@@ -28,6 +33,8 @@ import {
 import { type QuietLimits, quietWatch } from "./quiet.ts";
 import { createPings } from "./pings.ts";
 import { type ReceiveCounts, receiveCounts } from "./receive_counts.ts";
+import { letIn } from "./receive_join.ts";
+import { laneDeps } from "./receive_lanes.ts";
 import { passManifest } from "./receive_manifest.ts";
 import { type ReceiveRun, receiveRun } from "./receive_run.ts";
 import {
@@ -86,9 +93,6 @@ export interface ReceiveSchedulerDeps {
 export const WINDOW = 4096;
 /** Lanes that a sender may open on one connection. */
 export const MAX_LANES = 64;
-/** A frame is as large as its chunk and its header, or a pack; bytes. */
-const FRAME_SLACK = 64 * 1024;
-const PACK_BYTES = 1024 * 1024;
 /** Frames that all lanes of a session hold at a time, bytes. */
 const ROOM_BYTES = 96 * 1024 * 1024;
 /** Time between two looks at the progress, ms. */
@@ -139,45 +143,33 @@ export function receiveScheduler(
     quiet.heard();
     rules.connect();
     rules.heardControl(link.hello);
-    wire = openReceiveWire(cx, ++epochs, link, () => tallies.beat(run), {
-      pool: deps.pool,
+    const lane = laneDeps({
+      ...deps,
       rooms,
-      judge: (record) => rules.heardRecord(record),
-      target(index) {
-        const desk = deps.desk.current; // of an older run while the next one begins
-        return desk?.run === run?.number ? desk?.target(index) : undefined;
-      },
-      maxBody: () =>
-        Math.max(deps.desk.current?.largestChunk ?? 0, PACK_BYTES) +
-        FRAME_SLACK,
-      checked: async (chunks) => {
-        tallies.checked(chunks);
-        if (run === undefined) return;
-        const { number } = run;
-        const ours = chunks.filter(({ run }) => run === number);
-        if (ours.length === 0) return; // of a connection that is gone
-        await deps.verifier.send(
-          { type: "checked", run: number, chunks: ours },
-          cx.signal,
-        );
-      },
-      received: tallies.received,
-      arrived(bytes) {
-        quiet.heard();
-        tallies.arrived(bytes);
-      },
-      now: () => cx.clock.now(),
-    });
-    tell({
-      type: "welcome",
-      version: VERSION,
-      continued,
-      life,
-      next: continued ? rules.next : 0,
-      window: WINDOW,
-      maxLanes: MAX_LANES,
-    });
+      rules,
+      quiet,
+      counts: tallies,
+      run: () => run?.number,
+    }, cx);
+    wire = openReceiveWire(
+      cx,
+      ++epochs,
+      link,
+      () => tallies.beat(run),
+      lane,
+    );
+    tell(welcome(continued));
   };
+
+  const welcome = (continued: boolean): Welcome => ({
+    type: "welcome",
+    version: VERSION,
+    continued,
+    life,
+    next: continued ? rules.next : 0,
+    window: WINDOW,
+    maxLanes: MAX_LANES,
+  });
 
   const tell = (frame: ControlFrame): void => {
     rules.saidControl(frame);
@@ -203,7 +195,7 @@ export function receiveScheduler(
       );
     }
     tell({ type: "accept" });
-    const { remote } = wire.link.conn;
+    const { remote, path = "direct" } = wire.link.conn;
     const { session } = deps;
     if (!goesOn) {
       deps.emit({ type: "started", session, label: frame.label, remote });
@@ -212,7 +204,7 @@ export function receiveScheduler(
       type: "connected",
       session,
       remote,
-      path: "direct",
+      path,
       carrier: wire.link.conn.carrier ?? "quic",
       resumed: goesOn,
     });
@@ -321,27 +313,11 @@ export function receiveScheduler(
     link: ReceiveLink,
     cx: Context<ReceiveSchedulerMessage>,
   ): void => {
-    const { hello, conn, control } = link;
-    const first = wire?.link.hello;
-    const isOurs = first !== undefined && isOpen() &&
-      first.attempt === hello.attempt && peerLife === hello.life.toHex();
-    if (!isOurs) {
-      return conn.close("peer-busy", "Cannot join: nothing is under way");
-    }
-    const lost = (): void => conn.close(); // whoever dialled it hears of it
-    const into = wire;
-    // Not waited for: a peer need not take it.
-    cx.spawn(() =>
-      control.write({
-        type: "welcome",
-        version: VERSION,
-        continued: false,
-        life,
-        next: 0,
-        window: WINDOW,
-        maxLanes: MAX_LANES,
-      }).then(() => into?.join(link), lost)
-    );
+    const { attempt, life } = link.hello;
+    const isOurs = isOpen() && wire?.link.hello.attempt === attempt &&
+      peerLife === life.toHex();
+    if (isOurs && wire) letIn(cx, link, wire, welcome(false));
+    else link.conn.close("peer-busy", "Cannot join: nothing is under way");
   };
 
   return {

@@ -8,6 +8,7 @@ import type { TransferEvent } from "../core/events.ts";
 import { createRateLimiter } from "../core/rate.ts";
 import type { Digest } from "../crypto/digest.ts";
 import { MAX_CHUNK_BYTES, MIN_CHUNK_BYTES } from "../protocol/entry.ts";
+import type { BulkOptions } from "../protocol/bulk.ts";
 import { parseAddress } from "../protocol/address.ts";
 import { absolute, fileIn } from "../store/own_path.ts";
 import {
@@ -23,7 +24,12 @@ import {
 } from "../transport/quic.ts";
 import type { TlsOptions } from "../transport/tls.ts";
 import { peerDialers } from "./dialers.ts";
-import type { SendOptions, SendResult, StreamSource } from "./options.ts";
+import type {
+  PeerDialers,
+  SendOptions,
+  SendResult,
+  StreamSource,
+} from "./options.ts";
 import { runSendSession } from "./send_session.ts";
 import { senderId } from "./sender_id.ts";
 import { spool } from "./spool.ts";
@@ -88,12 +94,15 @@ export interface SendInside {
   readonly tls?: TlsOptions;
   /** Where the receiver is over TCP, if that is not its own port. */
   readonly tcpPort?: number;
+  /** When chunks go over TCP beside QUIC. */
+  readonly bulk?: BulkOptions;
 }
 
 /** As {@linkcode send}, for tests. */
 export async function sendInside(
   options: SendOptions,
-  { endpoints = endpointPool(), quic = {}, tls = {}, tcpPort }: SendInside,
+  { endpoints = endpointPool(), quic = {}, tls = {}, tcpPort, bulk }:
+    SendInside,
 ): Promise<SendResult> {
   const settings = { ...DEFAULT_SEND_OPTIONS, ...options };
   const { to, resumeDir, lanes, connections, giveUpAfterMs } = settings;
@@ -102,14 +111,13 @@ export async function sendInside(
   const began = world.clock.now();
   const signal = options.signal ?? new AbortController().signal;
   signal.throwIfAborted();
-  const { hostname, port } = parseAddress(to.address, DEFAULT_PORT);
+  const where = to.dialers ?? parseAddress(to.address, DEFAULT_PORT);
   const { digest, pool } = await loadHashing();
   const id = await senderId(fileIn(resumeDir, "sender.id"), world.randomBytes);
   const source = await openSources(settings.paths, resumeDir, signal);
   const emit = (event: TransferEvent): void => options.onEvent?.(event);
-  const dialers = peerDialers({
-    hostname,
-    port,
+  const dialers: PeerDialers = "cubic" in where ? where : peerDialers({
+    ...where,
     fingerprint: to.fingerprint,
     carrier: settings.carrier,
     endpoints,
@@ -125,14 +133,16 @@ export async function sendInside(
     const isStream = settings.paths.some((path) => typeof path !== "string");
     // Where a stream is kept has another name each time.
     const named = isStream ? roots.map((it) => ({ ...it, local: "" })) : roots;
-    const session = sessionId(digest, id, to.fingerprint, named);
+    const session = sessionId(digest, id, to.identity ?? to.fingerprint, named);
     const outcome = await runSendSession({
       world,
       session,
       address: to.address,
       dialer: dialers.cubic,
       bbrDialer: dialers.bbr,
-      ...(settings.carrier === "auto" && { bulkDialer: dialers.tcp }),
+      ...(settings.carrier === "auto" && dialers.tcp &&
+        { bulkDialer: dialers.tcp }),
+      ...(bulk && { bulk }),
       congestion: settings.congestion,
       fingerprint: to.fingerprint,
       token: to.token,
@@ -180,14 +190,14 @@ export async function sendInside(
 function sessionId(
   digest: Digest,
   sender: Uint8Array,
-  fingerprint: Uint8Array,
+  receiver: Uint8Array,
   roots: readonly SourceRoot[],
 ): Uint8Array {
   const hasher = digest.hasher();
   const text = new TextEncoder();
   hasher.update(text.encode("sftpx/1 session\0"));
   hasher.update(sender);
-  hasher.update(fingerprint);
+  hasher.update(receiver);
   for (const { name, local } of roots) {
     hasher.update(text.encode(`${name}\0${local}\0`));
   }

@@ -7,14 +7,14 @@
 import { unreachable } from "../core/actor.ts";
 import type { Clock } from "../core/clock.ts";
 import { SftpxError } from "../core/errors.ts";
-import { createBulk } from "../protocol/bulk.ts";
+import { type BulkOptions, createBulk } from "../protocol/bulk.ts";
 import type { Conn } from "../transport/transport.ts";
 import type { Joined } from "./send_fleet.ts";
 import type { SendRun } from "./send_run.ts";
 import type { Wire } from "./send_wire.ts";
 
 /** What bulk needs. */
-export interface BulkDeps {
+export interface BulkDeps extends BulkOptions {
   /** Dials the receiver over TCP, for lanes of this session; `undefined` when there is no such way. */
   readonly dial:
     | ((connection: number, signal: AbortSignal) => Promise<Conn>)
@@ -53,10 +53,11 @@ export const BULK_LANES = 3;
 /** Creates the bulk lanes that go with a wire. */
 export function createBulkLanes(
   wire: Wire,
-  { dial, lanes, spawn }: BulkDeps,
+  deps: BulkDeps,
   clock: Clock,
 ): BulkLanes {
-  const bulk = createBulk();
+  const { dial, lanes, spawn } = deps;
+  const bulk = createBulk(deps);
   let current = FIRST - 1;
   let isThere = false;
   let receivedBytes = 0;

@@ -13,6 +13,7 @@ import type { EventSink, Totals } from "../core/events.ts";
 import type { Address } from "../core/mailbox.ts";
 import { bothLimit, createPacer, type RateLimiter } from "../core/rate.ts";
 import type { Digest } from "../crypto/digest.ts";
+import type { BulkOptions } from "../protocol/bulk.ts";
 import type { ControlFrame } from "../protocol/control.ts";
 import { sameDigest } from "../protocol/digests.ts";
 import { createSemaphore } from "../core/semaphore.ts";
@@ -87,6 +88,8 @@ export interface SendSchedulerDeps {
   readonly dialBulk:
     | ((connection: number, signal: AbortSignal) => Promise<Conn>)
     | undefined;
+  /** When that is done. @default {short paths only} */
+  readonly bulk?: BulkOptions;
   readonly chunkSize: (size: number) => number;
   readonly emit: EventSink;
   /** Told whenever something became durable. */
@@ -161,6 +164,7 @@ export function sendScheduler(
       });
     const mayBulk = deps.limiter === undefined && link.conn.carrier !== "tcp";
     bulk = createBulkLanes(wire, {
+      ...deps.bulk,
       dial: mayBulk ? deps.dialBulk : undefined,
       lanes: BULK_LANES,
       spawn,
@@ -191,7 +195,7 @@ export function sendScheduler(
       type: "connected",
       session: deps.session,
       remote: link.conn.remote,
-      path: "direct",
+      path: link.conn.path ?? "direct",
       carrier: link.conn.carrier ?? "quic",
       resumed: goesOn,
     });

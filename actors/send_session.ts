@@ -14,6 +14,7 @@ import type { Secret } from "../core/secret.ts";
 import { type RestartPolicy, Supervisor } from "../core/supervisor.ts";
 import type { Digest } from "../crypto/digest.ts";
 import type { RandomBytes } from "../crypto/random.ts";
+import type { BulkOptions } from "../protocol/bulk.ts";
 import type { Offer } from "../protocol/control.ts";
 import type { SourceEntry } from "../store/source.ts";
 import type { Conn, Dialer } from "../transport/transport.ts";
@@ -56,6 +57,8 @@ export interface SendSessionDeps {
   readonly bbrDialer?: Dialer;
   /** Dials over TCP, for bulk beside QUIC. @default {none} */
   readonly bulkDialer?: Dialer;
+  /** When that is done. @default {short paths only} */
+  readonly bulk?: BulkOptions;
   /** @default {"cubic"} */
   readonly congestion?: CongestionChoice;
   readonly fingerprint: Uint8Array;

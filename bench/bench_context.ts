@@ -12,6 +12,8 @@ export interface Bench {
   readonly runs: number;
   /** A minute for everything: small trees, and few runs. */
   readonly quick: boolean;
+  /** Which parts of a row to measure, as `--only links:bd` has them. */
+  readonly part: string | undefined;
   /** Says what goes on. */
   readonly tell: (text: string) => void;
 }

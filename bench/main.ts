@@ -13,16 +13,22 @@
 import { parseArgs } from "node:util";
 import { type Bench, type Measure, ROOT } from "./bench_context.ts";
 import { markdown, type Result, saveResults, system } from "./report.ts";
+import { carriers } from "./rows/carriers.ts";
 import { largeFile } from "./rows/large_file.ts";
 import { latency } from "./rows/latency.ts";
+import { links } from "./rows/links.ts";
 import { manyFiles } from "./rows/many_files.ts";
 import { memory } from "./rows/memory.ts";
+import { xftp } from "./rows/xftp.ts";
 
 const ROWS: Readonly<Record<string, Measure>> = {
   large: largeFile,
   files: manyFiles,
   latency,
   memory,
+  carriers,
+  xftp,
+  links,
 };
 
 function say(text: string): void {
@@ -44,7 +50,8 @@ if (!Number.isInteger(runs) || runs < 1) {
   throw new RangeError(`Cannot run ${values.runs} times`);
 }
 const results: Result[] = [];
-for (const name of values.only.split(",")) {
+for (const wanted of values.only.split(",")) {
+  const [name = "", part] = wanted.split(":");
   const measure = ROWS[name];
   if (measure === undefined) {
     throw new RangeError(
@@ -56,6 +63,7 @@ for (const name of values.only.split(",")) {
     folder,
     runs,
     quick,
+    part,
     tell: (text) => say(`  ${text}`),
   };
   try {

@@ -40,6 +40,8 @@ export interface StartOptions {
   readonly cwd?: string;
   /** A process that takes longer is killed, ms. */
   readonly limitMs: number;
+  /** Told of every line of JSON, and when it came, ms. @default {nobody} */
+  readonly onEvent?: (event: Mark["event"], atMs: number) => void;
 }
 
 /** Time between two looks at a process, ms: what it did after the last is lost. */
@@ -82,11 +84,9 @@ export function startWatched(options: StartOptions): Watched {
   const hear = async (): Promise<void> => {
     for await (const line of lines(child.stdout)) {
       const event = parse(line) ?? { type: "text", line };
-      waiter(String(event["type"])).resolve({
-        atMs: performance.now(),
-        usage: look(),
-        event,
-      });
+      const atMs = performance.now();
+      options.onEvent?.(event, atMs);
+      waiter(String(event["type"])).resolve({ atMs, usage: look(), event });
     }
   };
   const keep = async (): Promise<void> => {

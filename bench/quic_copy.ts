@@ -3,8 +3,8 @@
  * over plain Deno QUIC, with nothing done to them. No transfer over QUIC can be
  * faster, so its speed is what ours is compared with.
  *
- * `quic_copy.ts receive` prints where it listens; `quic_copy.ts send PORT
- * FINGERPRINT BYTES` dials it. Eight streams, writes of 1 MiB, reads into the
+ * `quic_copy.ts receive HOST` prints where it listens; `quic_copy.ts send HOST
+ * PORT FINGERPRINT BYTES` dials it. Eight streams, writes of 1 MiB, reads into the
  * same buffer again and again, and the same socket buffers as a transfer has.
  *
  * @module
@@ -27,11 +27,11 @@ function tell(event: Readonly<Record<string, unknown>>): void {
   );
 }
 
-async function receive(): Promise<void> {
+async function receive(host: string): Promise<void> {
   const { cert, key, fingerprint } = await makeCertificate({
     now: new Date(),
   });
-  const endpoint = createEndpoint({ hostname: "127.0.0.1" });
+  const endpoint = createEndpoint({ hostname: host });
   const listener = endpoint.raw.listen({
     ...OPTIONS,
     cert,
@@ -78,15 +78,16 @@ async function drain(stream: ReadableStream<Uint8Array>): Promise<number> {
 }
 
 async function send(
+  host: string,
   port: number,
   fingerprint: string,
   bytes: number,
 ): Promise<void> {
-  const endpoint = createEndpoint({ hostname: "127.0.0.1" });
+  const endpoint = createEndpoint({ hostname: "0.0.0.0" });
   const began = performance.now();
   const options = {
     ...OPTIONS,
-    hostname: "127.0.0.1",
+    hostname: host,
     port,
     alpnProtocols: ALPN,
     endpoint: endpoint.raw,
@@ -124,9 +125,9 @@ async function send(
   endpoint.close();
 }
 
-const [role, ...rest] = Deno.args;
-if (role === "receive") await receive();
+const [role, host = "", ...rest] = Deno.args;
+if (role === "receive") await receive(host);
 else {
   const [port = "", fingerprint = "", bytes = ""] = rest;
-  await send(Number(port), fingerprint, Number(bytes));
+  await send(host, Number(port), fingerprint, Number(bytes));
 }

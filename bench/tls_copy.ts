@@ -2,8 +2,8 @@
  * The second yardstick: bytes from the memory of one process to the memory of
  * another over plain Deno TLS, with nothing done to them.
  *
- * `tls_copy.ts receive` prints where it listens; `tls_copy.ts send PORT
- * FINGERPRINT BYTES CERT` dials it. One connection, writes of 1 MiB, reads into the
+ * `tls_copy.ts receive HOST` prints where it listens; `tls_copy.ts send HOST PORT
+ * CERTIFICATE BYTES` dials it. One connection, writes of 1 MiB, reads into the
  * same buffer again and again.
  *
  * @module
@@ -19,10 +19,13 @@ function tell(event: Readonly<Record<string, unknown>>): void {
   );
 }
 
-async function receive(): Promise<void> {
-  const { cert, key } = await makeCertificate({ now: new Date() });
+async function receive(hostname: string): Promise<void> {
+  const { cert, key } = await makeCertificate({
+    ips: [hostname],
+    now: new Date(),
+  });
   const listener = Deno.listenTls({
-    hostname: "127.0.0.1",
+    hostname,
     port: 0,
     cert,
     key,
@@ -41,10 +44,15 @@ async function receive(): Promise<void> {
   listener.close();
 }
 
-async function send(port: number, cert: string, bytes: number): Promise<void> {
+async function send(
+  hostname: string,
+  port: number,
+  cert: string,
+  bytes: number,
+): Promise<void> {
   const began = performance.now();
   using conn = await Deno.connectTls({
-    hostname: "localhost",
+    hostname,
     port,
     caCerts: [decodeURIComponent(cert)],
     alpnProtocols: ALPN,
@@ -69,6 +77,6 @@ async function send(port: number, cert: string, bytes: number): Promise<void> {
   tell({ type: "done" });
 }
 
-const [role, port = "", cert = "", bytes = ""] = Deno.args;
-if (role === "receive") await receive();
-else await send(Number(port), cert, Number(bytes));
+const [role, host = "", port = "", cert = "", bytes = ""] = Deno.args;
+if (role === "receive") await receive(host);
+else await send(host, Number(port), cert, Number(bytes));

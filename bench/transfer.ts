@@ -4,7 +4,12 @@
  * @module
  */
 import { ROOT } from "./bench_context.ts";
-import { type Mark, startWatched, type Watched } from "./process.ts";
+import {
+  type Mark,
+  type StartOptions,
+  startWatched,
+  type Watched,
+} from "./process.ts";
 
 /** What one side of a transfer cost, from the moment both were connected. */
 export interface Side {
@@ -16,6 +21,8 @@ export interface Side {
 export interface Transfer {
   /** From the handshake's end to the last confirmation, seconds. */
   readonly dataS: number;
+  /** When the sender's process was started, ms. */
+  readonly beganMs: number;
   /** From the start of the sender's process to its end, seconds. */
   readonly wholeS: number;
   readonly sender: Side;
@@ -25,6 +32,15 @@ export interface Transfer {
 /** Where our transfers are set up, once for many. */
 export interface Place {
   readonly folder: string;
+}
+
+/** Which machines take part. */
+export interface Machines {
+  /** What a command must begin with to run there. */
+  readonly sender: readonly string[];
+  readonly receiver: readonly string[];
+  /** The receiver's address. */
+  readonly host: string;
 }
 
 /** How a transfer is to be. */
@@ -38,7 +54,14 @@ export interface TransferOptions {
   /** Both sides print their events: a line for every file. @default {true} */
   readonly isTold?: boolean;
   readonly sendArgs?: readonly string[];
+  /** @default {both on this machine, over loopback} */
+  readonly at?: Machines;
+  /** Told of the events of either side. @default {nobody} */
+  readonly onSender?: StartOptions["onEvent"];
+  readonly onReceiver?: StartOptions["onEvent"];
 }
+
+const HERE: Machines = { sender: [], receiver: [], host: "127.0.0.1" };
 
 const DENO = Deno.execPath();
 /** As the tasks in deno.json have it: garbage is collected sooner. */
@@ -58,28 +81,33 @@ export async function preparePlace(folder: string): Promise<Place> {
 /** Sends `source` to an empty or given folder, in two processes. */
 export async function transfer(options: TransferOptions): Promise<Transfer> {
   const { place: { folder }, source, target, limitMs, isTold = true } = options;
+  const { at = HERE, onSender, onReceiver } = options;
   await Deno.mkdir(target, { recursive: true });
   const certs = ["--certs", `${folder}/certs`];
   const how = isTold ? ["--json"] : [];
   const receiver = startWatched({
     command: [
-      ...[...SFTPX, "recv", "--bind", "127.0.0.1:0", "--once", ...how],
+      ...[...at.receiver, ...SFTPX],
+      ...["recv", "--bind", `${at.host}:0`, "--once", ...how],
       ...["--upload-dir", target, "--resume-dir", `${target}.state`, ...certs],
     ],
     cwd: folder,
     limitMs,
+    ...(onReceiver && { onEvent: onReceiver }),
   });
   const port = portOf(await receiver.mark(isTold ? "listening" : "text"));
   const began = performance.now();
   const sender = startWatched({
     command: [
-      ...[...SFTPX, "send", source, "--to", `127.0.0.1:${port}`, ...how],
+      ...[...at.sender, ...SFTPX],
+      ...["send", source, "--to", `${at.host}:${port}`, ...how],
       ...["--cert", `${folder}/certs/cert.pem`],
       ...["--token-file", `${folder}/certs/token`],
       ...["--resume-dir", `${target}.sender`, ...options.sendArgs ?? []],
     ],
     cwd: folder,
     limitMs,
+    ...(onSender && { onEvent: onSender }),
   });
   return await outcome(receiver, sender, began, isTold);
 }
@@ -88,15 +116,20 @@ export async function transfer(options: TransferOptions): Promise<Transfer> {
 export async function plainCopy(
   bytes: number,
   limitMs: number,
-  by: keyof typeof COPY = "quic",
+  { at = HERE, by = "quic" }: {
+    readonly at?: Machines;
+    readonly by?: keyof typeof COPY;
+  } = {},
 ): Promise<Transfer & { readonly handshakeMs: number }> {
-  const receiver = startWatched({ command: [...COPY[by], "receive"], limitMs });
+  const receiver = startWatched({
+    command: [...at.receiver, ...COPY[by], "receive", at.host],
+    limitMs,
+  });
   const { event } = await receiver.mark("listening");
   const began = performance.now();
   const sender = startWatched({
     command: [
-      ...COPY[by],
-      "send",
+      ...[...at.sender, ...COPY[by], "send", at.host],
       `${event["port"]}`,
       `${event["fingerprint"]}`,
       `${bytes}`,
@@ -140,6 +173,7 @@ async function outcome(
   const met = isTold ? await receiver.mark("connected") : undefined;
   return {
     dataS: (last.atMs - (first?.atMs ?? began)) / 1000,
+    beganMs: began,
     wholeS: (sent.last.atMs - began) / 1000,
     sender: side(first, sent.last),
     receiver: side(met, received.last),
@@ -153,7 +187,7 @@ function side(from: Mark | undefined, to: Mark): Side {
 
 function portOf({ event }: Mark): string {
   const text = JSON.stringify(event);
-  const port = /127\.0\.0\.1:(\d+)/.exec(text)?.[1];
+  const port = /\d\.\d+:(\d+)/.exec(text)?.[1];
   if (port === undefined) throw new Error(`no port in ${text}`);
   return port;
 }

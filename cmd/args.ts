@@ -5,8 +5,9 @@
  */
 import { group, merge, object, or } from "@optique/core/constructs";
 import { runParser } from "@optique/core/facade";
-import { map, multiple } from "@optique/core/modifiers";
+import { map, multiple, optional } from "@optique/core/modifiers";
 import { argument, command } from "@optique/core/primitives";
+import { string } from "@optique/core/valueparser";
 import { path } from "@optique/run/valueparser";
 import type { Usage } from "@optique/core/usage";
 import { SftpxError } from "../core/errors.ts";
@@ -18,17 +19,29 @@ import {
   type Values,
   wordsOf,
 } from "./settings.ts";
-import { COMMON, INIT, RECV, SEND } from "./tables.ts";
+import { ROUTER_COMMAND, type RouterAsked } from "./router_args.ts";
+import { FETCH, STORE } from "./store_tables.ts";
+import { COMMON, DOCTOR, HELPER, INIT, RECV, SEND } from "./tables.ts";
 import { lowered } from "./words.ts";
+import { xftp, type XftpAsked } from "./xftp_args.ts";
 
 /** What was asked for. */
 export type Asked =
+  | RouterAsked
   | { readonly command: "init"; readonly flags: Flags<typeof INIT> }
-  | { readonly command: "recv"; readonly flags: Flags<typeof RECV> }
+  | {
+    readonly command: "recv";
+    /** A code, or the link that says one; or what to fetch, if it is stored somewhere. */
+    readonly from: string | undefined;
+    readonly flags: Flags<typeof RECV> & Values<typeof FETCH>;
+  }
+  | { readonly command: "helper"; readonly flags: Flags<typeof HELPER> }
+  | { readonly command: "doctor"; readonly flags: Flags<typeof DOCTOR> }
+  | XftpAsked
   | {
     readonly command: "send";
     readonly paths: readonly string[];
-    readonly flags: Flags<typeof SEND>;
+    readonly flags: Flags<typeof SEND> & Values<typeof STORE>;
   };
 
 /** What the command line says, of a table and of what all have. */
@@ -96,7 +109,11 @@ export function readArgs(
 const HELP: Readonly<Record<string, string>> = {
   init: "sftpx init --help",
   recv: "sftpx recv --help",
+  helper: "sftpx helper --help",
   send: "sftpx send --help",
+  xftp: "sftpx xftp --help",
+  router: "sftpx router --help",
+  doctor: "sftpx doctor --help",
 };
 
 const init = command(
@@ -118,15 +135,30 @@ const init = command(
 const recv = command(
   "recv",
   map(
-    merge(parserOf(RECV), general()),
-    (flags) => ({ command: "recv", flags }) as const,
+    merge(
+      object({
+        from: optional(argument(string({ metavar: "CODE|LINK|FILE" }), {
+          description: says(
+            "The sender's code, or what to fetch from routers: a link, or the " +
+              "file of a description. --code asks for a code instead, so that " +
+              "nobody sees it in the list of processes",
+          ),
+        })),
+      }),
+      parserOf(RECV),
+      group("With a link or description", parserOf(FETCH)),
+      general(),
+    ),
+    ({ from, ...flags }) => ({ command: "recv", from, flags }) as const,
   ),
   {
     brief: says("takes in files"),
-    usageLine: usage("[OPTION...]"),
+    usageLine: usage("[OPTION...] [CODE|LINK|FILE.xftp]"),
     description: says(
       "Takes in files from many senders until it is stopped, and prints the " +
-        "ticket that they need.",
+        "ticket that they need. With CODE, takes one transfer from the sender " +
+        "who said it; with a link or a description, fetches what was stored on " +
+        "routers.",
     ),
   },
 );
@@ -144,6 +176,7 @@ const send = command(
         })),
       }),
       parserOf(SEND),
+      group("With routers", parserOf(STORE)),
       general(),
     ),
     ({ paths, ...flags }) => ({ command: "send", paths, flags }) as const,
@@ -154,12 +187,45 @@ const send = command(
     description: says(
       "Sends files and folders to a receiver. When it ends with 0, the " +
         "receiver has verified every byte and put it safely on disk. " +
-        "Interrupted? Give the same command again.",
+        "Interrupted? Give the same command again. With --router it stores " +
+        "them, encrypted, on XFTP routers instead.",
     ),
   },
 );
 
-const COMMANDS = or(init, recv, send);
+const doctor = command(
+  "doctor",
+  map(
+    merge(parserOf(DOCTOR), general()),
+    (flags) => ({ command: "doctor", flags }) as const,
+  ),
+  {
+    brief: says("explains the network and the machine"),
+    usageLine: usage("[OPTION...]"),
+    description: says(
+      "Looks at this machine and its network, and says in plain words what " +
+        "will work and what will not.",
+    ),
+  },
+);
+
+const helper = command(
+  "helper",
+  map(
+    merge(parserOf(HELPER), general()),
+    (flags) => ({ command: "helper", flags }) as const,
+  ),
+  {
+    brief: says("introduces peers to each other"),
+    usageLine: usage("[OPTION...]"),
+    description: says(
+      "Introduces peers who share a code or a ticket, until it is stopped. It " +
+        "learns neither codes nor files.",
+    ),
+  },
+);
+
+const COMMANDS = or(init, recv, send, doctor, helper, ROUTER_COMMAND, xftp);
 
 function general(): ReturnType<typeof parserOf<typeof COMMON>> {
   return group("Output", parserOf(COMMON));

@@ -36,8 +36,8 @@ export function configDir(io: Io): string {
 export async function readConfig(io: Io, all: Table): Promise<Given> {
   const file = `${configDir(io)}/config.yaml`;
   const text = await readIfThere(file);
-  if (text !== undefined && /sftpx:\/\//i.test(text)) {
-    await readSecretIfThere(file, "configuration with a ticket");
+  if (text !== undefined && SECRET.test(text)) {
+    await readSecretIfThere(file, "configuration with a secret in it");
   }
   const keys = text === undefined
     ? new Map<string, Key>()
@@ -72,6 +72,9 @@ export function settled<T extends Table>(
   ]);
   return Object.fromEntries(entries);
 }
+
+/** A ticket, or the address of a router with its password. */
+const SECRET = /sftpx:\/\/|xftp:\/\/[^@\s:]+:[^@\s]+@/i;
 
 /** What stands under a key, and where. */
 interface Key {

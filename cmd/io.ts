@@ -22,6 +22,8 @@ export interface Io {
   readonly stdin: ReadableStream<Uint8Array>;
   /** Asks for something that is not shown while it is typed. */
   askSecret(question: string): string | undefined;
+  /** Asks for a code, whose words the tabulator completes; it is shown, as it is read out anyway. */
+  askCode?(question: string): string | undefined;
   /** Milliseconds of a clock that only goes forward. */
   now(): number;
   /** What day it is. */

@@ -18,9 +18,11 @@ export interface Style {
 }
 
 /** A command's data, as an event of `--json`. */
-export type DataEvent = Readonly<Record<string, string | readonly string[]>> & {
-  readonly type: string;
-};
+export type DataEvent =
+  & Readonly<Record<string, string | number | readonly string[]>>
+  & {
+    readonly type: string;
+  };
 
 /** Where a command speaks. */
 export interface Output {

@@ -4,8 +4,12 @@
  * @module
  */
 import { SftpxError } from "../core/errors.ts";
+import type { Secret } from "../core/secret.ts";
 import type { Receiver } from "../actors/options.ts";
 import { parseAddress } from "../protocol/address.ts";
+import { formatTicket } from "../protocol/ticket.ts";
+import { parseHelper } from "../rendezvous/helper_dialer.ts";
+import type { Listener } from "../transport/transport.ts";
 import type { RECV } from "./tables.ts";
 import { wasToldToStop } from "./exit.ts";
 import { hinted } from "./hint.ts";
@@ -15,11 +19,18 @@ import { DEFAULT_PORT, ownToken } from "./server.ts";
 import { defined, type Values } from "./settings.ts";
 import type { Surroundings } from "./sftpx.ts";
 
-/** Listens, says the ticket, and serves. */
+/** Listens, says the ticket, and serves; or takes one transfer by a code. */
 export async function recv(
+  from: string | undefined,
   flags: Values<typeof RECV>,
-  { io, output, library, signal, log }: Surroundings,
+  surroundings: Surroundings,
 ): Promise<number> {
+  const code = from ?? flags.code;
+  if (code !== undefined) {
+    const { recvByCode } = await import("./recv_code.ts");
+    return await recvByCode(code, flags, surroundings);
+  }
+  const { io, output, library, signal, log } = surroundings;
   const own = await ownToken(io, flags.tokenFile);
   if (flags.open && own !== undefined) {
     throw new SftpxError(
@@ -38,9 +49,24 @@ export async function recv(
   }
   const token = flags.open ? undefined : own ?? identity.token;
   const { receive } = await library();
-  const { certs: _, tokenFile: __, open: ___, ...options } = flags;
+  const {
+    certs: _,
+    tokenFile: __,
+    open: ___,
+    code: ____,
+    helper,
+    local: _____,
+    directOnly: ______,
+    relayOnly: _______,
+    lanOnly: ________,
+    ...options
+  } = flags;
+  const alsoAt = helper === undefined
+    ? undefined
+    : await atHelper(flags, identity, token, surroundings);
   const receiver = await receive({
     ...defined(options),
+    ...alsoAt && { alsoAt },
     certificate: { cert: identity.cert, key: identity.key },
     token: token ?? "open",
     signal,
@@ -57,6 +83,9 @@ export async function recv(
   }
   output.note(`a sender needs: sftpx send PATH... TICKET, where TICKET is`);
   output.data(ticket, { type: "ticket", ticket });
+  if (helper !== undefined && token !== undefined) {
+    sayHelperTicket(helper, receiver.fingerprint, token, output);
+  }
   try {
     await receiver.finished;
   } catch (error) {
@@ -70,6 +99,60 @@ export async function recv(
     throw stopHint(signal.reason, signal);
   }
   return 0;
+}
+
+/** Is at a helper, too, for those who cannot reach us by our address. */
+async function atHelper(
+  flags: Values<typeof RECV>,
+  identity: Identity,
+  token: Secret | undefined,
+  surroundings: Surroundings,
+): Promise<Listener> {
+  if (token === undefined) {
+    throw new SftpxError(
+      "usage",
+      "Cannot receive: --open takes anyone, and a helper introduces only those who have a ticket",
+    );
+  }
+  const { meetOptions } = await import("./meet.ts");
+  const { hostByTicket } = await import("../rendezvous/meet.ts");
+  const { output } = surroundings;
+  let wasThere: boolean | undefined;
+  return await hostByTicket({
+    ...meetOptions(flags, surroundings),
+    certificate: { cert: identity.cert, key: identity.key },
+    fingerprint: identity.fingerprint,
+    token,
+    onHelper(state) {
+      if (state.isThere === wasThere) return;
+      wasThere = state.isThere;
+      if (state.isThere) return output.note("at the helper");
+      const { error } = state;
+      const message = error instanceof Error ? error.message : String(error);
+      output.event({
+        type: "warning",
+        message: `not at the helper: ${message}`,
+      });
+    },
+  });
+}
+
+function sayHelperTicket(
+  helper: string,
+  fingerprint: Uint8Array,
+  token: Secret,
+  output: Surroundings["output"],
+): void {
+  const { hostname, port } = parseHelper(helper);
+  const ticket = formatTicket({
+    hostname,
+    port,
+    fingerprint,
+    token: token.reveal(),
+    viaHelper: true,
+  });
+  output.note("from anywhere else, through the helper:");
+  output.data(ticket, { type: "ticket", ticket });
 }
 
 function where(

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { TransferEvent } from "../core/events.ts";
+import type { Path, TransferEvent } from "../core/events.ts";
 import { printable, quoted } from "../store/paths.ts";
 import type { Io } from "./io.ts";
 import {
@@ -91,6 +91,15 @@ export function textOutput(io: Io, style: Style, role: Role): Output {
   };
 }
 
+/** How the other side is reached, where that is more than its address. */
+const PATH_WORDS: Readonly<Record<Path, string>> = {
+  direct: "",
+  lan: " on the local network",
+  punched: " through a hole in a NAT",
+  relayed: " by way of the relay",
+  router: "",
+};
+
 /** What is said of an event, if anything. */
 function wordsOf(
   event: TransferEvent,
@@ -108,7 +117,7 @@ function wordsOf(
       return role === "send" || verbose
         ? `connected to ${event.remote}${
           event.carrier === "tcp" ? " over TCP" : ""
-        }`
+        }${PATH_WORDS[event.path]}`
         : undefined;
     case "reconnecting":
       return `${

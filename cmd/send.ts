@@ -5,13 +5,20 @@
  */
 import { codeOf, SftpxError } from "../core/errors.ts";
 import type { TransferEvent } from "../core/events.ts";
-import type { SendOptions, SendResult } from "../actors/options.ts";
+import type { Peer, SendOptions, SendResult } from "../actors/options.ts";
+import { looksLikeTicket } from "../protocol/ticket.ts";
+import type { MetReceiver } from "../rendezvous/meet.ts";
 import { quoted } from "../store/paths.ts";
 import { namedRoots } from "../store/source.ts";
 import type { SEND } from "./tables.ts";
 import { hinted, hintOf } from "./hint.ts";
 import { rememberPeer } from "./peers.ts";
-import { destination, findPeer, type FoundPeer } from "./server.ts";
+import {
+  destination,
+  findPeer,
+  type FoundPeer,
+  nothingToSend,
+} from "./server.ts";
 import { defined, type Values } from "./settings.ts";
 import type { Surroundings } from "./sftpx.ts";
 
@@ -28,18 +35,21 @@ export interface Named {
 export async function send(
   { args, to }: Named,
   flags: Values<typeof SEND>,
-  { io, output, library, signal, log }: Surroundings,
+  surroundings: Surroundings,
 ): Promise<number> {
-  const { paths, server, isGuessed } = await destination(
-    args,
-    to,
-    flags.to,
-  );
+  const { io, output, library, signal, log } = surroundings;
+  if (flags.code !== undefined || flags.local) {
+    return await sendByCode({ args, to }, flags, surroundings);
+  }
+  const { paths, server, isGuessed } = await destination(args, to, flags.to);
   const sources = await sourcesOf(paths, flags.name, io.stdin);
   const found = await findPeer(io, server, flags).catch((error) => {
     throw withHint(error, signal, isGuessed ? server : undefined);
   });
-  const { peer } = found;
+  const met = found.viaHelper
+    ? await throughHelper(found.peer, flags, surroundings)
+    : undefined;
+  const peer = met ?? found.peer;
   let isConnected = false;
   const onEvent = (event: TransferEvent): void => {
     isConnected ||= event.type === "connected";
@@ -60,11 +70,83 @@ export async function send(
   } catch (error) {
     throw withHint(error, signal, isGuessed ? server : undefined);
   } finally {
+    met?.close();
     if (isConnected) {
       await remember(found, { io, output });
     }
   }
   return judged(result);
+}
+
+/** Sends to whoever has the code. */
+async function sendByCode(
+  { args, to }: Named,
+  flags: Values<typeof SEND>,
+  surroundings: Surroundings,
+): Promise<number> {
+  const { io, output, library, signal, log } = surroundings;
+  if (to !== undefined || args.some(looksLikeTicket)) {
+    throw new SftpxError(
+      "usage",
+      "Cannot send: with --code whoever has the code is the receiver, and there is another",
+    );
+  }
+  if (args.length === 0) throw nothingToSend();
+  const sources = await sourcesOf(args, flags.name, io.stdin);
+  const { meetReceiver } = await import("./send_code.ts");
+  const met = await meetReceiver(flags, surroundings).catch((error) => {
+    throw withCodeHint(error, signal);
+  });
+  try {
+    const { send } = await library();
+    return judged(
+      await send({
+        ...optionsOf(flags),
+        paths: sources,
+        to: met,
+        signal,
+        onEvent: output.event,
+        ...(log && { log }),
+      }),
+    );
+  } catch (error) {
+    throw withCodeHint(error, signal);
+  } finally {
+    met.close();
+  }
+}
+
+/** The receiver that a helper knows of. */
+async function throughHelper(
+  { address, fingerprint, token }: Peer,
+  flags: Values<typeof SEND>,
+  surroundings: Surroundings,
+): Promise<MetReceiver> {
+  if (token === undefined) {
+    throw new SftpxError(
+      "usage",
+      "Cannot send: a ticket that names a helper must hold a token",
+    );
+  }
+  const { meetOptions } = await import("./meet.ts");
+  const { reachByTicket } = await import("../rendezvous/meet.ts");
+  return await reachByTicket({
+    ...meetOptions({ ...flags, helper: flags.helper ?? address }, surroundings),
+    fingerprint,
+    token,
+  });
+}
+
+function withCodeHint(error: unknown, signal: AbortSignal): unknown {
+  if (!(error instanceof Error)) return error;
+  const code = codeOf(error);
+  return signal.aborted || code === "connection-lost" ||
+      code === "unauthorized"
+    ? hinted(
+      error,
+      "a new code goes on where this one stopped: send the same files again",
+    )
+    : error;
 }
 
 function optionsOf(
@@ -79,6 +161,13 @@ function optionsOf(
     streams: lanes,
     cc: congestion,
     giveUpAfter: giveUpAfterMs,
+    code: ______,
+    words: _______,
+    helper: ________,
+    local: _________,
+    directOnly: __________,
+    relayOnly: ___________,
+    lanOnly: ____________,
     ...same
   } = flags;
   return defined({ ...same, lanes, congestion, giveUpAfterMs });

@@ -96,6 +96,8 @@ export async function destination(
 export interface FoundPeer {
   readonly peer: Peer;
   readonly isNew: boolean;
+  /** True when its address is that of a helper that knows where it is. */
+  readonly viaHelper?: boolean;
 }
 
 /**
@@ -111,10 +113,12 @@ export async function findPeer(
 ): Promise<FoundPeer> {
   const own = await ownToken(io, flags.tokenFile);
   if (looksLikeTicket(server)) {
-    const { fingerprint, token, ...where } = parseTicket(server);
+    const { fingerprint, token, viaHelper, ...where } = parseTicket(server);
     const given = token && secret(new Uint8Array(token));
     const peer = peerOf(formatAddress(where), fingerprint, own ?? given);
-    return { peer, isNew: true };
+    return viaHelper
+      ? { peer, isNew: false, viaHelper }
+      : { peer, isNew: true };
   }
   const address = formatAddress(parseAddress(server, DEFAULT_PORT));
   if (flags.cert !== undefined) {

@@ -45,10 +45,16 @@ export function one<T>(
   name: string,
   value: ValueParser<"sync", T>,
   about: string,
+  short?: `-${string}`,
 ): Setting<T> {
+  const description = says(about);
   return {
     name,
-    parser: optional(option(`--${name}`, value, { description: says(about) })),
+    parser: optional(
+      short === undefined
+        ? option(`--${name}`, value, { description })
+        : option(short, `--${name}`, value, { description }),
+    ),
     read(values) {
       const [given] = values;
       if (given === undefined || values.length !== 1) {

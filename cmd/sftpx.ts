@@ -52,18 +52,27 @@ export async function main(
   let code: number;
   try {
     const { readArgs } = await import("./args.ts");
-    const { ALL, COMMON, INIT, RECV, SEND } = await import("./tables.ts");
-    const asked = readArgs(args, VERSION, io.columns());
+    const { ALL, COMMON, DOCTOR, HELPER, INIT, RECV, SEND } = await import(
+      "./tables.ts"
+    );
+    const { withBareCode } = await import("./code_words.ts");
+    const asked = readArgs(withBareCode(args), VERSION, io.columns());
     if (asked.command === "show") {
       io.out(asked.text);
       return 0;
     }
     const { readConfig, settled } = await import("./config.ts");
-    const given = await readConfig(io, ALL);
+    const { XFTP_ALL } = await import("./xftp_tables.ts");
+    const given = await readConfig(io, { ...ALL, ...XFTP_ALL });
     const style = settled(COMMON, asked.flags, given);
-    const role = asked.command === "send" ? "send" : "recv";
+    const isSending = asked.command === "send" ||
+      asked.command === "xftp" && asked.action === "send";
+    const role = isSending ? "send" : "recv";
     output = await createOutput(io, fullStyle(style), role);
-    const log = await createLog(io, fullStyle(style));
+    const log = await createLog(io, {
+      ...fullStyle(style),
+      ...asked.command === "helper" && { verbose: style.quiet !== true },
+    });
     const surroundings: Surroundings = {
       io,
       output,
@@ -82,15 +91,52 @@ export async function main(
         break;
       }
       case "recv": {
+        const { from } = asked;
+        if (from !== undefined) {
+          const { fetchStored, isStored } = await import("./xftp.ts");
+          if (isStored(from)) {
+            code = await fetchStored(from, asked.flags, given, surroundings);
+            break;
+          }
+        }
         const { recv } = await import("./recv.ts");
-        code = await recv(settled(RECV, asked.flags, given), surroundings);
+        const flags = settled(RECV, asked.flags, given);
+        code = await recv(from, flags, surroundings);
+        break;
+      }
+      case "router": {
+        const { router } = await import("./router.ts");
+        code = await router(asked, given, surroundings);
+        break;
+      }
+      case "helper": {
+        const { helper } = await import("./helper.ts");
+        const flags = settled(HELPER, asked.flags, given);
+        code = await helper(flags, surroundings);
         break;
       }
       case "send": {
-        const { send } = await import("./send.ts");
-        const flags = settled(SEND, asked.flags, given);
-        const named = { args: asked.paths, to: asked.flags.to };
-        code = await send(named, flags, surroundings);
+        if (asked.flags.router === undefined) {
+          const { send } = await import("./send.ts");
+          const flags = settled(SEND, asked.flags, given);
+          const named = { args: asked.paths, to: asked.flags.to };
+          code = await send(named, flags, surroundings);
+        } else {
+          const { store } = await import("./xftp.ts");
+          const { paths, flags } = asked;
+          code = await store(paths, flags, given, surroundings);
+        }
+        break;
+      }
+      case "xftp": {
+        const { xftp } = await import("./xftp.ts");
+        code = await xftp(asked, given, surroundings);
+        break;
+      }
+      case "doctor": {
+        const { doctor } = await import("./doctor.ts");
+        const flags = settled(DOCTOR, asked.flags, given);
+        code = await doctor(flags, surroundings);
         break;
       }
     }

@@ -10,6 +10,7 @@ import {
   type ValueParser,
 } from "@optique/core/valueparser";
 import { path } from "@optique/run/valueparser";
+import { ROUTER } from "./router_tables.ts";
 import { many, one, type Table, toggle, valueOfKind } from "./settings.ts";
 import { parseDuration, parseSize } from "./units.ts";
 
@@ -97,8 +98,49 @@ export const INIT = {
   ...CERTS,
 };
 
+const HELPER_AT = {
+  helper: one(
+    "helper",
+    string({ metavar: "HOST" }),
+    "Who introduces: host, host:port or host:port/FINGERPRINT",
+  ),
+};
+
+/** How peers that were introduced may reach each other. */
+const PATHS = {
+  ...HELPER_AT,
+  local: toggle("local", "Looks on the local network only, without a helper"),
+  directOnly: toggle("direct-only", "Takes no path by way of a relay"),
+  relayOnly: toggle("relay-only", "Takes no path but by way of a relay"),
+  lanOnly: toggle("lan-only", "Takes no path out of the local network"),
+};
+
+/** What `helper` can be told. */
+export const HELPER = {
+  bind: one(
+    "bind",
+    string({ metavar: "ADDRESS" }),
+    "Where to listen (default 0.0.0.0:4277)",
+  ),
+  metrics: one(
+    "metrics",
+    string({ metavar: "ADDRESS" }),
+    "Where Prometheus finds metrics, over HTTP (none by default)",
+  ),
+  relay: toggle("relay", "Passes on what peers that find no path say"),
+  expire: one("expire", DURATION, "How long a code is waited for (default 1h)"),
+  maxPeers: one("max-peers", count(1), "Peers that wait (default 10000)"),
+  ...CERTS,
+};
+
 /** What `recv` can be told. */
 export const RECV = {
+  code: one(
+    "code",
+    string({ metavar: "CODE" }),
+    "What the sender said; without it, it is asked for",
+  ),
+  ...PATHS,
   bind: one(
     "bind",
     string({ metavar: "ADDRESS" }),
@@ -130,6 +172,13 @@ export const RECV = {
 
 /** What `send` can be told. */
 export const SEND = {
+  code: one(
+    "code",
+    string({ metavar: "PHRASE" }),
+    "Offers it to whoever has the code; without PHRASE one is made",
+  ),
+  words: one("words", count(2, 8), "Words of a code that is made (default 2)"),
+  ...PATHS,
   to: one(
     "to",
     string({ metavar: "SERVER" }),
@@ -183,5 +232,28 @@ export const SEND = {
   ...STATE,
 };
 
+/** What `doctor` can be told. */
+export const DOCTOR = {
+  helper: one(
+    "helper",
+    string({ metavar: "HOST" }),
+    "A helper to ask where we are: host or host:port",
+  ),
+  stun: many(
+    "stun",
+    string({ metavar: "HOST" }),
+    "A STUN server to ask as well (port 3478)",
+  ),
+  uploadDir: RECV.uploadDir,
+};
+
 /** Every setting that there is, for the configuration file. */
-export const ALL: Table = { ...COMMON, ...INIT, ...RECV, ...SEND };
+export const ALL: Table = {
+  ...COMMON,
+  ...INIT,
+  ...RECV,
+  ...SEND,
+  ...DOCTOR,
+  ...HELPER,
+  ...ROUTER,
+};

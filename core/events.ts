@@ -12,6 +12,9 @@ export type EntryOutcome = "received" | "skipped" | "refused" | "gone";
 /** Where the time goes. */
 export type Limiter = "none" | "link" | "peer-disk" | "disk" | "cpu" | "rate";
 
+/** How a connection reaches the other: by its address, within one network, through a hole in a NAT, by way of a relay, or of a router that stores. */
+export type Path = "direct" | "lan" | "punched" | "relayed" | "router";
+
 /** Numbers that both ends have confirmed, or, before the end, as they stand. */
 export interface Totals {
   /** Files, folders and links, each once. */
@@ -44,7 +47,7 @@ export type TransferEvent =
     readonly type: "connected";
     readonly session: string;
     readonly remote: string;
-    readonly path: "direct";
+    readonly path: Path;
     /** How it crosses the network. */
     readonly carrier: "quic" | "tcp";
     /** True when this goes on with what an earlier connection or run began. */

@@ -49,10 +49,18 @@ export interface Bulk {
   holdsBack(nowMs: number): boolean;
 }
 
-/** No path that is longer is tried, ms: QUIC fills those too, and loses less to loss. */
-const SHORT_MS = 30;
-/** A path within a building, or a machine, ms. */
-const NEAR_MS = 5;
+/** What paths are short. */
+export interface BulkOptions {
+  /** No path that is longer is tried, ms: QUIC fills those too, and loses less to loss. @default {30} */
+  readonly shortMs?: number;
+  /** A path within a building, or a machine, ms. @default {5} */
+  readonly nearMs?: number;
+}
+
+/** See {@linkcode BulkOptions}. */
+export const DEFAULT_BULK_OPTIONS: Readonly<Required<BulkOptions>> = Object
+  .freeze({ shortMs: 30, nearMs: 5 });
+
 /** What is less is over before it matters, bytes. */
 const WORTH_BYTES = 32 * 1024 * 1024;
 /** What is over sooner at the rate so far is not worth a trial, ms. */
@@ -95,7 +103,8 @@ type State =
   };
 
 /** Creates a policy; chunks go by QUIC. */
-export function createBulk(): Bulk {
+export function createBulk(options: BulkOptions = {}): Bulk {
+  const { shortMs, nearMs } = { ...DEFAULT_BULK_OPTIONS, ...options };
   let state: State = { is: "quic", from: undefined };
   let base = 0; // what QUIC reached, bytes a ms
   let isNear = false;
@@ -119,8 +128,8 @@ export function createBulk(): Bulk {
       quic.from = { ms, bytes };
     }
     const { from } = quic;
-    if (rttMs === undefined || rttMs > SHORT_MS) return "keep";
-    isNear = rttMs <= NEAR_MS;
+    if (rttMs === undefined || rttMs > shortMs) return "keep";
+    isNear = rttMs <= nearMs;
     const passedMs = ms - from.ms;
     const rate = passedMs > 0 ? (bytes - from.bytes) / passedMs : 0;
     const isShown = passedMs >= showMs(rttMs);

@@ -3,7 +3,10 @@
  *
  * ```text
  * sftpx://HOST:PORT/#KEY
+ * sftpx+helper://HOST:PORT/#KEY
  * ```
+ *
+ * The second form names a helper, at which the receiver is to be found.
  *
  * KEY is base64url without padding of
  *
@@ -33,6 +36,8 @@ export interface Ticket extends HostAndPort {
   readonly fingerprint: Uint8Array;
   /** The access token, 32 bytes; none when the receiver takes anyone. */
   readonly token?: Uint8Array;
+  /** True when host and port are those of a helper that knows where the receiver is. */
+  readonly viaHelper?: boolean;
 }
 
 const VERSION = 1;
@@ -44,7 +49,7 @@ const FULL_LENGTH = OPEN_LENGTH + TOKEN_LENGTH;
 
 /** Tells whether `text` is meant as a ticket, good or bad. */
 export function looksLikeTicket(text: string): boolean {
-  return /^\s*sftpx:/i.test(text);
+  return /^\s*sftpx(\+helper)?:/i.test(text);
 }
 
 /** Writes a ticket. */
@@ -56,7 +61,8 @@ export function formatTicket(ticket: Ticket): string {
   parseAddress(address); // what could not be read back must not be written
   const body = concatBytes(Uint8Array.of(VERSION), fingerprint, token);
   const key = toBase64Url(concatBytes(body, checksum(body)));
-  return `sftpx://${address}/#${key}`;
+  const scheme = ticket.viaHelper ? "sftpx+helper" : "sftpx";
+  return `${scheme}://${address}/#${key}`;
 }
 
 /**
@@ -65,11 +71,12 @@ export function formatTicket(ticket: Ticket): string {
  * @throws {SftpxError} `usage`, saying what is wrong but not what was read.
  */
 export function parseTicket(text: string): Ticket {
-  const match = /^sftpx:\/\/([^/#?]*)\/#(.*)$/is.exec(text.trim());
+  const match = /^sftpx(\+helper)?:\/\/([^/#?]*)\/#(.*)$/is.exec(text.trim());
   if (match === null) throw bad("it must read sftpx://HOST:PORT/#KEY");
-  const [, address = "", key = ""] = match;
+  const [, helper, address = "", key = ""] = match;
   const where = parseTicketAddress(address);
-  return { ...where, ...parseKey(key) };
+  const ticket = { ...where, ...parseKey(key) };
+  return helper === undefined ? ticket : { ...ticket, viaHelper: true };
 }
 
 function parseTicketAddress(address: string): HostAndPort {

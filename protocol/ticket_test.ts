@@ -153,3 +153,17 @@ Deno.test("looksLikeTicket() tells a ticket from an address and a path", () => {
     assertEquals(looksLikeTicket(text), false);
   }
 });
+
+Deno.test("a ticket may name a helper in place of the receiver", () => {
+  const ticket: Ticket = {
+    hostname: "helper.example",
+    port: 4277,
+    fingerprint: new Uint8Array(32).fill(7),
+    token: new Uint8Array(32).fill(9),
+    viaHelper: true,
+  };
+  const text = formatTicket(ticket);
+  assertEquals(text.startsWith("sftpx+helper://helper.example:4277/#"), true);
+  assertEquals(looksLikeTicket(text), true);
+  assertEquals(parseTicket(text), ticket);
+});

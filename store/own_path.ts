@@ -6,9 +6,9 @@
  */
 import { join, resolve } from "node:path";
 
-/** The file `name` in the folder `dir`; `name` is a constant or made of hex digits. */
+/** The file `name` in the folder `dir`; `name` is a constant, or made of hex or base64url. */
 export function fileIn(dir: string, name: string): string {
-  if (!/^[\w.-]+$/.test(name) || name.startsWith("..")) {
+  if (!/^[\w.=-]+$/.test(name) || name.startsWith("..")) {
     throw new RangeError(`Cannot place "${name}": it is no name of ours`);
   }
   return join(dir, name);

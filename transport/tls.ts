@@ -14,3 +14,4 @@ export {
   type TlsListenerOptions,
 } from "./tls_listener.ts";
 export { DEFAULT_TLS_OPTIONS, type TlsOptions } from "./tls_options.ts";
+export { shownCertificate } from "./tls_pin.ts";

@@ -61,10 +61,25 @@ export function checkPins(
  * @throws {SftpxError} `unauthorized` if it is not the pinned one.
  */
 export async function fetchCertificate(
-  { hostname, port, remote }: Peer,
+  peer: Peer,
   { fingerprints, alpn }: Pins,
   signal: AbortSignal,
 ): Promise<string> {
+  const der = await shownCertificate(peer, alpn, signal);
+  if (!await isPinned(der, fingerprints)) throw untrusted(peer.remote);
+  const text = der.toBase64().replace(/.{64}/g, "$&\n");
+  return `-----BEGIN CERTIFICATE-----\n${text}\n-----END CERTIFICATE-----\n`;
+}
+
+/**
+ * The certificate that a peer shows, DER, whoever it may be: whether that is the
+ * right one is for the caller to know.
+ */
+export async function shownCertificate(
+  { hostname, port, remote }: Peer,
+  alpn: string,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
   const { connect } = await import("node:tls"); // large, and seldom needed
   signal.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
@@ -79,9 +94,8 @@ export async function fetchCertificate(
   socket.on("close", () => reject(new Error("unexpected end of file")));
   const abort = (): void => reject(signal.reason);
   signal.addEventListener("abort", abort, { once: true });
-  let der: Uint8Array;
   try {
-    der = await promise;
+    return await promise;
   } catch (error) {
     signal.throwIfAborted();
     throw tlsDialError(remote, error);
@@ -89,9 +103,6 @@ export async function fetchCertificate(
     signal.removeEventListener("abort", abort);
     socket.destroy();
   }
-  if (!await isPinned(der, fingerprints)) throw untrusted(remote);
-  const text = der.toBase64().replace(/.{64}/g, "$&\n");
-  return `-----BEGIN CERTIFICATE-----\n${text}\n-----END CERTIFICATE-----\n`;
 }
 
 /**

@@ -24,6 +24,7 @@
  * @module
  */
 import type { ErrorCode } from "../core/errors.ts";
+import type { Path } from "../core/events.ts";
 
 /** A stream that we write. */
 export interface SendStream {
@@ -48,7 +49,9 @@ export interface ReceiveStream {
 
 /** Both directions of one stream. */
 export interface BidiStream {
+  /** What we write. */
   readonly send: SendStream;
+  /** What the peer writes. */
   readonly receive: ReceiveStream;
 }
 
@@ -56,6 +59,7 @@ export interface BidiStream {
 export interface CloseInfo {
   /** The code of the table in `core/errors.ts`; `undefined` for a plain end or a number it does not have. */
   readonly code: ErrorCode | undefined;
+  /** In words; may be empty. */
   readonly reason: string;
   /** True when the peer closed it. */
   readonly remote: boolean;
@@ -68,13 +72,19 @@ export type Carrier = "quic" | "tcp";
 export interface Conn {
   /** How it crosses the network; `undefined` within one process. */
   readonly carrier?: Carrier;
+  /** How it reaches the peer; `undefined` where it was dialed by its address. */
+  readonly path?: Path;
   /** The peer's address as it is now, `host:port`: it changes when the peer moves. */
   readonly remote: string;
+  /** How it ended. */
   readonly closed: Promise<CloseInfo>;
+  /** Opens a stream of both directions. */
   openBidi(): Promise<BidiStream>;
+  /** Opens a stream of one direction; higher priorities go first. */
   openUni(priority?: number): Promise<SendStream>;
   /** The next stream that the peer opened; `undefined` when the connection has been closed by an application. */
   acceptBidi(): Promise<BidiStream | undefined>;
+  /** As `acceptBidi`, of the other kind. */
   acceptUni(): Promise<ReceiveStream | undefined>;
   /** Closes with a code of the table, or plainly. Unsent data is lost. Never throws. */
   close(code?: ErrorCode, reason?: string): void;
@@ -82,6 +92,7 @@ export interface Conn {
 
 /** "Get me the peer": a sender's dials, a receiver's waits for it to come. */
 export interface Dialer {
+  /** Gets the peer, or fails with why not. */
   dial(signal: AbortSignal): Promise<Conn>;
 }
 
@@ -91,5 +102,6 @@ export interface Listener {
   readonly address: string;
   /** The next peer, its handshake done; `undefined` once the listener is closed. */
   accept(): Promise<Conn | undefined>;
+  /** Lets nobody in any more. */
   close(): void;
 }

@@ -6,7 +6,7 @@ import { golden, type Ran, run, transcript } from "./harness.ts";
 
 const NOWHERE = { XDG_CONFIG_HOME: "/nonexistent" };
 
-for (const command of ["", "init", "recv", "send"]) {
+for (const command of ["", "init", "recv", "send", "doctor", "helper"]) {
   Deno.test(`help: ${command || "all commands"}, as documented`, async () => {
     const args = command === "" ? ["help"] : [command, "--help"];
     const ran = await run(args);
@@ -17,7 +17,7 @@ for (const command of ["", "init", "recv", "send"]) {
 }
 
 Deno.test("help: no line is wider than the terminal", async () => {
-  for (const command of ["init", "recv", "send"]) {
+  for (const command of ["init", "recv", "send", "doctor", "helper"]) {
     for (const line of (await run([command, "--help"])).stdout.split("\n")) {
       assertEquals(line.trimEnd().length <= 80, true, line);
     }

@@ -1,0 +1,93 @@
+/**
+ * One large file over a path on which TCP beside QUIC should carry it, against
+ * a plain copy over TLS and against scp.
+ *
+ * @module
+ */
+import {
+  type Bench,
+  GIB,
+  MIB,
+  type Row,
+  type Skipped,
+} from "../bench_context.ts";
+import { openRivals } from "../lab/rivals.ts";
+import { median, short } from "../stats.ts";
+import { plainCopy, preparePlace, transfer } from "../transfer.ts";
+import { makeFile } from "../trees.ts";
+import { clear } from "./large_file.ts";
+
+const LIMIT_MS = 120_000;
+const HERE = { sender: [], receiver: [], host: "127.0.0.1" };
+
+/** Measures all three in turn, over loopback. */
+export async function carriers(
+  bench: Bench,
+): Promise<readonly (Row | Skipped)[]> {
+  const bytes = bench.quick ? 128 * MIB : 2 * GIB;
+  const place = await preparePlace(bench.folder);
+  const { path } = await makeFile(`${bench.folder}/large`, bytes);
+  const target = `${bench.folder}/target`;
+  await Deno.mkdir(`${bench.folder}/rivals`);
+  await using rivals = await openRivals(HERE, `${bench.folder}/rivals`);
+  const scp = rivals.all.find(({ name }) => name === "scp");
+  const rates = { ours: [], whole: [], tls: [], scp: [] } as Record<
+    "ours" | "whole" | "tls" | "scp",
+    number[]
+  >;
+  const rate = (seconds: number): number => bytes / MIB / seconds;
+  for (let n = 0; n < bench.runs; n++) {
+    const plain = await plainCopy(bytes, LIMIT_MS, { by: "tls" });
+    rates.tls.push(rate(plain.dataS));
+    const sent = await transfer({
+      place,
+      source: path,
+      target,
+      limitMs: LIMIT_MS,
+    });
+    rates.ours.push(rate(sent.dataS));
+    rates.whole.push(rate(sent.wholeS));
+    await clear(target);
+    const by = await scp?.send(path, bytes, LIMIT_MS / 1000);
+    if (by !== undefined) rates.scp.push(rate(by.seconds));
+    bench.tell(
+      `carriers, run ${n + 1}: plain TLS ${
+        short(rate(plain.dataS))
+      } MiB/s, ours ${short(rate(sent.dataS))}, scp ${
+        by === undefined ? "absent" : short(rate(by.seconds))
+      }`,
+    );
+  }
+  await Deno.remove(path);
+  const size = bytes >= GIB ? `${bytes / GIB} GiB` : `${bytes / MIB} MiB`;
+  const numbers = rates;
+  const tls = median(rates.ours) / median(rates.tls);
+  const rows: (Row | Skipped)[] = [{
+    name:
+      `${size}, file to file, TCP beside QUIC, durable; against plain TLS, memory to memory`,
+    ours: `${short(median(rates.ours))} MiB/s`,
+    other: `${short(median(rates.tls))} MiB/s`,
+    ratio: tls,
+    goal: ">= 0.55",
+    met: tls >= 0.55,
+    limiter: "CPU",
+    numbers,
+  }];
+  const name = `the same, from start to end; against scp`;
+  if (rates.scp.length === 0) {
+    rows.push({ name, skipped: "ssh and its server are not installed" });
+    return rows;
+  }
+  const ratio = median(rates.whole) / median(rates.scp);
+  rows.push({
+    name,
+    ours: `${short(median(rates.whole))} MiB/s`,
+    other: `${short(median(rates.scp))} MiB/s`,
+    ratio,
+    goal: ">= 2.0",
+    met: ratio >= 2,
+    limiter: "CPU",
+    numbers,
+  });
+  return rows;
+}

@@ -1,0 +1,40 @@
+/**
+ * `sftpx send PATH... --code`: offers files to whoever has the code.
+ *
+ * @module
+ */
+import type { MetReceiver, OfferByCodeOptions } from "../rendezvous/meet.ts";
+import { codeLink, hideArgument } from "./code_words.ts";
+import { meetOptions } from "./meet.ts";
+import { showQr } from "./qr.ts";
+import type { Values } from "./settings.ts";
+import type { Surroundings } from "./sftpx.ts";
+import type { SEND } from "./tables.ts";
+
+/** Says a code, and waits for the one who has it. */
+export async function meetReceiver(
+  flags: Values<typeof SEND>,
+  surroundings: Surroundings,
+): Promise<MetReceiver> {
+  const { io, output } = surroundings;
+  const { code: phrase, helper, words } = flags;
+  if (phrase) await hideArgument(phrase);
+  const { offerByCode } = await import("../rendezvous/meet.ts");
+  const options: OfferByCodeOptions = {
+    ...meetOptions(flags, surroundings),
+    ...phrase && { phrase },
+    ...words !== undefined && { words },
+    onCode(code) {
+      const link = flags.local || helper === undefined
+        ? code
+        : codeLink(helper, code);
+      output.note("on the other machine: sftpx recv CODE, where CODE is");
+      output.data(code, { type: "code", code, link });
+      showQr(io, link);
+      output.note("waiting for the other side");
+    },
+  };
+  const met = await offerByCode(options);
+  output.note("the other side has the code");
+  return met;
+}

@@ -1,0 +1,286 @@
+/**
+ * `sftpx xftp`: stores files on routers, fetches and removes them.
+ *
+ * @module
+ */
+import { SftpxError } from "../core/errors.ts";
+import { quoted, safePath } from "../store/paths.ts";
+import { parseRouterAddress } from "../xftp/address.ts";
+import type { Description } from "../xftp/description.ts";
+import { routersOf } from "../xftp/description.ts";
+import { isLink } from "../xftp/link.ts";
+import { hinted } from "./hint.ts";
+import type { Io } from "./io.ts";
+import { type Given, settled } from "./config.ts";
+import { defined, type Values } from "./settings.ts";
+import type { Surroundings } from "./sftpx.ts";
+import { formatSize } from "./units.ts";
+import type { XftpAsked } from "./xftp_args.ts";
+import {
+  findDescription,
+  findSenderDescription,
+  removeDescription,
+  writeDescriptions,
+} from "./xftp_files.ts";
+import { qrOf } from "./qr.ts";
+import type { FETCH, STORE } from "./store_tables.ts";
+import type { RECV, SEND } from "./tables.ts";
+import { XFTP_DEL, XFTP_RECV, XFTP_SEND } from "./xftp_tables.ts";
+
+/** Does what was asked for. */
+export function xftp(
+  asked: XftpAsked,
+  given: Given,
+  surroundings: Surroundings,
+): Promise<number> {
+  switch (asked.action) {
+    case "send": {
+      const flags = settled(XFTP_SEND, asked.flags, given);
+      return xftpSend(asked.paths, flags, surroundings);
+    }
+    case "recv": {
+      const flags = settled(XFTP_RECV, asked.flags, given);
+      return xftpRecv(asked.from, flags, surroundings);
+    }
+    case "del": {
+      const flags = settled(XFTP_DEL, asked.flags, given);
+      return xftpDel(asked.from, flags, surroundings);
+    }
+    case "info":
+      return xftpInfo(asked.from, surroundings);
+  }
+}
+
+/** `send PATH... --router ADDRESS`. */
+export function store(
+  paths: readonly string[],
+  flags: Values<typeof SEND> & Values<typeof STORE>,
+  given: Given,
+  surroundings: Surroundings,
+): Promise<number> {
+  return xftpSend(paths, settled(XFTP_SEND, flags, given), surroundings);
+}
+
+/** Tells what is fetched from routers, and is no code: a link, or the file of a description. */
+export function isStored(from: string): boolean {
+  return isLink(from) || from === "-" || from.endsWith(".xftp");
+}
+
+/** `recv LINK` and `recv FILE.xftp`. */
+export async function fetchStored(
+  from: string,
+  flags: Values<typeof RECV> & Values<typeof FETCH>,
+  given: Given,
+  surroundings: Surroundings,
+): Promise<number> {
+  const all = settled(XFTP_RECV, { name: undefined, ...flags }, given);
+  return await xftpRecv(from, all, surroundings);
+}
+
+/** Stores files and folders, and says how to fetch them. */
+export async function xftpSend(
+  paths: readonly string[],
+  flags: Values<typeof XFTP_SEND>,
+  { io, output, signal }: Surroundings,
+): Promise<number> {
+  if (paths.includes("-")) {
+    throw hinted(
+      new SftpxError(
+        "usage",
+        "Cannot store standard input on routers: its size must be known first",
+      ),
+      "write it to a file",
+    );
+  }
+  const { router = [], outDir = ".", qr, ...options } = flags;
+  if (router.length === 0) {
+    throw hinted(
+      new SftpxError("usage", "Cannot store anything: no router is given"),
+      "--router xftp://..., SFTPX_ROUTER, or router: in config.yaml",
+    );
+  }
+  const routers = router.map((text) => parseRouterAddress(text));
+  if (options.name !== undefined && safePath(options.name).includes("/")) {
+    throw new SftpxError(
+      "usage",
+      `Cannot call it ${quoted(options.name)}: it is a name, not a path`,
+    );
+  }
+  const { storeOnRouters } = await import("../xftp/client_send.ts");
+  const result = await storeOnRouters({
+    ...defined(options),
+    paths,
+    routers,
+    signal,
+    onEvent: output.event,
+  }).catch((error) => {
+    throw goOnHint(error, signal);
+  });
+  const written = await writeDescriptions(outDir, result);
+  output.note("whoever has one of these can fetch it:");
+  for (const [at, path] of written.recipients.entries()) {
+    output.data(path, {
+      type: "description",
+      party: "recipient",
+      recipient: at + 1,
+      path,
+    });
+    const link = result.links[at] ?? "";
+    output.data(link, { type: "link", recipient: at + 1, link });
+    if (qr ?? (io.isTerminal.stderr && result.links.length === 1)) {
+      const lines = qrOf(link);
+      for (const line of lines ?? ["the link is too long for a QR code"]) {
+        output.note(line);
+      }
+    }
+  }
+  output.note(
+    `it is removed with: sftpx xftp del ${quoted(written.sender)}`,
+  );
+  output.data(written.sender, {
+    type: "description",
+    party: "sender",
+    path: written.sender,
+  });
+  for (const path of written.linkSenders) {
+    output.data(path, { type: "description", party: "link-sender", path });
+  }
+  return 0;
+}
+
+/** Fetches what was stored. */
+export async function xftpRecv(
+  from: string,
+  flags: Values<typeof XFTP_RECV>,
+  { io, output, signal }: Surroundings,
+): Promise<number> {
+  const { description, file } = await findDescription(io, from);
+  const { yes, ...options } = flags;
+  const { fetchFromRouters } = await import("../xftp/client_recv.ts");
+  const { places } = await fetchFromRouters({
+    ...defined(options),
+    description,
+    signal,
+    onEvent: output.event,
+  }).catch((error) => {
+    throw goOnHint(error, signal);
+  });
+  for (const place of places) {
+    const path = `${options.uploadDir ?? "uploads"}/${place}`;
+    output.data(path, { type: "file", path });
+  }
+  if (file !== undefined && await mayRemove(file, yes, { io, output })) {
+    await removeDescription(file);
+  }
+  return 0;
+}
+
+/** Removes what was stored. */
+export async function xftpDel(
+  from: string,
+  flags: Values<typeof XFTP_DEL>,
+  { io, output, signal }: Surroundings,
+): Promise<number> {
+  const { description, file } = await findSenderDescription(from);
+  const { yes, ...options } = flags;
+  const { removeFromRouters } = await import("../xftp/client_remove.ts");
+  const { removed, gone } = await removeFromRouters({
+    ...defined(options),
+    description,
+    signal,
+    onEvent: output.event,
+  });
+  if (gone > 0) {
+    output.note(`${gone} chunks were not there any more`);
+  }
+  output.data(`removed ${removed} chunks`, {
+    type: "removed",
+    chunks: removed,
+    gone,
+  });
+  if (file !== undefined && await mayRemove(file, yes, { io, output })) {
+    await removeDescription(file);
+  }
+  return 0;
+}
+
+/** Says what a description is of. */
+export async function xftpInfo(
+  from: string,
+  { io, output }: Surroundings,
+): Promise<number> {
+  const { description } = await findDescription(io, from);
+  const { party, size, chunks, redirect } = description;
+  const kind = redirect === undefined
+    ? `${party}'s description of a file`
+    : `${party}'s description of another description`;
+  const servers = bytesByRouter(description);
+  output.data(
+    [
+      kind,
+      `${formatSize(size)} to fetch, in ${chunks.length} chunks`,
+      ...servers.map(([name, bytes]) => `${formatSize(bytes)} on ${name}`),
+    ].join("\n"),
+    {
+      type: "stored-file",
+      party,
+      bytes: size,
+      chunks: chunks.length,
+      redirect: redirect === undefined ? "no" : "yes",
+      routers: servers.map(([name]) => name),
+    },
+  );
+  return 0;
+}
+
+function bytesByRouter({ chunks }: Description): [string, number][] {
+  return routersOf(chunks).map(({ name }) => [
+    name,
+    chunks.filter(({ replicas }) =>
+      routersOf([{ size: 0, digest: new Uint8Array(), replicas }])
+        .some((router) => router.name === name)
+    ).reduce((sum, chunk) => sum + chunk.size, 0),
+  ]);
+}
+
+/** Whether a used description is to go: as was said, or as is answered now. */
+async function mayRemove(
+  file: string,
+  yes: boolean | undefined,
+  { io, output }: Pick<Surroundings, "io" | "output">,
+): Promise<boolean> {
+  if (yes !== undefined) return yes;
+  if (!io.isTerminal.stdin || !io.isTerminal.stderr) {
+    output.note(`${quoted(file)} was used and is kept; --yes removes it`);
+    return false;
+  }
+  const answer = await ask(
+    io,
+    `remove ${quoted(file)}, which was used? [Y/n] `,
+  );
+  return /^(y(es)?)?$/i.test(answer.trim());
+}
+
+/** Asks at the terminal, and waits for a line. */
+async function ask(io: Io, question: string): Promise<string> {
+  io.err(question);
+  const reader = io.stdin.getReader();
+  const decoder = new TextDecoder();
+  let text = "";
+  try {
+    while (!text.includes("\n")) {
+      const { value, done } = await reader.read();
+      if (done) return "n"; // nobody has answered
+      text += decoder.decode(value, { stream: true });
+    }
+  } finally {
+    reader.releaseLock();
+  }
+  return text.split("\n")[0] ?? "";
+}
+
+function goOnHint(error: unknown, signal: AbortSignal): unknown {
+  return signal.aborted && error instanceof Error
+    ? hinted(error, "give the same command again to go on")
+    : error;
+}
