@@ -37,7 +37,8 @@ export interface Found {
 
 /** What the chunker needs. */
 export interface ChunkerDeps {
-  readonly walk: () => AsyncIterable<SourceEntry>;
+  /** Entries in order, one or some at a time. */
+  readonly walk: () => AsyncIterable<SourceEntry | readonly SourceEntry[]>;
   readonly scheduler: () => Address<Found>;
 }
 
@@ -82,16 +83,18 @@ export function chunker(deps: ChunkerDeps): Behavior<ChunkerMessage> {
     const flushed = flush();
     flushed.catch(() => {}); // heard of below, maybe after the walk has taken its time to end
     try {
-      for await (const entry of deps.walk()) {
-        signal.throwIfAborted();
-        batch.push(entry);
-        found++;
-        if (batch.length < size && found < allowed) continue;
-        while (found > allowed) {
-          allowed = (await credit.take(signal)).get("entries") ?? allowed;
+      for await (const step of deps.walk()) {
+        for (const entry of Array.isArray(step) ? step : [step]) {
+          signal.throwIfAborted();
+          batch.push(entry);
+          found++;
+          if (batch.length < size && found < allowed) continue;
+          while (found > allowed) {
+            allowed = (await credit.take(signal)).get("entries") ?? allowed;
+          }
+          await send(false);
+          size = Math.min(size * 2, BATCH);
         }
-        await send(false);
-        size = Math.min(size * 2, BATCH);
       }
       await send(true);
     } finally {

@@ -14,7 +14,7 @@ import type { Verdict } from "../protocol/status.ts";
 import type { Journal } from "../store/journal.ts";
 import { isHidden, quoted, type SafePath, safePath } from "../store/paths.ts";
 import type { PartialDir, Root } from "../store/root.ts";
-import type { Conflict, Vault } from "../store/vault.ts";
+import type { Admission, Conflict, Vault } from "../store/vault.ts";
 import { saveBatch } from "./desk_checkpoint.ts";
 import { offerCandidates } from "./desk_compare.ts";
 import {
@@ -52,6 +52,8 @@ export interface Desk {
   readonly run: number;
   /** Bytes that came since the last checkpoint began. */
   readonly dirtyBytes: number;
+  /** Entries that the next checkpoint has something to do with. */
+  readonly dirtyEntries: number;
   /** True when nothing more is to come of any entry that was announced. */
   readonly isIdle: boolean;
   /** True when the next checkpoint has something to do. */
@@ -86,6 +88,7 @@ export interface Desk {
 const DECISIONS_AT_ONCE = 16;
 /** Files that are read at once to find what is here. */
 const COMPARES_AT_ONCE = 2;
+const WANT: Verdict = { kind: "want" };
 const NOWHERE: FinalFact = {
   digest: undefined,
   finalPath: undefined,
@@ -186,6 +189,32 @@ export function createDesk(deps: DeskDeps): Desk {
     return path;
   };
 
+  /** Decides what needs no wait, which is most; false: `decide()` has to. */
+  const decideNow = (item: Item): boolean => {
+    const { entry } = item;
+    if (entry.kind !== "file" && entry.kind !== "dir-end") return false;
+    try {
+      const path = item.path = nameOf(item);
+      if (entry.kind !== "file") {
+        root.endDir(path);
+        settle(item); // its turn comes when all before it is final
+        return true;
+      }
+      const file = vault.admitNow(entry, path);
+      if (file === undefined) {
+        const have = vault.haveNow(entry, path);
+        if (have !== undefined) haveIt(item, have);
+        return have !== undefined;
+      }
+      item.file = file;
+      setPhase(item, "open");
+      say(item, WANT);
+      return true;
+    } catch {
+      return false; // it will throw once more, to be refused
+    }
+  };
+
   const decide = async (item: Item, prior: Item | undefined): Promise<void> => {
     const { entry } = item;
     const path = item.path = nameOf(item);
@@ -195,7 +224,7 @@ export function createDesk(deps: DeskDeps): Desk {
         settle(item);
         return;
       case "dir-end":
-        settle(item); // its turn comes when all before it is final
+        settle(item);
         return;
       case "link":
         item.placed = await placeLink(root, path, entry.target, deps);
@@ -205,6 +234,14 @@ export function createDesk(deps: DeskDeps): Desk {
         await admit(item, path, prior);
         return;
     }
+  };
+
+  const haveIt = (
+    item: Item,
+    { digest, finalPath }: Extract<Admission, { kind: "have" }>,
+  ): void => {
+    say(item, { kind: "have", digest });
+    finish(item, { digest, finalPath, skipped: true });
   };
 
   const admit = async (
@@ -220,16 +257,14 @@ export function createDesk(deps: DeskDeps): Desk {
       return;
     }
     if (admission.kind === "have") {
-      const { digest, finalPath } = admission;
-      say(item, { kind: "have", digest });
-      finish(item, { digest, finalPath, skipped: true });
+      haveIt(item, admission);
       return;
     }
     const { file } = admission;
     item.file = file;
     setPhase(item, "open");
     if (admission.kind === "want") {
-      say(item, { kind: "want" });
+      say(item, WANT);
       if (entry.size > 0) return;
       item.digest = deps.digest.digest(new Uint8Array());
       settle(item);
@@ -250,6 +285,9 @@ export function createDesk(deps: DeskDeps): Desk {
     get dirtyBytes() {
       return dirtyBytes;
     },
+    get dirtyEntries() {
+      return dirty.size;
+    },
     get isIdle() {
       return expected === 0;
     },
@@ -262,7 +300,6 @@ export function createDesk(deps: DeskDeps): Desk {
     async announced(entries) {
       for (const announced of entries) {
         const { index, entry } = announced;
-        const turn = await deciding.acquire(ending.signal);
         const prior = items.get(index);
         if (prior !== undefined) setPhase(prior, "final");
         const item = newItem(announced);
@@ -271,6 +308,8 @@ export function createDesk(deps: DeskDeps): Desk {
         if (entry.kind === "file") {
           largestChunk = Math.max(largestChunk, entry.chunkSize);
         }
+        if (prior === undefined && decideNow(item)) continue;
+        const turn = await deciding.acquire(ending.signal);
         task(
           orRefuse(item, () => decide(item, prior))
             .finally(() => {
@@ -279,6 +318,7 @@ export function createDesk(deps: DeskDeps): Desk {
             }),
         );
       }
+      deps.changed();
     },
     verified(chunks) {
       for (const chunk of chunks) {
@@ -339,9 +379,14 @@ export function createDesk(deps: DeskDeps): Desk {
       const item = items.get(index);
       const file = item?.phase === "open" ? item.file : undefined;
       if (item === undefined || file === undefined) return undefined;
-      const { gen } = item;
-      const { entry, write, confirm } = file;
-      return { run, gen, entry, write, confirm };
+      return {
+        run,
+        gen: item.gen,
+        entry: file.entry,
+        write: (chunk, bytes) => file.write(chunk, bytes),
+        writeNow: (chunk, bytes) => file.writeNow?.(chunk, bytes),
+        confirm: (chunk, digest) => file.confirm(chunk, digest),
+      };
     },
     async close() {
       ending.abort();

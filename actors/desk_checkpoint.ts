@@ -61,12 +61,23 @@ export async function saveBatch(
   const isStill = ({ item, rewinds }: Fresh): boolean =>
     item.phase === "open" && item.rewinds === rewinds;
   for (const item of whole) {
+    if (isAssembled(item)) continue;
     await deps.orRefuse(item, () => assemble(item, deps.digest));
   }
-  if (!await syncFiles(batch, root)) await partial.sync();
+  const isSynced = await syncFiles(batch, root);
+  // A part that the journal does not know may be gone after a crash.
+  const isKept = batch.some(({ file }) =>
+    file !== undefined && journal.part(file.slot) !== undefined
+  );
+  if (isKept && !isSynced) await partial.sync();
   const placed: [Item, FinalFact][] = [];
   for (const item of whole) {
     if (item.phase !== "whole") continue;
+    const now = placeNow(item);
+    if (now !== undefined) {
+      placed.push([item, now]);
+      continue;
+    }
     await deps.orRefuse(item, async () => {
       const final = await place(item);
       if (final !== undefined) placed.push([item, final]);
@@ -99,6 +110,14 @@ async function assemble(item: Item, digest: Digest): Promise<void> {
   );
 }
 
+/** True when there is nothing left to do or to look at before it is synced. */
+function isAssembled({ entry, file, digest, b3sum }: Item): boolean {
+  if (entry.kind !== "file") return true;
+  if (file?.isAssembled !== true) return false;
+  return b3sum === undefined ||
+    digest !== undefined && sameDigest(digest, b3sum);
+}
+
 /** Syncs what was written; true when all else was synced with it. */
 async function syncFiles(
   batch: readonly Item[],
@@ -113,6 +132,12 @@ async function syncFiles(
   }
   for (const file of files) await file.sync();
   return false;
+}
+
+/** Gives a small file its name; `undefined` when `place()` must. */
+function placeNow({ file, digest }: Item): FinalFact | undefined {
+  const placement = digest && file?.placeNow?.(digest);
+  return placement && { digest, ...placement };
 }
 
 /** Gives a whole entry its name; `undefined` when its turn comes later. */

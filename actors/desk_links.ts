@@ -4,7 +4,7 @@
  * @module
  */
 import { SftpxError } from "../core/errors.ts";
-import { taken } from "../store/incoming.ts";
+import { taken } from "../store/incoming_place.ts";
 import {
   linkStaysInside,
   numberedPath,

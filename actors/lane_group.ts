@@ -31,6 +31,8 @@ export interface LaneGroupOptions extends LanesDeps {
   readonly conn: Conn;
   /** Lanes at most. */
   readonly lanes: number;
+  /** Number of the first: others of this connection may have ended. @default {0} */
+  readonly firstLane?: number;
   readonly signal: AbortSignal;
   /** Runs a lane for as long as it lives. */
   readonly task: (run: () => Promise<void>) => void;
@@ -53,12 +55,20 @@ export interface LaneGroup {
   done(lane: number): void;
   /** Ends its lanes; the connection stays. */
   stop(): void;
+  /** Takes no more leases, and finishes those it has. */
+  retire(): void;
+  /** True once it was told to retire, or to stop. */
+  readonly isRetired: boolean;
+  /** Takes back what it was given and has not sent whole. */
+  yield(): readonly Work[];
   /** Takes no more leases until `wake`; returns those that no lane has begun. */
   rest(): readonly Work[];
   /** Takes leases again. */
   wake(): void;
   /** Leases that its lanes hold. */
   readonly leases: number;
+  /** Bytes of frames that were handed to the connection. */
+  readonly written: number;
   /** Forgets leases that are of no interest any more. */
   prune(isDone: (work: Work) => boolean): void;
   /** All that was given and not pruned: it may be lost with the connection. */
@@ -71,37 +81,52 @@ const LANE_LEASES = 2;
 const LANE_NUMBERS = 64;
 
 interface Lane {
-  readonly inbox: Mailbox<readonly Work[]>;
+  readonly inbox: Mailbox<Lease>;
   leases: number;
+}
+
+interface Lease {
+  readonly items: readonly Work[];
+  isOver: boolean;
 }
 
 /** Creates the lanes of a connection; the first is opened when there is work. */
 export function laneGroup(options: LaneGroupOptions): LaneGroup {
-  const { connection, conn, task } = options;
+  const { connection, conn, task, firstLane = 0 } = options;
   const own = new AbortController();
   const signal = AbortSignal.any([options.signal, own.signal]);
   const lanes: Lane[] = [];
   let given: Work[] = [];
+  let unfinished = new Set<Lease>(); // by lanes
+  let isRetired = false;
+  let written = 0;
   let isResting = false;
 
   const open = (): Lane => {
-    const number = lanes.length;
+    const number = firstLane + lanes.length;
     const lane: Lane = {
       inbox: new Mailbox(`lane ${connection}.${number}`, LANE_LEASES),
       leases: 0,
     };
+    const priority = LANE_NUMBERS - lanes.length;
     lanes.push(lane);
     task(async () => {
       // What was begun first is finished first: over a slow path that is a
       // chunk now and then, and not all of them at last.
-      const stream = await conn.openUni(LANE_NUMBERS - number);
+      const stream = await conn.openUni(priority);
       const id = connection * LANE_NUMBERS + number;
       await stream.write(encodePreamble("lane", id));
-      const sender = sendLane({ ...options, stream });
+      const wrote = (payload: Payload): void => {
+        written += payload.body;
+        options.wrote(payload);
+      };
+      const sender = sendLane({ ...options, stream, wrote });
       try {
         while (!signal.aborted) {
-          const items = await lane.inbox.receive(signal);
-          const report = await sender.send(items, signal);
+          const lease = await lane.inbox.receive(signal);
+          const { items } = lease;
+          const report = await sender.send(items, signal, () => lease.isOver);
+          unfinished.delete(lease);
           await options.report(connection, number, report);
         }
       } catch (error) {
@@ -127,7 +152,7 @@ export function laneGroup(options: LaneGroupOptions): LaneGroup {
       return given;
     },
     get load() {
-      if (signal.aborted || isResting) return Infinity;
+      if (isRetired || isResting) return Infinity;
       const least = idlest()?.leases ?? 0;
       if (least > 0 && lanes.length < options.lanes) return 0;
       return least < LANE_LEASES ? least : Infinity;
@@ -136,23 +161,43 @@ export function laneGroup(options: LaneGroupOptions): LaneGroup {
       let lane = idlest();
       const isFree = lane !== undefined && lane.leases === 0;
       if (!isFree && lanes.length < options.lanes) lane = open();
-      if (lane === undefined || !lane.inbox.offer(items)) {
+      const lease: Lease = { items, isOver: false };
+      if (lane === undefined || !lane.inbox.offer(lease)) {
         throw new TypeError("Cannot give a lease: no lane has room");
       }
+      unfinished.add(lease);
       lane.leases++;
       given.push(...items);
     },
     done(number) {
-      const lane = lanes[number];
+      const lane = lanes[number - firstLane];
       if (lane !== undefined) lane.leases--;
     },
-    stop: () => own.abort(),
+    stop() {
+      isRetired = true;
+      own.abort();
+    },
+    retire() {
+      isRetired = true;
+    },
+    get isRetired() {
+      return isRetired;
+    },
+    yield() {
+      const back = given;
+      for (const lease of unfinished) lease.isOver = true;
+      unfinished = new Set();
+      given = [];
+      return back;
+    },
     rest() {
       isResting = true;
       const unbegun: Work[] = [];
       for (const lane of lanes) {
         for (; lane.inbox.size > 0; lane.leases--) {
-          unbegun.push(...lane.inbox.take());
+          const lease = lane.inbox.take();
+          unfinished.delete(lease);
+          unbegun.push(...lease.items);
         }
       }
       const taken = new Set(unbegun);
@@ -161,6 +206,9 @@ export function laneGroup(options: LaneGroupOptions): LaneGroup {
     },
     wake() {
       isResting = false;
+    },
+    get written() {
+      return written;
     },
     get leases() {
       return lanes.reduce((sum, { leases }) => sum + leases, 0);

@@ -28,6 +28,11 @@ export interface Target {
   readonly entry: FileEntry;
   /** Writes one chunk where it belongs. Not yet durable. False: the file is closed. */
   write(chunk: number, bytes: Uint8Array): Promise<boolean>;
+  /** As `write()`, at once; `undefined` when that must be called. */
+  writeNow?(
+    chunk: number,
+    bytes: Uint8Array<ArrayBuffer>,
+  ): boolean | undefined;
   /** True when the candidate that was offered for `chunk` has this digest. */
   confirm(chunk: number, digest: Uint8Array): boolean;
 }
@@ -68,7 +73,7 @@ export interface ReceiveLaneDeps {
 
 /** A frame that takes longer is read in pieces, so that what comes is seen to come; ms. */
 const SLOW_MS = 200;
-const PIECE_BYTES = 64 * 1024;
+const PIECE_BYTES = 16 * 1024;
 
 /** Files of one frame that are written at once. */
 const WRITES_AT_ONCE = 8;
@@ -173,23 +178,38 @@ async function takeFrame(
     body,
     arrivals.map(({ start, end }) => [start, end]),
   );
-  const put = async (arrival: Arrival, at: number): Promise<void> => {
+  const note = (arrival: Arrival, verdict: CheckedChunk["verdict"]): void => {
     const { target, index, chunk, digest, start, end } = arrival;
-    deps.received(end - start);
-    const actual = hashed.digests.subarray(at * 32, at * 32 + 32);
-    const isRight = sameDigest(digest, actual);
-    const content = hashed.bytes.subarray(start, end);
-    if (isRight && !await target.write(chunk, content)) return;
-    const verdict = isRight ? "written" : "corrupt";
     const { run, gen } = target;
     const bytes = end - start;
     checked.push({ run, index, gen, chunk, digest, bytes, verdict });
   };
-  const next = arrivals.entries();
+  const bytesOf = ({ start, end }: Arrival): Uint8Array<ArrayBuffer> =>
+    hashed.bytes.subarray(start, end);
+  const slow: Arrival[] = [];
+  for (const [at, arrival] of arrivals.entries()) {
+    const { target, chunk, digest, start, end } = arrival;
+    deps.received(end - start);
+    const actual = hashed.digests.subarray(at * 32, at * 32 + 32);
+    if (!sameDigest(digest, actual)) {
+      note(arrival, "corrupt");
+      continue;
+    }
+    const isDone = target.writeNow?.(chunk, bytesOf(arrival));
+    if (isDone === undefined) slow.push(arrival);
+    else if (isDone) note(arrival, "written");
+  }
+  const next = slow.values();
   const work = async (): Promise<void> => {
-    for (const [at, arrival] of next) await put(arrival, at);
+    for (const arrival of next) {
+      const { target, chunk } = arrival;
+      const isDone = await target.write(chunk, bytesOf(arrival));
+      if (isDone) note(arrival, "written");
+    }
   };
-  await Promise.all(Array.from({ length: WRITES_AT_ONCE }, work));
+  if (slow.length > 0) {
+    await Promise.all(Array.from({ length: WRITES_AT_ONCE }, work));
+  }
   return { bytes: hashed.bytes, checked };
 }
 

@@ -26,6 +26,8 @@ import type { HashPool } from "../workers/hash_pool.ts";
 export interface Readable {
   /** Opens what was scanned; refuses anything that took its place. */
   open(): Promise<SourceFile>;
+  /** Reads all of a small file, at once; false when it must be opened. */
+  readNow?(into: Uint8Array): boolean;
 }
 
 /** What a send lane needs. */
@@ -46,6 +48,8 @@ export interface Payload {
   readonly sent: number;
   /** What the receiver held already. */
   readonly same: number;
+  /** All of its records, as the receiver counts them. */
+  readonly body: number;
 }
 
 /** What became of a lease. */
@@ -66,10 +70,15 @@ export interface LeaseReport {
 export interface SendLane {
   /**
    * Sends what `items` name; resolves when the last byte is handed to the stream.
+   * Once `isOver` says so, what is not begun is left to others.
    *
    * @throws {SftpxError} `connection-lost`.
    */
-  send(items: readonly Work[], signal: AbortSignal): Promise<LeaseReport>;
+  send(
+    items: readonly Work[],
+    signal: AbortSignal,
+    isOver?: () => boolean,
+  ): Promise<LeaseReport>;
   close(): Promise<void>;
 }
 
@@ -102,13 +111,21 @@ export function sendLane(deps: SendLaneDeps): SendLane {
   };
   const flush = async (signal: AbortSignal): Promise<void> => {
     if (records === 0) return;
-    await deps.limiter?.take(at, signal);
     writeLaneHeader(buffer, 0, {
       length: at - LANE_HEADER_BYTES,
       count: records,
     });
-    await deps.stream.write(buffer.subarray(0, at));
-    deps.wrote({ sent, same });
+    const piece = deps.limiter?.pieceBytes ?? Infinity;
+    for (let from = 0; from < at; from += piece) {
+      const bytes = buffer.subarray(from, Math.min(from + piece, at));
+      // The receiver counts bodies: what is taken and what arrives must match.
+      const counted = from === 0
+        ? bytes.length - LANE_HEADER_BYTES
+        : bytes.length;
+      await deps.limiter?.take(counted, signal);
+      await deps.stream.write(bytes);
+    }
+    deps.wrote({ sent, same, body: at - LANE_HEADER_BYTES });
     at = LANE_HEADER_BYTES;
     records = sent = same = 0;
   };
@@ -121,8 +138,27 @@ export function sendLane(deps: SendLaneDeps): SendLane {
     if (at + needed > buffer.length) buffer = new Uint8Array(at + needed);
   };
 
+  /** Puts a header before a chunk that is in place, and counts both in. */
+  const addRecord = (
+    index: number,
+    gen: number,
+    chunk: number,
+    length: number,
+    kind: "data" | "same",
+    digest: Uint8Array,
+  ): void => {
+    writeRecord(buffer, at, {
+      ...{ kind, length, index, chunk, digest },
+      gen: gen & 0xffff,
+    });
+    at += RECORD_HEADER_BYTES + (kind === "data" ? length : 0);
+    records++;
+    if (kind === "data") sent += length;
+    else same += length;
+  };
+
   return {
-    async send(items, signal) {
+    async send(items, signal, isOver) {
       const report = {
         read: [] as { index: number; gen: number }[],
         changed: [] as { index: number; gen: number }[],
@@ -162,26 +198,45 @@ export function sendLane(deps: SendLaneDeps): SendLane {
           deps.ledger.wasRead(index, gen);
           report.read.push({ index, gen });
         }
-        writeRecord(buffer, at, {
-          kind: use,
-          gen: gen & 0xffff,
-          length,
-          index,
-          chunk,
-          digest: hashed.digest,
-        });
-        at = use === "data" ? from + length : from;
-        records++;
-        if (use === "data") sent += length;
-        else same += length;
+        addRecord(index, gen, chunk, length, use, hashed.digest);
+        return true;
+      };
+
+      /** Puts a file of one chunk into the frame, at once; false when it must be opened. */
+      const addSmall = (
+        item: OutEntry<Readable>,
+        { size, chunkSize }: FileEntry,
+      ): boolean => {
+        const { index, gen } = item;
+        const from = at + RECORD_HEADER_BYTES;
+        const end = from + size;
+        if (size > chunkSize || end > buffer.length) return false;
+        if (records >= FRAME_RECORDS) return false;
+        const bytes = buffer.subarray(from, end);
+        if (item.source.readNow?.(bytes) !== true) return false;
+        const digest = deps.pool.digestNow?.(bytes);
+        if (digest === undefined) return false;
+        const use = deps.ledger.chunkRead(index, gen, 0, digest);
+        if (use === "stale") return true;
+        if (use === "changed") {
+          report.changed.push({ index, gen });
+          return true;
+        }
+        if (deps.ledger.isRead(index, gen)) {
+          deps.ledger.wasRead(index, gen);
+          report.read.push({ index, gen });
+        }
+        addRecord(index, gen, 0, size, use, digest);
         return true;
       };
 
       for (const work of items) {
         const item = deps.ledger.get(work.index);
         if (item?.gen !== work.gen || item.entry.kind !== "file") continue;
+        if (addSmall(item, item.entry)) continue;
         for (let n = 0; n < work.count; n++) {
           signal.throwIfAborted();
+          if (isOver?.()) break;
           try {
             if (!await addChunk(item, item.entry, work.first + n)) break;
           } catch (error) {

@@ -42,14 +42,11 @@ export type PersistenceMessage =
     readonly run: number;
     readonly chunks: readonly CheckedChunk[];
   }
-  /** Every chunk of a file is in place, and they make what the sender says. */
+  /** Every chunk of these files is in place, and they make what the sender says. */
   | {
     readonly type: "whole";
     readonly run: number;
-    readonly index: number;
-    readonly gen: number;
-    readonly digest: Uint8Array;
-    readonly b3sum: Uint8Array | undefined;
+    readonly files: readonly WholeFile[];
   }
   | {
     /** `rewind`: all of a file must come again. `gone`: the sender gave it up. */
@@ -71,6 +68,14 @@ export type PersistenceMessage =
   | { readonly type: "decided" }
   | { readonly type: "saved" };
 
+/** A file that is all there, and what it is. */
+export interface WholeFile {
+  readonly index: number;
+  readonly gen: number;
+  readonly digest: Uint8Array;
+  readonly b3sum: Uint8Array | undefined;
+}
+
 /** The desk of the life that runs, for lanes. */
 export interface DeskRef {
   current: Desk | undefined;
@@ -90,6 +95,7 @@ export interface PersistenceDeps {
   readonly links: LinkPolicy;
   readonly allowHidden: boolean;
   readonly reserve: (bytes: number) => Promise<void>;
+  readonly reserveNow?: (bytes: number) => boolean;
   readonly release: (bytes: number) => void;
   /** Told what became of an older journal, when that is worth saying. */
   readonly warn: (text: string) => void;
@@ -97,6 +103,8 @@ export interface PersistenceDeps {
 
 /** A checkpoint is due when this much came, bytes, ... */
 const CHECKPOINT_BYTES = 64 * 1024 * 1024;
+/** ... or so many entries: the sender must not run out of window meanwhile, ... */
+const CHECKPOINT_ENTRIES = 1024;
 /** ... or this long after the first of it, ms. */
 const CHECKPOINT_MS = 1000;
 /** More than this is not taken before it is durable, bytes. */
@@ -162,6 +170,7 @@ export function persistence(
       onConflict: deps.onConflict,
       checksum: message.checksum,
       reserve: deps.reserve,
+      ...(deps.reserveNow && { reserveNow: deps.reserveNow }),
       release: deps.release,
     });
     desk = deps.desk.current = createDesk({
@@ -195,7 +204,9 @@ export function persistence(
   /** Sees whether it is time for a checkpoint. */
   const consider = async (cx: Context<PersistenceMessage>): Promise<void> => {
     if (desk === undefined || !desk.isDirty) return;
-    if (desk.isIdle || desk.dirtyBytes >= CHECKPOINT_BYTES) save(cx);
+    const isDue = desk.isIdle || desk.dirtyBytes >= CHECKPOINT_BYTES ||
+      desk.dirtyEntries >= CHECKPOINT_ENTRIES;
+    if (isDue) save(cx);
     else if (!isTimed) {
       isTimed = true;
       cx.after(CHECKPOINT_MS, { type: "checkpoint" });
@@ -228,11 +239,11 @@ export function persistence(
         case "verified":
           desk?.verified(message.chunks);
           break;
-        case "whole": {
-          const { index, gen, digest, b3sum } = message;
-          desk?.whole(index, gen, digest, b3sum);
+        case "whole":
+          for (const { index, gen, digest, b3sum } of message.files) {
+            desk?.whole(index, gen, digest, b3sum);
+          }
           break;
-        }
         case "rewind":
           desk?.rewind(message.index, message.gen);
           break;

@@ -173,6 +173,7 @@ export async function receiveInside(
               digest,
               pool,
               reserve: space.reserve,
+              reserveNow: space.reserveNow,
               release: space.release,
               admit: (totalBytes) => space.check(totalBytes ?? 0),
               emit,

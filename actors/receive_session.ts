@@ -51,6 +51,7 @@ export interface ReceiveSessionDeps {
   readonly maxFiles: number;
   readonly maxSize: number;
   readonly reserve: (bytes: number) => Promise<void>;
+  readonly reserveNow?: (bytes: number) => boolean;
   readonly release: (bytes: number) => void;
   readonly admit: (totalBytes: number | undefined) => Promise<void>;
   readonly emit: EventSink;

@@ -9,6 +9,7 @@ import { SftpxError } from "../core/errors.ts";
 import type { ControlFrame, Hello } from "../protocol/control.ts";
 import { encodePreamble } from "../protocol/lane.ts";
 import { decodeManifest, type ManifestFrame } from "../protocol/manifest.ts";
+import { encodeStatus, MAX_ARRIVED } from "../protocol/status.ts";
 import type { Conn, ReceiveStream } from "../transport/transport.ts";
 import type { Link } from "./connection.ts";
 import {
@@ -122,17 +123,24 @@ export function openReceiveWire(
       if (frames.length > 0) await post({ type: "manifest", epoch, frames });
     }
   };
+  /** What came over each connection that is open. */
+  const arrivals = new Map([[0, 0]]);
   const readStream = async (
     stream: ReceiveStream,
-    isFirst: boolean,
+    connection: number,
   ): Promise<void> => {
+    const arrived = (bytes: number): void => {
+      lane.arrived(bytes);
+      const before = arrivals.get(connection);
+      if (before !== undefined) arrivals.set(connection, before + bytes);
+    };
     try {
       const preamble = await readStreamPreamble(stream);
       if (preamble === undefined) return;
       if (preamble.kind === "lane") {
-        return await receiveLane({ ...lane, stream }, signal);
+        return await receiveLane({ ...lane, stream, arrived }, signal);
       }
-      if (preamble.kind === "manifest" && isFirst && !hasManifest) {
+      if (preamble.kind === "manifest" && connection === 0 && !hasManifest) {
         hasManifest = true;
         return await readManifest(stream);
       }
@@ -146,8 +154,7 @@ export function openReceiveWire(
   };
   /** Takes the streams that the sender opens on a connection. */
   const takeStreams = async (
-    { conn, early }: ReceiveLink,
-    isFirst: boolean,
+    { conn, early, hello }: ReceiveLink,
   ): Promise<void> => {
     let streams = 0;
     for (let first = early;; first = undefined) {
@@ -159,10 +166,19 @@ export function openReceiveWire(
           `Cannot accept more than ${MAX_STREAMS} streams at a time`,
         );
       }
-      task(() => readStream(stream, isFirst).finally(() => streams--));
+      task(() => readStream(stream, hello.connection).finally(() => streams--));
     }
   };
   const further = new Set<Conn>();
+  const sayBeats = async (): Promise<void> => {
+    for (;;) {
+      await cx.clock.delay(BEAT_MS, signal);
+      if (!status.isEmpty) continue;
+      const connections = [...arrivals].slice(0, MAX_ARRIVED)
+        .map(([connection, bytes]) => ({ connection, bytes }));
+      status.push(beat(), encodeStatus({ type: "arrived", connections }));
+    }
+  };
 
   return {
     epoch,
@@ -177,25 +193,23 @@ export function openReceiveWire(
         await stream.write(encodePreamble("status", 0));
         await status.run(stream, signal);
       });
-      task(async () => {
-        for (;;) {
-          await cx.clock.delay(BEAT_MS, signal);
-          if (status.isEmpty) status.push(beat());
-        }
-      });
-      task(() => takeStreams(link, true));
+      task(sayBeats);
+      task(() => takeStreams(link));
     },
     join(other) {
       const { conn } = other;
       if (signal.aborted || !isOpen || further.size >= MAX_FURTHER) {
         return conn.close("peer-busy", "Cannot take another connection");
       }
+      const { connection } = other.hello;
       further.add(conn);
+      arrivals.set(connection, 0);
       task(async () => {
         await conn.closed.catch(() => {});
         further.delete(conn);
+        arrivals.delete(connection);
       });
-      task(() => takeStreams(other, false));
+      task(() => takeStreams(other));
     },
     say: (...frames) => status.push(...frames),
     tell(frame) {

@@ -15,7 +15,7 @@ import {
   namedRoots,
   openSourceDisk,
   type SourceRoot,
-  walk,
+  walkInSteps,
 } from "../store/source.ts";
 import {
   type EndpointPool,
@@ -133,7 +133,8 @@ export async function sendInside(
     const isStream = settings.paths.some((path) => typeof path !== "string");
     // Where a stream is kept has another name each time.
     const named = isStream ? roots.map((it) => ({ ...it, local: "" })) : roots;
-    const session = sessionId(digest, id, to.identity ?? to.fingerprint, named);
+    const receiver = to.identity ?? to.fingerprint;
+    const session = sessionId(digest, id, receiver, named);
     const outcome = await runSendSession({
       world,
       session,
@@ -155,7 +156,11 @@ export async function sendInside(
         label: labelOf(roots),
       },
       walk: () =>
-        walk(roots, { ...settings, disk, leaveOut: [absolute(resumeDir)] }),
+        walkInSteps(roots, {
+          ...settings,
+          disk,
+          leaveOut: [absolute(resumeDir)],
+        }),
       digest,
       pool,
       limiter: options.limitRate === undefined

@@ -120,7 +120,7 @@ export function createBulkLanes(
       if (connection !== current) return conn.close();
       isThere = true;
       bulk.joined();
-      wire.join(connection, conn, lanes);
+      wire.join(connection, conn, { lanes });
       for (const work of wire.restAllBut(connection)) run.again(work);
     },
     gone(connection, run) {

@@ -7,10 +7,11 @@
 import { unreachable } from "../core/actor.ts";
 import type { Clock } from "../core/clock.ts";
 import { SftpxError } from "../core/errors.ts";
-import type { Pacer } from "../core/rate.ts";
+import { createMeter } from "../core/rate.ts";
 import { createGrowth } from "../protocol/growth.ts";
+import type { Arrived } from "../protocol/status.ts";
 import type { Conn } from "../transport/transport.ts";
-import { createPace } from "./pace.ts";
+import { createPace, type Pace } from "./pace.ts";
 import type { SendRun } from "./send_run.ts";
 import type { Wire } from "./send_wire.ts";
 
@@ -28,8 +29,8 @@ export interface FleetDeps {
   readonly connections: number;
   /** How the first connection goes, and whether others may go otherwise. */
   readonly congestion: CongestionChoice;
-  /** Holds back what goes by BBR. */
-  readonly pacer: Pacer;
+  /** Holds back the first connection, where that goes by BBR. */
+  readonly pace: Pace | undefined;
   /** Dials the receiver once more, for lanes of this session only. */
   readonly dialMore: (
     connection: number,
@@ -46,12 +47,16 @@ export interface FleetDeps {
 
 /** The connections of one epoch. */
 export interface Fleet {
-  /** The shortest round trip of late, ms; `undefined` when none is known. */
-  readonly rttMs: number | undefined;
+  /** The shortest round trip of late, ms. */
+  readonly rttMs: number;
   /** Takes the receiver's answer to a ping. */
   pong(id: number): void;
+  /** Bytes of a lease: what goes in a moment. */
+  readonly leaseBytes: number;
   /** Takes what the receiver has had over the network so far, bytes. */
   received(bytes: number): void;
+  /** Takes what of it came over each connection. */
+  arrived(connections: readonly Arrived[]): void;
   /**
    * Looks whether more or fewer connections are called for; some times a second.
    *
@@ -59,7 +64,7 @@ export interface Fleet {
    */
   look(run: SendRun, isResting: boolean): void;
   /** Puts a further connection to use. */
-  joined(message: Joined): void;
+  joined(message: Joined, run: SendRun): void;
   /** One was lost: what it had goes again. */
   gone(connection: number, run: SendRun): void;
 }
@@ -67,10 +72,25 @@ export interface Fleet {
 /** What decides how fast to send: one of the platform's, or whichever does better. */
 export type CongestionChoice = "auto" | "cubic" | "bbr";
 
+/**
+ * What is in a lease goes over one lane: much of it on a fast path, for the sake
+ * of few messages, and little on a slow one, for others to be there soon.
+ */
+const LEASE_MS = 100;
+const LEASE_METER_MS = 2000;
+const LEAST_LEASE_BYTES = 1024 * 1024;
+const MOST_LEASE_BYTES = 4 * 1024 * 1024;
 /** How often the round trip is measured, ms. */
-const PING_MS = 1000;
+const PING_MS = 250;
+/** Questions that wait for an answer at most: one may be lost on the way. */
+const MAX_PINGS = 4;
 /** Round trips that are remembered: the shortest of them is the path's. */
-const ROUND_TRIPS = 10;
+const ROUND_TRIPS = 40;
+/** And those that tell whether there is a queue now. */
+const LATE_ROUND_TRIPS = 8;
+/** A connection that brings nothing for as long while others do has stalled, ms and round trips. */
+const STALLED_MS = 1500;
+const STALLED_ROUND_TRIPS = 4;
 
 /** Creates the fleet that goes with a wire. */
 export function createFleet(
@@ -83,26 +103,30 @@ export function createFleet(
     mayTryBbr: deps.congestion === "auto",
   });
   let congestion: "cubic" | "bbr" = deps.congestion === "bbr" ? "bbr" : "cubic";
-  const pace = createPace(deps.pacer, clock);
+  const paces = new Map<number, Pace>();
+  if (deps.pace !== undefined) paces.set(0, deps.pace);
+  const kinds = new Map<number, "cubic" | "bbr">();
+  const arrivals = new Map<number, Arrival>();
   const sentAt = new Map<number, number>();
-  const trips = [wire.link.tripMs];
+  const trips: number[] = [wire.link.tripMs];
   let pings = 0;
   let pingedAt = -Infinity;
   let numbers = 0;
-  let isDialling = false;
+  let dialling = 0;
   let receivedBytes = 0;
+  const meter = createMeter(clock, LEASE_METER_MS);
 
   const measure = (): void => {
     const now = clock.now();
-    if (now - pingedAt < PING_MS || sentAt.size > 0) return;
+    if (now - pingedAt < PING_MS || sentAt.size >= MAX_PINGS) return;
     pingedAt = now;
     sentAt.set(++pings, now);
     deps.ping(pings);
   };
   const add = (kind: "cubic" | "bbr"): void => {
-    if (isDialling) return;
-    isDialling = true;
+    dialling++;
     const connection = ++numbers;
+    kinds.set(connection, kind);
     deps.spawn(async (signal) => {
       try {
         const conn = await deps.dialMore(connection, kind, signal);
@@ -113,17 +137,55 @@ export function createFleet(
         if (error instanceof SftpxError || signal.aborted) return undefined;
         throw error;
       } finally {
-        isDialling = false;
+        dialling--;
       }
     });
   };
+  const forget = (connection: number): void => {
+    paces.delete(connection);
+    kinds.delete(connection);
+    arrivals.delete(connection);
+  };
   const again = (connection: number, run: SendRun): void => {
     for (const work of wire.drop(connection)) run.again(work);
+    forget(connection);
+  };
+  const shortest = (): number => Math.min(...trips);
+  const usual = (): number => quartile(trips.slice(-LATE_ROUND_TRIPS));
+  const keepPace = (): void => {
+    for (const [connection, pace] of paces) {
+      pace.look({
+        // One that does not say which brought what, brought all of it over this.
+        arrivedBytes: arrivals.get(connection)?.bytes ?? receivedBytes,
+        rttMs: shortest(),
+        lateRttMs: Math.min(...trips.slice(-LATE_ROUND_TRIPS)),
+      });
+    }
+  };
+  /** What a connection had that brings nothing any more goes over the others. */
+  const dropStalled = (run: SendRun, isResting: boolean): void => {
+    const now = clock.now();
+    const limitMs = Math.max(STALLED_MS, shortest() * STALLED_ROUND_TRIPS);
+    const isAlone = isResting || wire.connections < 2;
+    const newestMs = Math.max(...arrivals.values().map(({ atMs }) => atMs));
+    for (const [connection, arrival] of [...arrivals]) {
+      if (isAlone || !wire.isBusy(connection, arrival.bytes)) {
+        arrival.atMs = now; // nothing can come, or it has nowhere else to go
+      }
+      const isStill = now - arrival.atMs > limitMs;
+      if (isStill && now - newestMs < limitMs / 2) again(connection, run);
+    }
   };
 
   return {
+    get leaseBytes() {
+      const worth = meter.rate() * LEASE_MS / 1000;
+      return Math.round(
+        Math.max(LEAST_LEASE_BYTES, Math.min(worth, MOST_LEASE_BYTES)),
+      );
+    },
     get rttMs() {
-      return shortest(trips);
+      return shortest();
     },
     pong(id) {
       const at = sentAt.get(id);
@@ -133,22 +195,36 @@ export function createFleet(
       if (trips.length > ROUND_TRIPS) trips.shift();
     },
     received(bytes) {
+      meter.add(Math.max(0, bytes - receivedBytes));
       receivedBytes = bytes;
-      if (congestion === "bbr") pace(bytes);
+    },
+    arrived(connections) {
+      const now = clock.now();
+      for (const { connection, bytes } of connections) {
+        const before = arrivals.get(connection);
+        if (before !== undefined && before.bytes === bytes) continue;
+        arrivals.set(connection, { bytes, atMs: now });
+      }
+      keepPace();
     },
     look(run, isResting) {
       measure();
       wire.prune((work) => run.ledger.missing(work).length === 0);
+      dropStalled(run, isResting);
       if (isResting) return;
+      const { newest } = wire;
       const verdict = growth.sample({
         nowMs: clock.now(),
         receivedBytes,
-        rttMs: shortest(trips),
-        usualRttMs: quartile(trips),
+        newestBytes: newest === undefined
+          ? undefined
+          : arrivals.get(newest)?.bytes,
+        rttMs: shortest(),
+        usualRttMs: usual(),
         connections: wire.connections,
+        dialling,
         pendingBytes: run.ledger.totals.found - run.ledger.totals.durable,
       });
-      const { newest } = wire;
       switch (verdict) {
         case "add":
           return add(congestion);
@@ -160,7 +236,8 @@ export function createFleet(
           for (const work of wire.leaveAllBut(newest)) run.again(work);
           return;
         case "drop":
-          if (newest !== undefined) again(newest, run);
+          // It may have brought most of what it was given, and brings the rest.
+          if (newest !== undefined) wire.retire(newest);
           return;
         case "keep":
           return;
@@ -168,21 +245,30 @@ export function createFleet(
           unreachable(verdict);
       }
     },
-    joined({ connection, conn }) {
-      wire.join(connection, conn);
+    joined({ connection, conn }, run) {
+      const pace = kinds.get(connection) === "bbr" && conn.carrier !== "tcp"
+        ? createPace(clock)
+        : undefined;
+      if (pace !== undefined) paces.set(connection, pace);
+      // A contest takes something to contest for, and the others may have it all.
+      const isContest = congestion === "cubic" && pace !== undefined;
+      if (isContest) { for (const work of wire.yield()) run.again(work); }
+      wire.join(connection, conn, { limiter: pace });
     },
     gone: again,
   };
 }
 
-function shortest(values: readonly number[]): number | undefined {
-  return values.length === 0 ? undefined : Math.min(...values);
+/** What has come over a connection, and when the last of it did. */
+interface Arrival {
+  readonly bytes: number;
+  atMs: number;
 }
 
 /**
- * What a quarter of `values` is below; `undefined` when there are none. Loss
- * makes many round trips long, a queue makes all of them so.
+ * What a quarter of `values` is below. Loss makes many round trips long, a
+ * queue makes all of them so.
  */
-function quartile(values: readonly number[]): number | undefined {
-  return values.toSorted((a, b) => a - b)[values.length >> 2];
+function quartile(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 2] ?? 0;
 }

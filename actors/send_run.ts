@@ -21,6 +21,7 @@ import type { SenderRules } from "../protocol/session.ts";
 import type { StatusFrame } from "../protocol/status.ts";
 import {
   openSource,
+  readSmallNow,
   type SourceEntry,
   type SourceFileEntry,
 } from "../store/source.ts";
@@ -171,6 +172,8 @@ export function sendRun(deps: SendRunDeps): SendRun {
     const chunks = chunkCount(entry);
     if (entry.kind !== "file" || chunks === 0) return;
     plan.addWant(index, gen, chunks, entry.chunkSize, entry.size);
+    const [all] = work;
+    if (work.length === 1 && all?.first === 0 && all.count === chunks) return;
     let end = 0;
     for (const { first, count } of work) {
       plan.removeRange(index, gen, end, first - end);
@@ -323,6 +326,8 @@ function sourceOf(facts: SourceEntry): Source {
       }
       return openSource(source.facts);
     },
+    readNow: (into) =>
+      source.facts.kind === "file" && readSmallNow(source.facts, into),
   };
   return source;
 }

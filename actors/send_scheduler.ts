@@ -11,19 +11,17 @@ import { type Behavior, type Context, unreachable } from "../core/actor.ts";
 import { SftpxError } from "../core/errors.ts";
 import type { EventSink, Totals } from "../core/events.ts";
 import type { Address } from "../core/mailbox.ts";
-import { bothLimit, createPacer, type RateLimiter } from "../core/rate.ts";
+import type { RateLimiter } from "../core/rate.ts";
 import type { Digest } from "../crypto/digest.ts";
 import type { BulkOptions } from "../protocol/bulk.ts";
 import type { ControlFrame } from "../protocol/control.ts";
 import { sameDigest } from "../protocol/digests.ts";
-import { createSemaphore } from "../core/semaphore.ts";
 import { senderRules } from "../protocol/session.ts";
-import { refreshed, type SourceFileEntry } from "../store/source.ts";
 import type { Conn } from "../transport/transport.ts";
 import type { HashPool } from "../workers/hash_pool.ts";
 import type { ChunkerMessage, Found } from "./chunker.ts";
 import type { Connected } from "./connection.ts";
-import type { LeaseReport } from "./lane_send.ts";
+import { createPace } from "./pace.ts";
 import {
   type CongestionChoice,
   createFleet,
@@ -32,6 +30,7 @@ import {
   type Joined,
 } from "./send_fleet.ts";
 import { BULK_LANES, type BulkLanes, createBulkLanes } from "./send_bulk.ts";
+import { secondLook, type SecondLookMessage } from "./send_second.ts";
 import { type SendReport, sendReport } from "./send_report.ts";
 import { type Failure, type SendRun, sendRun } from "./send_run.ts";
 import type { StatusFrame } from "../protocol/status.ts";
@@ -41,27 +40,13 @@ import {
   type Wire,
   type WireMessage,
 } from "./send_wire.ts";
-import { sumFile } from "./sum.ts";
 
 /** What the sender's scheduler can be told. */
 export type SendSchedulerMessage =
   | Connected<SendLink>
   | Found
   | WireMessage
-  | {
-    readonly type: "looked";
-    readonly run: number;
-    readonly index: number;
-    readonly facts: SourceFileEntry | SftpxError;
-  }
-  | {
-    readonly type: "summed";
-    readonly run: number;
-    readonly index: number;
-    readonly gen: number;
-    /** `undefined` when the file is not what it was. */
-    readonly b3sum: Uint8Array | undefined;
-  }
+  | SecondLookMessage
   | Joined
   | { readonly type: "tick" };
 
@@ -101,9 +86,7 @@ export interface SendSchedulerDeps {
 
 /** Time between two looks at the progress, ms. */
 const TICK_MS = 250;
-/** Chunks of one lease, bytes: few messages, and no long tail on one lane. */
-const LEASE_BYTES = 4 * 1024 * 1024;
-/** The same, and how many there are, while a faster way is about to stand. */
+/** Bytes of a lease, and how many there are, while a faster way is about to stand. */
 const SHORT_LEASE_BYTES = 1024 * 1024;
 const FEW_LEASES = 4;
 /** How long the receiver may take to hear that we agree, ms. */
@@ -114,7 +97,7 @@ export function sendScheduler(
   deps: SendSchedulerDeps,
 ): Behavior<SendSchedulerMessage> {
   const rules = senderRules();
-  const summing = createSemaphore(1);
+  const second = secondLook(deps.digest);
   let runs = 0;
   let run: SendRun | undefined;
   let peerLife: Uint8Array | undefined;
@@ -153,10 +136,11 @@ export function sendScheduler(
     peerLife = welcome.life;
     const current = goesOn && run !== undefined ? run : begin(offer.b3sum);
     receipt = undefined;
-    const pacer = createPacer(cx.clock);
-    const limiter = bothLimit(deps.limiter, pacer);
+    const pace = deps.congestion === "bbr" && link.conn.carrier !== "tcp"
+      ? createPace(cx.clock)
+      : undefined;
     const { ledger, wrote } = current;
-    wire = openWire(cx, ++epochs, link, { ...deps, ledger, limiter, wrote });
+    wire = openWire(cx, ++epochs, link, { ...deps, ledger, pace, wrote });
     const spawn: FleetDeps["spawn"] = (task) =>
       cx.spawn(async (signal) => {
         const joined = await task(signal);
@@ -175,7 +159,7 @@ export function sendScheduler(
       congestion: deps.limiter !== undefined && deps.congestion === "auto"
         ? "cubic"
         : deps.congestion,
-      pacer,
+      pace,
       dialMore: deps.dialMore,
       ping: (id) => say({ type: "ping", id }, cx),
       spawn,
@@ -184,7 +168,7 @@ export function sendScheduler(
     current.setWindow(welcome.window);
     if (goesOn) {
       wire.announce(...current.reconnect(welcome.next));
-      sumFiles(current, cx);
+      second.sum(current, cx);
       feed();
     }
     if (!goesOn) {
@@ -204,35 +188,13 @@ export function sendScheduler(
   /** Gives leases while there are any and a lane has room. */
   const feed = (): void => {
     if (run !== undefined) bulk?.look(run, fleet?.rttMs);
-    while (run !== undefined && wire?.hasRoom()) {
+    while (run !== undefined && fleet !== undefined && wire?.hasRoom()) {
       if (bulk?.holdsBack && wire.leases >= FEW_LEASES) return;
       const lease = run.plan.next(
-        bulk?.holdsBack ? SHORT_LEASE_BYTES : LEASE_BYTES,
+        bulk?.holdsBack ? SHORT_LEASE_BYTES : fleet.leaseBytes,
       );
       if (lease === undefined) return;
       wire.give(lease.items);
-    }
-  };
-
-  const lookAgain = (
-    { number, ledger }: SendRun,
-    { changed }: LeaseReport,
-    cx: Context<SendSchedulerMessage>,
-  ): void => {
-    for (const { index, gen } of changed) {
-      const item = ledger.get(index);
-      if (item?.gen !== gen || item.source.facts.kind !== "file") continue;
-      const { facts } = item.source;
-      cx.spawn(async (signal) => {
-        const now = await refreshed(facts).catch((error) => {
-          if (error instanceof SftpxError) return error;
-          throw error;
-        });
-        await cx.self.send(
-          { type: "looked", run: number, index, facts: now },
-          signal,
-        );
-      });
     }
   };
 
@@ -262,26 +224,10 @@ export function sendScheduler(
     receipt = undefined;
   };
 
-  /** Reads files once more, in order, for the digest of the whole of each. */
-  const sumFiles = (
-    { number, takeUnsummed }: SendRun,
-    cx: Context<SendSchedulerMessage>,
-  ): void => {
-    for (const { index, gen, source } of takeUnsummed()) {
-      cx.spawn(async (signal) => {
-        using _turn = await summing.acquire(signal);
-        const b3sum = await sumFile(source, deps.digest, signal);
-        await cx.self.send(
-          { type: "summed", run: number, index, gen, b3sum },
-          signal,
-        );
-      });
-    }
-  };
-
   /** Hears what the fleet wants to know. */
   const hearStatus = (frames: readonly StatusFrame[]): void => {
     for (const frame of frames) {
+      if (frame.type === "arrived") fleet?.arrived(frame.connections);
       if (frame.type !== "progress") continue;
       fleet?.received(frame.receivedBytes);
       bulk?.received(frame.receivedBytes);
@@ -318,8 +264,8 @@ export function sendScheduler(
           if (run === undefined || message.epoch !== wire?.epoch) return;
           wire.done(message.connection, message.lane);
           wire.announce(...run.report(message.report));
-          lookAgain(run, message.report, cx);
-          sumFiles(run, cx);
+          second.look(run, message.report, cx);
+          second.sum(run, cx);
           feed();
           return;
         case "summed":
@@ -337,7 +283,7 @@ export function sendScheduler(
             return message.conn.close();
           }
           if (bulk?.isOurs(message.connection)) bulk.joined(message, run);
-          else fleet?.joined(message);
+          else fleet?.joined(message, run);
           feed();
           return;
         case "connection-gone":

@@ -64,7 +64,7 @@ export interface SendSessionDeps {
   readonly fingerprint: Uint8Array;
   readonly token: Secret | undefined;
   readonly offer: Offer;
-  readonly walk: () => AsyncIterable<SourceEntry>;
+  readonly walk: () => AsyncIterable<SourceEntry | readonly SourceEntry[]>;
   readonly digest: Digest;
   readonly pool: HashPool;
   readonly limiter: RateLimiter | undefined;

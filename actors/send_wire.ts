@@ -16,6 +16,7 @@ import type {
   Offer,
   Welcome,
 } from "../protocol/control.ts";
+import { bothLimit, type RateLimiter } from "../core/rate.ts";
 import { encodePreamble } from "../protocol/lane.ts";
 import type { Work } from "../protocol/outgoing.ts";
 import { decodeStatus, type StatusFrame } from "../protocol/status.ts";
@@ -73,6 +74,8 @@ export type WireMessage =
 export interface WireDeps extends LanesDeps {
   /** Lanes of one connection at most. */
   readonly lanes: number;
+  /** Holds back the first connection. */
+  readonly pace: RateLimiter | undefined;
   /** Told whenever the receiver was heard. */
   readonly heard: () => void;
 }
@@ -93,10 +96,19 @@ export interface Wire {
   give(items: readonly Work[]): void;
   /** Takes note that a lane has finished a lease. */
   done(connection: number, lane: number): void;
-  /** Adds the lanes of a further connection, as many as others have if nothing is said. */
-  join(connection: number, conn: Conn, lanes?: number): void;
-  /** Ends a further connection; returns what may be lost with it. */
+  /** Adds the lanes of a further connection. */
+  join(connection: number, conn: Conn, options?: JoinOptions): void;
+  /**
+   * Ends a further connection, or the lanes of the first; returns what may be
+   * lost with it. The first has lanes again when no other has.
+   */
   drop(connection: number): readonly Work[];
+  /** Gives a further connection no more work, and ends it once all of what it had is there. */
+  retire(connection: number): void;
+  /** Takes back what all connections were given and have not sent whole. */
+  yield(): readonly Work[];
+  /** True when more is on its way over a connection than the `arrived` bytes. */
+  isBusy(connection: number, arrived: number): boolean;
   /** Ends the lanes of all connections but one; returns what may be lost with them. */
   leaveAllBut(connection: number): readonly Work[];
   /** Gives no more to all connections but one; returns what they have not begun. */
@@ -105,12 +117,20 @@ export interface Wire {
   wake(): void;
   /** True when nothing is under way over connections that rest. */
   readonly isResting: boolean;
-  /** The further connection that came last; `undefined` when there is none. */
+  /** The further connection that came last and is to stay; `undefined` when there is none. */
   readonly newest: number | undefined;
   /** Forgets leases that are of no interest any more. */
   prune(isDone: (work: Work) => boolean): void;
   /** Ends its tasks, and the further connections. */
   close(): void;
+}
+
+/** How a further connection is used. */
+export interface JoinOptions {
+  /** Lanes at most. @default {as many as others have} */
+  readonly lanes?: number;
+  /** Holds back what goes over it. */
+  readonly limiter?: RateLimiter | undefined;
 }
 
 /** Control goes before manifest, manifest before data. */
@@ -170,20 +190,21 @@ export function openWire(
   const addGroup = (
     connection: number,
     conn: Conn,
-    most: number,
+    { lanes: most = lanes, limiter }: JoinOptions,
     lost?: () => void,
   ): void => {
-    const { ledger, pool, limiter, wrote } = deps;
+    const { ledger, pool, wrote } = deps;
     groups.set(
       connection,
       laneGroup({
         ledger,
         pool,
-        limiter,
+        limiter: bothLimit(deps.limiter, limiter),
         wrote,
         connection,
         conn,
         lanes: Math.min(lanes, most),
+        firstLane: connection === 0 ? firstLane : 0,
         signal,
         task: (run) => task(run, lost),
         report: (connection, lane, report) =>
@@ -198,16 +219,24 @@ export function openWire(
     }
     return best;
   };
-  addGroup(0, conn, lanes);
+  const working = (): LaneGroup[] =>
+    [...groups.values()].filter(({ isRetired }) => !isRetired);
+  const end = ({ connection, conn }: LaneGroup): void => {
+    groups.delete(connection);
+    conn.close();
+  };
+  const first = { limiter: deps.pace };
+  let firstLane = 0; // of the lanes that the first connection has now
+  addGroup(0, conn, first);
 
   return {
     epoch,
     link,
     get connections() {
-      return groups.size;
+      return working().length;
     },
     get newest() {
-      const last = [...groups.keys()].at(-1);
+      const last = working().at(-1)?.connection;
       return last === 0 ? undefined : last;
     },
     announce: (...frames) => queue.push(...frames),
@@ -219,14 +248,14 @@ export function openWire(
     hasRoom: () => !signal.aborted && (idlest()?.load ?? Infinity) < Infinity,
     give: (items) => idlest()?.give(items),
     done: (connection, lane) => groups.get(connection)?.done(lane),
-    join(connection, conn, most = lanes) {
+    join(connection, conn, options = {}) {
       let isTold = false;
       const lost = (): void => {
         if (isTold) return;
         isTold = true;
         task(() => say({ type: "connection-gone", epoch, connection }));
       };
-      addGroup(connection, conn, most, lost);
+      addGroup(connection, conn, options, lost);
       task(async () => {
         await conn.closed.catch(() => {});
         lost();
@@ -234,10 +263,25 @@ export function openWire(
     },
     drop(connection) {
       const group = groups.get(connection);
-      if (connection === 0 || group === undefined) return [];
-      groups.delete(connection);
-      group.conn.close();
-      return group.given;
+      if (group === undefined) return [];
+      const { given } = group;
+      if (connection > 0) end(group);
+      else group.stop();
+      // The first is always there, and does what no other does.
+      if (working().length === 0) {
+        firstLane += lanes;
+        addGroup(0, conn, first);
+      }
+      return given;
+    },
+    retire(connection) {
+      if (connection > 0) groups.get(connection)?.retire();
+    },
+    yield: () => [...groups.values()].flatMap((group) => group.yield()),
+    isBusy(connection, arrived) {
+      const group = groups.get(connection);
+      if (group === undefined || group.isRetired) return false;
+      return group.leases > 0 || group.written > arrived;
     },
     leaveAllBut(connection) {
       const left: Work[] = [];
@@ -268,7 +312,11 @@ export function openWire(
       return [...resting].every(({ leases }) => leases === 0);
     },
     prune(isDone) {
-      for (const group of groups.values()) group.prune(isDone);
+      for (const group of groups.values()) {
+        group.prune(isDone);
+        const isIdle = group.isRetired && group.given.length === 0;
+        if (isIdle && group.connection > 0) end(group);
+      }
     },
     close() {
       own.abort();

@@ -15,6 +15,8 @@ export interface Space {
    * @throws {SftpxError} `local-io` when there is not as much.
    */
   reserve(bytes: number): Promise<void>;
+  /** As `reserve()`, if what is free is known; false when that must be called. */
+  reserveNow(bytes: number): boolean;
   /** Gives a promise back, or says that it was kept. */
   release(bytes: number): void;
   /** Makes sure that `bytes` could be promised now. */
@@ -58,6 +60,11 @@ export function createSpace(
       await check(bytes);
       promised += bytes;
       known = Math.max(0, known);
+    },
+    reserveNow(bytes) {
+      if (clock.now() - knownAt > STALE_MS || bytes > left()) return false;
+      promised += bytes;
+      return true;
     },
     release(bytes) {
       promised = Math.max(0, promised - bytes);

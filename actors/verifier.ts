@@ -20,7 +20,7 @@ import { chunkCount } from "../protocol/entry.ts";
 import type { Announced } from "./desk_item.ts";
 import { chunkRun, type Facts } from "./facts.ts";
 import type { CheckedChunk } from "./lane_receive.ts";
-import type { PersistenceMessage } from "./persistence.ts";
+import type { PersistenceMessage, WholeFile } from "./persistence.ts";
 
 /** What the verifier can be told. What belongs to an older run is dropped. */
 export type VerifierMessage =
@@ -107,28 +107,34 @@ export function verifier(deps: VerifierDeps): Behavior<VerifierMessage> {
     );
   };
 
+  /** Judges a file as far as that can be; returns it when it is whole. */
   const judge = async (
     index: number,
     item: Case,
     cx: Context<VerifierMessage>,
-  ): Promise<void> => {
+  ): Promise<WholeFile | undefined> => {
     const { chunks, digests, claimed, gen } = item;
-    if (chunks === 0 || digests.known < chunks) return;
-    if ((chunks > 1 || needsDigest) && claimed === undefined) return;
     const digest = contentDigest(deps.digest, digests.concat());
     if (claimed === undefined || sameDigest(claimed.digest, digest)) {
-      const b3sum = claimed?.b3sum;
       cases.delete(index);
-      await deps.persistence.send(
-        { type: "whole", run, index, gen, digest, b3sum },
-        cx.signal,
-      );
-      return;
+      return { index, gen, digest, b3sum: claimed?.b3sum };
     }
     chargeTry(item);
     item.digests = chunkDigests(chunks);
     await deps.persistence.send({ type: "rewind", run, index, gen }, cx.signal);
     deps.facts.add(index, { run, gen, corrupt: chunkRun(0, chunks) });
+    return undefined;
+  };
+  const canJudge = ({ chunks, digests, claimed }: Case): boolean => {
+    if (chunks === 0 || digests.known < chunks) return false;
+    return chunks === 1 && !needsDigest || claimed !== undefined;
+  };
+  const pass = async (
+    files: readonly WholeFile[],
+    cx: Context<VerifierMessage>,
+  ): Promise<void> => {
+    if (files.length === 0) return;
+    await deps.persistence.send({ type: "whole", run, files }, cx.signal);
   };
 
   const checked = async (
@@ -156,7 +162,13 @@ export function verifier(deps: VerifierDeps): Behavior<VerifierMessage> {
         cx.signal,
       );
     }
-    for (const [index, item] of touched) await judge(index, item, cx);
+    const whole: WholeFile[] = [];
+    for (const [index, item] of touched) {
+      if (!canJudge(item)) continue;
+      const file = await judge(index, item, cx);
+      if (file !== undefined) whole.push(file);
+    }
+    await pass(whole, cx);
   };
 
   return {
@@ -199,7 +211,9 @@ export function verifier(deps: VerifierDeps): Behavior<VerifierMessage> {
           const item = find(index, gen);
           if (item === undefined) return;
           item.claimed = { digest, b3sum };
-          await judge(index, item, cx);
+          if (!canJudge(item)) return;
+          const file = await judge(index, item, cx);
+          if (file !== undefined) await pass([file], cx);
           return;
         }
         case "gone":

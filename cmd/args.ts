@@ -10,8 +10,10 @@ import { argument, command } from "@optique/core/primitives";
 import { string } from "@optique/core/valueparser";
 import { path } from "@optique/run/valueparser";
 import type { Usage } from "@optique/core/usage";
+import type { NonEmptyString } from "@optique/core/nonempty";
 import { SftpxError } from "../core/errors.ts";
 import { hinted } from "./hint.ts";
+import type { QftArguments } from "./qft.ts";
 import {
   parserOf,
   says,
@@ -21,7 +23,7 @@ import {
 } from "./settings.ts";
 import { ROUTER_COMMAND, type RouterAsked } from "./router_args.ts";
 import { FETCH, STORE } from "./store_tables.ts";
-import { COMMON, DOCTOR, HELPER, INIT, RECV, SEND } from "./tables.ts";
+import { COMMON, DOCTOR, HELPER, INIT, QFT, RECV, SEND } from "./tables.ts";
 import { lowered } from "./words.ts";
 import { xftp, type XftpAsked } from "./xftp_args.ts";
 
@@ -35,7 +37,17 @@ export type Asked =
     readonly from: string | undefined;
     readonly flags: Flags<typeof RECV> & Values<typeof FETCH>;
   }
-  | { readonly command: "helper"; readonly flags: Flags<typeof HELPER> }
+  | {
+    readonly command: "helper";
+    /** The port, as qft has it. */
+    readonly port: string | undefined;
+    readonly flags: Flags<typeof HELPER>;
+  }
+  | {
+    readonly command: "sender" | "receiver";
+    readonly given: QftArguments;
+    readonly flags: Flags<typeof QFT>;
+  }
   | { readonly command: "doctor"; readonly flags: Flags<typeof DOCTOR> }
   | XftpAsked
   | {
@@ -110,6 +122,8 @@ const HELP: Readonly<Record<string, string>> = {
   init: "sftpx init --help",
   recv: "sftpx recv --help",
   helper: "sftpx helper --help",
+  sender: "sftpx sender --help",
+  receiver: "sftpx receiver --help",
   send: "sftpx send --help",
   xftp: "sftpx xftp --help",
   router: "sftpx router --help",
@@ -212,12 +226,20 @@ const doctor = command(
 const helper = command(
   "helper",
   map(
-    merge(parserOf(HELPER), general()),
-    (flags) => ({ command: "helper", flags }) as const,
+    merge(
+      object({
+        port: optional(argument(string({ metavar: "PORT" }), {
+          description: says("Where to listen, in place of --bind"),
+        })),
+      }),
+      parserOf(HELPER),
+      general(),
+    ),
+    ({ port, ...flags }) => ({ command: "helper", port, flags }) as const,
   ),
   {
     brief: says("introduces peers to each other"),
-    usageLine: usage("[OPTION...]"),
+    usageLine: usage("[OPTION...] [PORT]"),
     description: says(
       "Introduces peers who share a code or a ticket, until it is stopped. It " +
         "learns neither codes nor files.",
@@ -225,7 +247,68 @@ const helper = command(
   },
 );
 
-const COMMANDS = or(init, recv, send, doctor, helper, ROUTER_COMMAND, xftp);
+const sender = command(
+  "sender",
+  map(
+    merge(qftArguments(), parserOf(QFT), general()),
+    ({ helper, phrase, file, bitrate, skip, ...flags }) => {
+      const given = { helper, phrase, file, bitrate, skip };
+      return { command: "sender", given, flags } as const;
+    },
+  ),
+  {
+    brief: says("sends one file or pipe, with the arguments of qft"),
+    usageLine: usage("[OPTION...] HELPER PHRASE FILE [BITRATE] [SKIP]"),
+    description: says(
+      "Sends one file or pipe to whoever says the same phrase to the same " +
+        "helper. Interrupted? Give the same command again.",
+    ),
+  },
+);
+
+const receiver = command(
+  "receiver",
+  map(
+    merge(qftArguments(), parserOf(QFT), general()),
+    ({ helper, phrase, file, bitrate, skip, ...flags }) => {
+      const given = { helper, phrase, file, bitrate, skip };
+      return { command: "receiver", given, flags } as const;
+    },
+  ),
+  {
+    brief: says("receives it"),
+    usageLine: usage("[OPTION...] HELPER PHRASE FILE [BITRATE] [SKIP]"),
+    description: says(
+      "Receives one file or pipe from whoever says the same phrase to the same " +
+        "helper. Interrupted? Give the same command again.",
+    ),
+  },
+);
+
+const COMMANDS = or(
+  or(init, recv, send, doctor, helper),
+  or(sender, receiver, ROUTER_COMMAND, xftp),
+);
+
+function qftArguments() {
+  const word = (metavar: NonEmptyString, about: string) =>
+    argument(string({ metavar }), { description: says(about) });
+  return object({
+    helper: word(
+      "HELPER",
+      "Who introduces: host or host:port; local does without",
+    ),
+    phrase: word(
+      "PHRASE",
+      "What both sides know; - takes it from SFTPX_CODE, or asks",
+    ),
+    file: word("FILE", "A file; - is standard input or output"),
+    bitrate: optional(
+      word("BITRATE", "Bytes a second at most (10M); 0 is as fast as it goes"),
+    ),
+    skip: optional(word("SKIP", "The byte to go on from, for both the same")),
+  });
+}
 
 function general(): ReturnType<typeof parserOf<typeof COMMON>> {
   return group("Output", parserOf(COMMON));

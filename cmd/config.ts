@@ -9,6 +9,7 @@ import { quoted } from "../store/paths.ts";
 import { hinted } from "./hint.ts";
 import type { Io } from "./io.ts";
 import { readIfThere, readSecretIfThere } from "./own_files.ts";
+import { variableOf } from "./quick_args.ts";
 import type { Setting, Table, Values } from "./settings.ts";
 
 /** What is set outside the command line. */
@@ -27,6 +28,20 @@ export function configDir(io: Io): string {
   return `${io.env("HOME") ?? io.env("USERPROFILE") ?? "."}/.config/sftpx`;
 }
 
+function configFile(io: Io): string {
+  return `${configDir(io)}/config.yaml`;
+}
+
+/** Whether there may be a configuration file. */
+export async function mayHaveConfig(io: Io): Promise<boolean> {
+  try {
+    await Deno.lstat(configFile(io));
+    return true;
+  } catch (error) {
+    return !(error instanceof Deno.errors.NotFound);
+  }
+}
+
 /**
  * Reads the configuration file and the environment.
  *
@@ -34,7 +49,7 @@ export function configDir(io: Io): string {
  * @throws {SftpxError} "config" when the file is wrong.
  */
 export async function readConfig(io: Io, all: Table): Promise<Given> {
-  const file = `${configDir(io)}/config.yaml`;
+  const file = configFile(io);
   const text = await readIfThere(file);
   if (text !== undefined && SECRET.test(text)) {
     await readSecretIfThere(file, "configuration with a secret in it");
@@ -80,11 +95,6 @@ const SECRET = /sftpx:\/\/|xftp:\/\/[^@\s:]+:[^@\s]+@/i;
 interface Key {
   readonly values: readonly string[];
   readonly line: number;
-}
-
-/** `upload-dir` is `SFTPX_UPLOAD_DIR`. */
-function variableOf(name: string): string {
-  return `SFTPX_${name.replaceAll("-", "_").toUpperCase()}`;
 }
 
 async function readKeys(

@@ -5,8 +5,6 @@
  *
  * @module
  */
-import v8 from "node:v8";
-import vm from "node:vm";
 
 /** How often to look, ms. */
 const LOOK_MS = 250;
@@ -17,16 +15,24 @@ const GROWTH_BYTES = 24 * 2 ** 20;
 
 /** Has garbage collected whenever the process has grown; for as long as it runs. */
 export function keepHeapSmall(): void {
+  let collect: Promise<() => void> | undefined;
+  let after = 0;
+  const look = async (): Promise<void> => {
+    const { rss } = Deno.memoryUsage();
+    if (rss < SMALL_BYTES || rss < after + GROWTH_BYTES) return;
+    after = Infinity; // until it is done
+    (await (collect ??= collector()))();
+    after = Deno.memoryUsage().rss;
+  };
+  Deno.unrefTimer(setInterval(look, LOOK_MS));
+}
+
+/** What collects garbage; loaded when it is needed first, as few transfers are so large. */
+async function collector(): Promise<() => void> {
+  const { default: v8 } = await import("node:v8");
+  const { default: vm } = await import("node:vm");
   v8.setFlagsFromString("--max-semi-space-size=4");
   v8.setFlagsFromString("--expose-gc");
   const collect: unknown = vm.runInNewContext("gc");
-  if (typeof collect !== "function") return;
-  let after = 0;
-  const timer = setInterval(() => {
-    const { rss } = Deno.memoryUsage();
-    if (rss < SMALL_BYTES || rss < after + GROWTH_BYTES) return;
-    collect();
-    after = Deno.memoryUsage().rss;
-  }, LOOK_MS);
-  Deno.unrefTimer(timer);
+  return typeof collect === "function" ? () => collect() : () => {};
 }

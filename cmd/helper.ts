@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { SftpxError } from "../core/errors.ts";
 import { formatFingerprint } from "../crypto/fingerprint.ts";
 import { formatAddress, parseAddress, parseBind } from "../protocol/address.ts";
 import { serveHelper } from "../rendezvous/serve_helper.ts";
@@ -17,7 +18,9 @@ import type { HELPER } from "./tables.ts";
 export async function helper(
   flags: Values<typeof HELPER>,
   { io, output, signal, log }: Surroundings,
+  portOnly?: string,
 ): Promise<number> {
+  const bind = bindOf(flags.bind, portOnly);
   const { identity, made } = await makeIdentity(flags.certs ?? DEFAULT_CERTS, {
     ips: [],
     dns: [],
@@ -26,7 +29,7 @@ export async function helper(
   });
   if (made.length > 0) output.note(`made ${made.join(", ")}`);
   const running = serveHelper({
-    ...flags.bind !== undefined && { bind: flags.bind },
+    ...bind !== undefined && { bind },
     certificate: { cert: identity.cert, key: identity.key },
     ...flags.expire !== undefined && { waitMs: flags.expire },
     ...flags.maxPeers !== undefined && { maxPeers: flags.maxPeers },
@@ -58,6 +61,24 @@ export async function helper(
   }
   if (signal.aborted && !wasToldToStop(signal)) throw signal.reason;
   return 0;
+}
+
+/** Where to listen, by `--bind` or by the port alone, as qft has it. */
+function bindOf(
+  bind: string | undefined,
+  port: string | undefined,
+): string | undefined {
+  if (port === undefined) return bind;
+  if (bind !== undefined) {
+    throw new SftpxError(
+      "usage",
+      "Cannot listen: --bind and PORT are two places",
+    );
+  }
+  if (!/^\d{1,5}$/.test(port)) {
+    throw new SftpxError("usage", "Cannot listen: PORT must be a number");
+  }
+  return `0.0.0.0:${port}`;
 }
 
 /** What is measured, for Prometheus. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { createCodeLine } from "./code_line.ts";
 
 /** The process as a command sees it. */
 export interface Io {
@@ -52,12 +53,23 @@ export function processIo(): Io {
       }
     },
     env: (name) => Deno.env.get(name) || undefined,
-    stdin: Deno.stdin.readable,
+    get stdin() { // not before it is wanted: streams take 7 ms to load
+      return Deno.stdin.readable;
+    },
     askSecret: (question) => {
       Deno.stdin.setRaw(true); // first: an eager typist must not be seen
       try {
         err(question);
         return readLine();
+      } finally {
+        Deno.stdin.setRaw(false);
+        err("\n");
+      }
+    },
+    askCode: (question) => {
+      Deno.stdin.setRaw(true);
+      try {
+        return readCode(question, err);
       } finally {
         Deno.stdin.setRaw(false);
         err("\n");
@@ -86,6 +98,23 @@ function writer(to: { writeSync(bytes: Uint8Array): number }) {
       }
     }
   };
+}
+
+/** Reads a code in raw mode, and shows it; `undefined` when it was broken off. */
+function readCode(
+  question: string,
+  err: (text: string) => void,
+): string | undefined {
+  const line = createCodeLine();
+  const buffer = new Uint8Array(1);
+  for (;;) {
+    err(`\r\x1b[K${question}${line.text}`);
+    const read = Deno.stdin.readSync(buffer);
+    const state = line.key(read === null ? 0x04 : buffer[0] ?? 0);
+    if (state === "done") return line.text;
+    if (state === "broken") return undefined;
+    if (line.choices.length > 0) err(`\r\n${line.choices.join("  ")}\r\n`);
+  }
 }
 
 /** Reads a line in raw mode; `undefined` when it was broken off. */

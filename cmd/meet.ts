@@ -51,7 +51,8 @@ export function helperOf(text: string | undefined): HelperAddress {
   return parseHelper(text);
 }
 
-function policyOf(flags: MeetFlags): PathPolicy {
+/** The paths that may be used. */
+export function policyOf(flags: MeetFlags): PathPolicy {
   const all: PathPolicy[] = [];
   if (flags.directOnly) all.push("direct-only");
   if (flags.relayOnly) all.push("relay-only");

@@ -16,7 +16,8 @@ import { hinted } from "./hint.ts";
 import { DEFAULT_CERTS, type Identity, makeIdentity } from "./identity.ts";
 import { isUnspecified, reachableHost, ticketOf } from "./reach.ts";
 import { DEFAULT_PORT, ownToken } from "./server.ts";
-import { defined, type Values } from "./settings.ts";
+import { defined } from "./defined.ts";
+import type { Values } from "./settings.ts";
 import type { Surroundings } from "./sftpx.ts";
 
 /** Listens, says the ticket, and serves; or takes one transfer by a code. */
@@ -29,6 +30,10 @@ export async function recv(
   if (code !== undefined) {
     const { recvByCode } = await import("./recv_code.ts");
     return await recvByCode(code, flags, surroundings);
+  }
+  if (flags.stun !== undefined) {
+    const { recvByOffer } = await import("./offer.ts");
+    return await recvByOffer(flags.stun, flags, surroundings);
   }
   const { io, output, library, signal, log } = surroundings;
   const own = await ownToken(io, flags.tokenFile);
@@ -62,6 +67,7 @@ export async function recv(
     directOnly: ______,
     relayOnly: _______,
     lanOnly: ________,
+    stun: _________,
     ...options
   } = flags;
   const alsoAt = helper === undefined

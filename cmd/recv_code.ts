@@ -7,18 +7,22 @@ import { SftpxError } from "../core/errors.ts";
 import type { TransferEvent } from "../core/events.ts";
 import { systemRandomBytes } from "../crypto/random.ts";
 import { senderId } from "../actors/sender_id.ts";
-import { parseCode } from "../rendezvous/code.ts";
+import { type Code, parseCode } from "../rendezvous/code.ts";
+import { isLocalSlot } from "../rendezvous/lan_helper.ts";
+import type { MetSender } from "../rendezvous/meet.ts";
 import { fileIn } from "../store/own_path.ts";
 import { askCode, hideArgument, readCodeLink } from "./code_words.ts";
 import { hinted } from "./hint.ts";
 import { meetOptions } from "./meet.ts";
-import { defined, type Values } from "./settings.ts";
+import { defined } from "./defined.ts";
+import type { Values } from "./settings.ts";
 import type { Surroundings } from "./sftpx.ts";
 import type { RECV } from "./tables.ts";
 
 /** How long a sender that was met may take to come, ms. */
 const COME_MS = 60_000;
-const DEFAULT_RESUME_DIR = "sftpx_resume";
+/** Where the state of transfers is when nothing else is said. */
+export const DEFAULT_RESUME_DIR = "sftpx_resume";
 
 /** Meets the sender, takes what it brings, and ends. */
 export async function recvByCode(
@@ -26,16 +30,17 @@ export async function recvByCode(
   flags: Values<typeof RECV>,
   surroundings: Surroundings,
 ): Promise<number> {
-  const { io, output, library, signal, log } = surroundings;
+  const { io, output, signal } = surroundings;
   if (given !== "") await hideArgument(given);
   const typed = given === "" ? askCode(io) : given;
   const link = readCodeLink(typed);
   const code = link?.code ?? typed;
-  parseCode(code); // what cannot be one is said before all else
+  const { slot } = checkedCode(code);
   const { takeByCode } = await import("../rendezvous/meet.ts");
   const helper = link?.helper ?? flags.helper;
+  const local = flags.local || helper === undefined && isLocalSlot(slot);
   const met = await takeByCode({
-    ...meetOptions({ ...flags, helper }, surroundings),
+    ...meetOptions({ ...flags, helper, local }, surroundings),
     code,
     identity: await identityIn(flags.resumeDir ?? DEFAULT_RESUME_DIR),
     onWaiting: () => output.note("waiting for the sender"),
@@ -43,6 +48,17 @@ export async function recvByCode(
     throw withHint(error, signal);
   });
   output.note("the code is right");
+  return await takeFrom(met, flags, surroundings, COME_MS);
+}
+
+/** Takes what a sender that was met brings, and ends. It must come within `comeMs`. */
+export async function takeFrom(
+  met: MetSender,
+  flags: Values<typeof RECV>,
+  surroundings: Surroundings,
+  comeMs: number,
+): Promise<number> {
+  const { output, library, signal, log } = surroundings;
   const own = new AbortController();
   let failure: SftpxError | undefined;
   let hasCome = false;
@@ -61,7 +77,7 @@ export async function recvByCode(
   const came = new AbortController();
   const watch = async (): Promise<void> => {
     const { systemClock } = await import("../core/clock.ts");
-    await systemClock.delay(COME_MS, came.signal).catch(() => {});
+    await systemClock.delay(comeMs, came.signal).catch(() => {});
     if (hasCome || came.signal.aborted) return;
     failure ??= hinted(
       new SftpxError(
@@ -85,6 +101,7 @@ export async function recvByCode(
     directOnly: __________,
     relayOnly: ___________,
     lanOnly: ____________,
+    stun: _____________,
     ...options
   } = flags;
   try {
@@ -117,7 +134,7 @@ export async function recvByCode(
 }
 
 /** Who we are across runs: 32 bytes made of an id of this state folder. */
-async function identityIn(resumeDir: string): Promise<Uint8Array> {
+export async function identityIn(resumeDir: string): Promise<Uint8Array> {
   const id = await senderId(
     fileIn(resumeDir, "receiver.id"),
     systemRandomBytes,
@@ -129,10 +146,22 @@ async function identityIn(resumeDir: string): Promise<Uint8Array> {
 function withHint(error: unknown, signal: AbortSignal): unknown {
   if (!(error instanceof Error)) return error;
   return signal.aborted || error instanceof SftpxError &&
-      (error.code === "connection-lost" || error.code === "unauthorized")
+      /^(connection-lost|unauthorized|cancelled)$/.test(error.code)
     ? hinted(
       error,
       "a new code goes on where this one stopped: send the same files again",
     )
     : error;
+}
+
+/** Says before all else what cannot be a code. */
+function checkedCode(code: string): Code {
+  try {
+    return parseCode(code);
+  } catch (error) {
+    const hint =
+      "a code is as in 7-tiger-lemon, a link to stored files begins " +
+      "with https:, and their description ends in .xftp";
+    throw error instanceof Error ? hinted(error, hint) : error;
+  }
 }

@@ -24,7 +24,8 @@ import {
   routerPlaces,
 } from "./router_files.ts";
 import type { ROUTER_START } from "./router_tables.ts";
-import { defined, type Values } from "./settings.ts";
+import { defined } from "./defined.ts";
+import type { Values } from "./settings.ts";
 import type { Surroundings } from "./sftpx.ts";
 import { formatSize } from "./units.ts";
 import { VERSION } from "./version.ts";

@@ -19,7 +19,8 @@ import {
   type FoundPeer,
   nothingToSend,
 } from "./server.ts";
-import { defined, type Values } from "./settings.ts";
+import { defined } from "./defined.ts";
+import type { Values } from "./settings.ts";
 import type { Surroundings } from "./sftpx.ts";
 
 /** What standard input is called when nothing else is said. */
@@ -38,11 +39,17 @@ export async function send(
   surroundings: Surroundings,
 ): Promise<number> {
   const { io, output, library, signal, log } = surroundings;
-  if (flags.code !== undefined || flags.local) {
+  if (
+    flags.code !== undefined || flags.local || flags.stun !== undefined
+  ) {
     return await sendByCode({ args, to }, flags, surroundings);
   }
-  const { paths, server, isGuessed } = await destination(args, to, flags.to);
-  const sources = await sourcesOf(paths, flags.name, io.stdin);
+  const { paths, server, isGuessed } = await destination(
+    args,
+    to,
+    flags.to,
+  );
+  const sources = await sourcesOf(paths, flags.name, io);
   const found = await findPeer(io, server, flags).catch((error) => {
     throw withHint(error, signal, isGuessed ? server : undefined);
   });
@@ -92,9 +99,8 @@ async function sendByCode(
     );
   }
   if (args.length === 0) throw nothingToSend();
-  const sources = await sourcesOf(args, flags.name, io.stdin);
-  const { meetReceiver } = await import("./send_code.ts");
-  const met = await meetReceiver(flags, surroundings).catch((error) => {
+  const sources = await sourcesOf(args, flags.name, io);
+  const met = await meetAnyone(args, flags, surroundings).catch((error) => {
     throw withCodeHint(error, signal);
   });
   try {
@@ -114,6 +120,26 @@ async function sendByCode(
   } finally {
     met.close();
   }
+}
+
+/** Whoever has the code, or our offer. */
+async function meetAnyone(
+  args: readonly string[],
+  flags: Values<typeof SEND>,
+  surroundings: Surroundings,
+): Promise<MetReceiver> {
+  if (flags.stun === undefined) {
+    const { meetReceiver } = await import("./send_code.ts");
+    return await meetReceiver(flags, surroundings);
+  }
+  if (args.includes("-")) {
+    throw new SftpxError(
+      "usage",
+      "Cannot send: the other side's offer comes from standard input, and so do the data",
+    );
+  }
+  const { meetByOffer } = await import("./offer.ts");
+  return await meetByOffer(flags.stun, flags, surroundings);
 }
 
 /** The receiver that a helper knows of. */
@@ -168,6 +194,7 @@ function optionsOf(
     directOnly: __________,
     relayOnly: ___________,
     lanOnly: ____________,
+    stun: _____________,
     ...same
   } = flags;
   return defined({ ...same, lanes, congestion, giveUpAfterMs });
@@ -176,7 +203,7 @@ function optionsOf(
 async function sourcesOf(
   paths: readonly string[],
   name: string | undefined,
-  stdin: ReadableStream<Uint8Array>,
+  io: Surroundings["io"],
 ): Promise<SendOptions["paths"]> {
   if (!paths.includes("-")) {
     if (name !== undefined) {
@@ -194,7 +221,7 @@ async function sourcesOf(
       "Cannot send: standard input goes alone, without other paths",
     );
   }
-  return [{ name: name ?? DEFAULT_NAME, stream: stdin }];
+  return [{ name: name ?? DEFAULT_NAME, stream: io.stdin }];
 }
 
 async function remember(

@@ -4,6 +4,8 @@
  * @module
  */
 import type { MetReceiver, OfferByCodeOptions } from "../rendezvous/meet.ts";
+import { parseCode } from "../rendezvous/code.ts";
+import { isLocalSlot } from "../rendezvous/lan_helper.ts";
 import { codeLink, hideArgument } from "./code_words.ts";
 import { meetOptions } from "./meet.ts";
 import { showQr } from "./qr.ts";
@@ -21,11 +23,25 @@ export async function meetReceiver(
   if (phrase) await hideArgument(phrase);
   const { offerByCode } = await import("../rendezvous/meet.ts");
   const options: OfferByCodeOptions = {
-    ...meetOptions(flags, surroundings),
+    // Without a helper there is still the network that we are on.
+    ...meetOptions(
+      { ...flags, local: flags.local || helper === undefined && !phrase },
+      surroundings,
+    ),
     ...phrase && { phrase },
     ...words !== undefined && { words },
     onCode(code) {
-      const link = flags.local || helper === undefined
+      const isLocal = isLocalSlot(parseCode(code).slot);
+      if (isLocal && !flags.local) {
+        const reason = helper === undefined
+          ? "there is no helper"
+          : "the helper cannot be reached";
+        output.event({
+          type: "warning",
+          message: `${reason}: the other side must be on the same network`,
+        });
+      }
+      const link = isLocal || helper === undefined
         ? code
         : codeLink(helper, code);
       output.note("on the other machine: sftpx recv CODE, where CODE is");

@@ -9,11 +9,16 @@ import type {
   SendOptions,
   SendResult,
 } from "../actors/options.ts";
+import type { Asked, Shown } from "./args.ts";
+import type { Given } from "./config.ts";
 import { exitAfter, report } from "./exit.ts";
 import { type Io, processIo } from "./io.ts";
 import type { Log } from "../core/log.ts";
 import { createLog, createOutput } from "./create_output.ts";
 import type { Output, Style } from "./output.ts";
+import { quickArgs } from "./quick_args.ts";
+import type { Table, Values } from "./settings.ts";
+import type { COMMON } from "./tables.ts";
 import { VERSION } from "./version.ts";
 
 /** What moves the bytes. */
@@ -51,27 +56,18 @@ export async function main(
   let output = await createOutput(io, guessedStyle(args, io), "send");
   let code: number;
   try {
-    const { readArgs } = await import("./args.ts");
-    const { ALL, COMMON, DOCTOR, HELPER, INIT, RECV, SEND } = await import(
-      "./tables.ts"
-    );
-    const { withBareCode } = await import("./code_words.ts");
-    const asked = readArgs(withBareCode(args), VERSION, io.columns());
+    const { asked, common, given, own } = await read(args, io);
     if (asked.command === "show") {
       io.out(asked.text);
       return 0;
     }
-    const { readConfig, settled } = await import("./config.ts");
-    const { XFTP_ALL } = await import("./xftp_tables.ts");
-    const given = await readConfig(io, { ...ALL, ...XFTP_ALL });
-    const style = settled(COMMON, asked.flags, given);
     const isSending = asked.command === "send" ||
       asked.command === "xftp" && asked.action === "send";
-    const role = isSending ? "send" : "recv";
-    output = await createOutput(io, fullStyle(style), role);
+    const style = fullStyle(common);
+    output = await createOutput(io, style, isSending ? "send" : "recv");
     const log = await createLog(io, {
-      ...fullStyle(style),
-      ...asked.command === "helper" && { verbose: style.quiet !== true },
+      ...style,
+      ...asked.command === "helper" && { verbose: !style.quiet },
     });
     const surroundings: Surroundings = {
       io,
@@ -87,7 +83,7 @@ export async function main(
     switch (asked.command) {
       case "init": {
         const { init } = await import("./init.ts");
-        code = await init(settled(INIT, asked.flags, given), surroundings);
+        code = await init(own("INIT", asked.flags), surroundings);
         break;
       }
       case "recv": {
@@ -100,8 +96,19 @@ export async function main(
           }
         }
         const { recv } = await import("./recv.ts");
-        const flags = settled(RECV, asked.flags, given);
-        code = await recv(from, flags, surroundings);
+        code = await recv(from, own("RECV", asked.flags), surroundings);
+        break;
+      }
+      case "send": {
+        const { paths, flags } = asked;
+        if (flags.router !== undefined) {
+          const { store } = await import("./xftp.ts");
+          code = await store(paths, flags, given, surroundings);
+          break;
+        }
+        const { send } = await import("./send.ts");
+        const named = { args: paths, to: flags.to };
+        code = await send(named, own("SEND", flags), surroundings);
         break;
       }
       case "router": {
@@ -111,21 +118,16 @@ export async function main(
       }
       case "helper": {
         const { helper } = await import("./helper.ts");
-        const flags = settled(HELPER, asked.flags, given);
-        code = await helper(flags, surroundings);
+        const flags = own("HELPER", asked.flags);
+        code = await helper(flags, surroundings, asked.port);
         break;
       }
-      case "send": {
-        if (asked.flags.router === undefined) {
-          const { send } = await import("./send.ts");
-          const flags = settled(SEND, asked.flags, given);
-          const named = { args: asked.paths, to: asked.flags.to };
-          code = await send(named, flags, surroundings);
-        } else {
-          const { store } = await import("./xftp.ts");
-          const { paths, flags } = asked;
-          code = await store(paths, flags, given, surroundings);
-        }
+      case "sender":
+      case "receiver": {
+        const { receiver, sender } = await import("./qft.ts");
+        const run = asked.command === "sender" ? sender : receiver;
+        const flags = { ...own("QFT", asked.flags), ...common };
+        code = await run(asked.given, flags, surroundings);
         break;
       }
       case "xftp": {
@@ -135,8 +137,7 @@ export async function main(
       }
       case "doctor": {
         const { doctor } = await import("./doctor.ts");
-        const flags = settled(DOCTOR, asked.flags, given);
-        code = await doctor(flags, surroundings);
+        code = await doctor(own("DOCTOR", asked.flags), surroundings);
         break;
       }
     }
@@ -146,6 +147,64 @@ export async function main(
   output.end(code);
   return code;
 }
+
+/** The tables of settings, by name: loading them takes a while. */
+type Tables = typeof import("./tables.ts");
+type TableName = "INIT" | "RECV" | "SEND" | "HELPER" | "QFT" | "DOCTOR";
+
+/** What was asked for, and what is set elsewhere. */
+interface Request {
+  readonly asked: Asked | Shown;
+  readonly common: Values<typeof COMMON>;
+  readonly given: Given;
+  /** The settings of a table, wherever they were given. */
+  own<N extends TableName>(
+    name: N,
+    flags: Values<Tables[N]>,
+  ): Values<Tables[N]>;
+}
+
+/** Nothing is set outside the command line. */
+const NOTHING: Given = { read: () => undefined };
+
+/** Reads the command line, and what is set elsewhere. */
+async function read(args: readonly string[], io: Io): Promise<Request> {
+  const { mayHaveConfig, readConfig, settled } = await import("./config.ts");
+  const quick = quickArgs(args, io.env);
+  if (quick !== undefined && !await mayHaveConfig(io)) {
+    const own: Request["own"] = (_, flags) => ownOf(flags) as typeof flags;
+    return { asked: quick, common: quick.flags, given: NOTHING, own };
+  }
+  const { readArgs } = await import("./args.ts");
+  const tables = await import("./tables.ts");
+  const { withBareCode } = await import("./code_words.ts");
+  const asked = readArgs(withBareCode(args), VERSION, io.columns());
+  const { XFTP_ALL } = await import("./xftp_tables.ts");
+  const given = asked.command === "show"
+    ? NOTHING
+    : await readConfig(io, { ...tables.ALL, ...XFTP_ALL });
+  const flags = asked.command === "show" ? {} : asked.flags;
+  return {
+    asked,
+    common: settled(tables.COMMON, flags as Values<typeof COMMON>, given),
+    given,
+    own: (name, flags) =>
+      settled(tables[name] as Table, flags, given) as typeof flags,
+  };
+}
+
+/** The flags of a command without those that all have. */
+function ownOf(flags: Readonly<Record<string, unknown>>): object {
+  const { json: _, quiet: __, verbose: ___, logFormat: ____, ...own } = flags;
+  return own;
+}
+
+/** What moves the bytes; each half is loaded when it is used. */
+const LIBRARY: Library = {
+  send: async (options) => (await import("../actors/send.ts")).send(options),
+  receive: async (options) =>
+    (await import("../actors/receive.ts")).receive(options),
+};
 
 /** How to speak of a command line that cannot be read. */
 function guessedStyle(args: readonly string[], io: Io): Style {
@@ -175,6 +234,6 @@ function fullStyle(
 if (import.meta.main) {
   const io = processIo();
   await exitAfter(
-    (signal) => main(Deno.args, io, () => import("../mod.ts"), signal),
+    (signal) => main(Deno.args, io, () => Promise.resolve(LIBRARY), signal),
   );
 }

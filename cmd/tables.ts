@@ -109,6 +109,11 @@ const HELPER_AT = {
 /** How peers that were introduced may reach each other. */
 const PATHS = {
   ...HELPER_AT,
+  stun: one(
+    "stun",
+    string({ metavar: "HOST" }),
+    "Meets without a helper: a STUN server says where we are, and you carry what each side prints to the other",
+  ),
   local: toggle("local", "Looks on the local network only, without a helper"),
   directOnly: toggle("direct-only", "Takes no path by way of a relay"),
   relayOnly: toggle("relay-only", "Takes no path but by way of a relay"),
@@ -247,6 +252,14 @@ export const DOCTOR = {
   uploadDir: RECV.uploadDir,
 };
 
+/** What `sender` and `receiver` can be told, besides what stands in its place. */
+export const QFT = {
+  directOnly: PATHS.directOnly,
+  relayOnly: PATHS.relayOnly,
+  lanOnly: PATHS.lanOnly,
+  ...STATE,
+};
+
 /** Every setting that there is, for the configuration file. */
 export const ALL: Table = {
   ...COMMON,
@@ -256,4 +269,5 @@ export const ALL: Table = {
   ...DOCTOR,
   ...HELPER,
   ...ROUTER,
+  ...QFT,
 };

@@ -68,7 +68,8 @@ export function formatDuration(ms: number): string {
 
 /** Says a count with its thousands apart: `2,004`. */
 export function formatCount(count: number): string {
-  return count.toLocaleString("en-US");
+  // Not toLocaleString(), which takes 15 ms the first time.
+  return String(count).replace(/\B(?=(?:\d{3})+$)/g, ",");
 }
 
 const SIZES = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];

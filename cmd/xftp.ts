@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { SftpxError } from "../core/errors.ts";
+import { codeOf, SftpxError } from "../core/errors.ts";
 import { quoted, safePath } from "../store/paths.ts";
 import { parseRouterAddress } from "../xftp/address.ts";
 import type { Description } from "../xftp/description.ts";
@@ -12,7 +12,8 @@ import { isLink } from "../xftp/link.ts";
 import { hinted } from "./hint.ts";
 import type { Io } from "./io.ts";
 import { type Given, settled } from "./config.ts";
-import { defined, type Values } from "./settings.ts";
+import { defined } from "./defined.ts";
+import type { Values } from "./settings.ts";
 import type { Surroundings } from "./sftpx.ts";
 import { formatSize } from "./units.ts";
 import type { XftpAsked } from "./xftp_args.ts";
@@ -21,6 +22,7 @@ import {
   findSenderDescription,
   removeDescription,
   writeDescriptions,
+  type WrittenDescriptions,
 } from "./xftp_files.ts";
 import { qrOf } from "./qr.ts";
 import type { FETCH, STORE } from "./store_tables.ts";
@@ -107,16 +109,20 @@ export async function xftpSend(
     );
   }
   const { storeOnRouters } = await import("../xftp/client_send.ts");
+  let written: WrittenDescriptions | undefined;
   const result = await storeOnRouters({
     ...defined(options),
     paths,
     routers,
     signal,
     onEvent: output.event,
+    keep: async (result) => {
+      written = await writeDescriptions(outDir, result);
+    },
   }).catch((error) => {
     throw goOnHint(error, signal);
   });
-  const written = await writeDescriptions(outDir, result);
+  if (written === undefined) throw new RangeError("nothing was kept");
   output.note("whoever has one of these can fetch it:");
   for (const [at, path] of written.recipients.entries()) {
     output.data(path, {
@@ -163,7 +169,10 @@ export async function xftpRecv(
     signal,
     onEvent: output.event,
   }).catch((error) => {
-    throw goOnHint(error, signal);
+    throw codeOf(error) === "unauthorized" &&
+        /router does not know/.test(error.message)
+      ? hinted(error, "it was fetched already, removed, or has expired")
+      : goOnHint(error, signal);
   });
   for (const place of places) {
     const path = `${options.uploadDir ?? "uploads"}/${place}`;

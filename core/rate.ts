@@ -8,6 +8,8 @@ import { createSemaphore } from "./semaphore.ts";
 
 /** Holds bytes back. */
 export interface RateLimiter {
+  /** How much one take should be at most. @default {Infinity} */
+  readonly pieceBytes?: number;
   /**
    * Waits until `bytes` may go; first come, first served. Take in pieces of 64 KiB
    * or so: all bytes of one take go at once. One that is aborted is not charged.
@@ -37,6 +39,7 @@ export function createRateLimiter(
   // When all that has gone so far would have gone at exactly this rate.
   let paidUntil = clock.now();
   return {
+    pieceBytes: pieceOf(bytesPerSecond),
     async take(bytes, signal) {
       if (!(bytes >= 0)) {
         throw new RangeError(
@@ -55,39 +58,120 @@ export function createRateLimiter(
   };
 }
 
-/** A limiter whose rate follows what it is told. */
+/** A limiter whose limits follow what it is told. */
 export interface Pacer extends RateLimiter {
-  /** Sets the rate, bytes a second; `Infinity` holds nothing back. */
-  setRate(bytesPerSecond: number): void;
+  /** Bytes that went so far. */
+  readonly taken: number;
+  /** Sets the rate, bytes a second, and how many bytes may have gone in all; whoever waits hears of it. */
+  setLimits(bytesPerSecond: number, mostBytes: number): void;
 }
+
+/** What a pacer saves up, in milliseconds' worth: a queue on the way may hold no more. */
+const PACER_BURST_MS = 20;
 
 /** Creates a pacer that holds nothing back until it is told to. */
 export function createPacer(clock: Clock): Pacer {
+  const turn = createSemaphore(1);
   let rate = Infinity;
-  let limiter = createRateLimiter(rate, clock);
+  let most = Infinity;
+  let paidUntil = clock.now();
+  let taken = 0;
+  let changed = Promise.withResolvers<void>();
+
+  /** When `bytes` will have gone at the rate as it is; never while there are too many. */
+  const due = (fromMs: number, bytes: number): number =>
+    taken + bytes > most ? Infinity : fromMs + bytes / rate * 1000;
   return {
-    take: (bytes, signal) => limiter.take(bytes, signal),
-    setRate(bytesPerSecond) {
-      if (bytesPerSecond === rate) return;
+    get taken() {
+      return taken;
+    },
+    get pieceBytes() {
+      return pieceOf(rate);
+    },
+    async take(bytes, signal) {
+      signal?.throwIfAborted();
+      using _turn = await turn.acquire(signal);
+      const from = Math.max(paidUntil, clock.now());
+      let next = due(from, bytes);
+      while (next - PACER_BURST_MS > clock.now()) {
+        await until(next - PACER_BURST_MS, changed.promise, clock, signal);
+        next = due(from, bytes);
+      }
+      paidUntil = next;
+      taken += bytes;
+    },
+    setLimits(bytesPerSecond, mostBytes) {
       rate = bytesPerSecond;
-      limiter = createRateLimiter(rate, clock);
+      most = mostBytes;
+      changed.resolve();
+      changed = Promise.withResolvers();
     },
   };
+}
+
+/** Waits until a time, or until `changed`. */
+async function until(
+  atMs: number,
+  changed: Promise<void>,
+  clock: Clock,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const over = new AbortController();
+  const either = signal === undefined
+    ? over.signal
+    : AbortSignal.any([signal, over.signal]);
+  const waits: Promise<void>[] = [changed];
+  if (atMs < Infinity) {
+    waits.push(clock.delay(Math.max(0, atMs - clock.now()), either));
+  }
+  if (signal !== undefined) waits.push(aborted(either));
+  try {
+    await Promise.race(waits);
+    signal?.throwIfAborted();
+  } finally {
+    over.abort();
+    for (const wait of waits) wait.catch(() => {}); // those that came second
+  }
+}
+
+/** Rejects once `signal` aborts. */
+function aborted(signal: AbortSignal): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const abort = (): void => reject(signal.reason);
+  signal.addEventListener("abort", abort, { once: true });
+  return promise;
 }
 
 /** A limiter that holds back what either does. */
 export function bothLimit(
   first: RateLimiter | undefined,
-  second: RateLimiter,
-): RateLimiter {
+  second: RateLimiter | undefined,
+): RateLimiter | undefined {
   if (first === undefined) return second;
+  if (second === undefined) return first;
   return {
+    get pieceBytes() {
+      return Math.min(
+        first.pieceBytes ?? Infinity,
+        second.pieceBytes ?? Infinity,
+      );
+    },
     async take(bytes, signal) {
       await first.take(bytes, signal);
       await second.take(bytes, signal);
     },
   };
 }
+
+/** What goes at once at `bytesPerSecond`: 20 ms' worth, within reason. */
+function pieceOf(bytesPerSecond: number): number {
+  if (bytesPerSecond === Infinity) return Infinity;
+  const worth = Math.round(bytesPerSecond * PACER_BURST_MS / 1000);
+  return Math.min(Math.max(worth, LEAST_PIECE_BYTES), MOST_PIECE_BYTES);
+}
+
+const LEAST_PIECE_BYTES = 16 * 1024;
+const MOST_PIECE_BYTES = 1024 * 1024;
 
 /** Measures how fast bytes go. */
 export interface Meter {

@@ -72,8 +72,20 @@ export function encodeFrame(
  */
 export function createFrameReader(maxBody: number): FrameReader {
   let store = new Uint8Array(256);
+  let view = new DataView(store.buffer);
   let start = 0;
   let end = 0;
+  const move = (to: Uint8Array<ArrayBuffer>): void => {
+    store = to;
+    view = new DataView(to.buffer);
+  };
+  /** A number at `at`, if it ends before the bytes that are there do. */
+  const varintAt = (at: number): ReturnType<typeof readVarint> => {
+    if (at >= end || at + (1 << (view.getUint8(at) >> 6)) > end) {
+      return undefined; // what is behind is of an older frame
+    }
+    return readVarint(view, at);
+  };
   return {
     get buffered() {
       return end - start;
@@ -92,7 +104,7 @@ export function createFrameReader(maxBody: number): FrameReader {
         const roomy = Math.min(spare, Math.max(needed, MAX_HEADER + maxBody));
         const larger = new Uint8Array(roomy);
         larger.set(store.subarray(start, end));
-        store = larger;
+        move(larger);
         end -= start;
         start = 0;
       }
@@ -100,10 +112,9 @@ export function createFrameReader(maxBody: number): FrameReader {
       end += bytes.length;
     },
     next() {
-      const view = new DataView(store.buffer, start, end - start);
-      const type = readVarint(view, 0);
+      const type = varintAt(start);
       if (type === undefined) return undefined;
-      const length = readVarint(view, type.end);
+      const length = varintAt(type.end);
       if (length === undefined) return undefined;
       if (length.value > maxBody) {
         throw new SftpxError(
@@ -113,13 +124,13 @@ export function createFrameReader(maxBody: number): FrameReader {
           }: its body has ${length.value} bytes, ${maxBody} are allowed`,
         );
       }
-      const until = start + length.end + length.value;
+      const until = length.end + length.value;
       if (until > end) return undefined;
-      const body = store.slice(start + length.end, until);
+      const body = store.slice(length.end, until);
       start = until;
       if (start === end) {
         start = end = 0;
-        if (store.length > KEPT_BYTES) store = new Uint8Array(256);
+        if (store.length > KEPT_BYTES) move(new Uint8Array(256));
       }
       return { type: type.value, body };
     },

@@ -7,6 +7,9 @@
  * comes near to what the connections can have, and gives it up again when it
  * did not help.
  *
+ * Where the round trip is long it asks for some at once: each begins with a few
+ * packets and doubles them every round trip, so that several are done sooner.
+ *
  * Loss that comes without a queue, as on radio links, holds CUBIC down to a
  * small part of what the path carries. When little is on its way although much
  * is to be sent, and no queue shows in the round trips, a connection that goes
@@ -24,11 +27,16 @@ export interface GrowthSample {
   readonly nowMs: number;
   /** Bytes that the receiver has had over the network so far. */
   readonly receivedBytes: number;
+  /** Of them over the newest further connection; `undefined` when the receiver does not say. */
+  readonly newestBytes?: number | undefined;
   /** The shortest round trip of late, ms; `undefined` when none is known. */
   readonly rttMs: number | undefined;
   /** The usual round trip of late, ms: longer when there is a queue. */
   readonly usualRttMs: number | undefined;
+  /** Connections that carry lanes. */
   readonly connections: number;
+  /** Connections that are being dialled. */
+  readonly dialling: number;
   /** Bytes that are still to be sent. */
   readonly pendingBytes: number;
 }
@@ -62,16 +70,26 @@ export interface GrowthOptions {
 /** Measurements closer than this are one, ms. */
 const SAMPLE_MS = 1000;
 /** A share of the windows that is in use when they are what limits. */
-const FULL = 0.5;
+const FULL = 0.7;
 /** A further connection must make the transfer this much faster to stay. */
 const GAIN = 1.1;
 /** How long one may take to show what it can do: slow start, in round trips and ms. */
 const TRIAL_ROUND_TRIPS = 12;
 const TRIAL_MS = 2000;
+/** How long it may take to come, ms. */
+const DIAL_MS = 12_000;
 /** After one that did not help, no other is tried for this long, ms; then twice as long. */
 const PAUSE_MS = 10_000;
 /** What is over sooner than this needs no more connections, ms. */
 const WORTH_MS = 2000;
+
+/** For every so many ms of a round trip there is one more connection from the beginning. */
+const EARLY_MS = 600;
+/** Less than this is over before they are there, bytes. */
+const EARLY_BYTES = 16 * 1024 * 1024;
+/** Those that use less than this share of the windows are too many, when so many measurements say so. */
+const IDLE = 0.3;
+const IDLE_SAMPLES = 5;
 
 /** Less than this share of a window on its way is little. */
 const LITTLE = 0.25;
@@ -82,7 +100,9 @@ const QUEUE = 1.25;
 const QUEUE_MS = 5;
 /** A rate that grows by no more than this in a measurement has settled. */
 const SETTLED = 1.25;
-/** BBR must make the transfer as much faster. */
+/** What makes one packet arrive may be chance; a rate below this counts as this, bytes a ms. */
+const LEAST_RATE = 8;
+/** BBR must make the transfer as much faster, and bring as much more than the others. */
 const WIN = 2;
 /** What is over sooner than this is not worth a trial of BBR, ms. */
 const BBR_WORTH_MS = 5000;
@@ -91,36 +111,63 @@ interface Trial {
   readonly kind: "more" | "bbr";
   /** The rate before it, bytes a ms. */
   readonly before: number;
-  readonly dueMs: number;
+  /** Connections before it. */
+  readonly connections: number;
+  readonly askedMs: number;
+  /** When it must have shown what it can do; `undefined` until it is there. */
+  dueMs?: number;
+}
+
+/** What came between two measurements. */
+interface Measured {
+  /** Bytes a ms. */
+  readonly rate: number;
+  /** Of it, over the newest; `undefined` when that is not known. */
+  readonly newestRate: number | undefined;
 }
 
 /** Creates a policy. */
 export function createGrowth({ max, mayTryBbr }: GrowthOptions): Growth {
   let usesBbr = false;
   let lastRate = 0;
-  let lastMs: number | undefined;
-  let lastBytes = 0;
+  let last: GrowthSample | undefined;
   let trial: Trial | undefined;
   let notBeforeMs = 0;
   let pauseMs = PAUSE_MS;
+  let idle = 0;
+  let asked = 0;
 
-  const judge = (
-    { kind, before, dueMs }: Trial,
-    rate: number,
-    { nowMs, connections }: GrowthSample,
-  ): GrowthVerdict => {
-    if (rate >= before * (kind === "bbr" ? WIN : GAIN)) {
-      trial = undefined;
-      pauseMs = PAUSE_MS;
-      if (kind === "more") return "keep";
-      usesBbr = true;
-      return "use-bbr";
-    }
-    if (nowMs < dueMs) return "keep";
+  const failed = (nowMs: number): void => {
     trial = undefined;
     notBeforeMs = nowMs + pauseMs;
     pauseMs *= 2;
-    return connections > 1 ? "drop" : "keep";
+  };
+  const judge = (
+    trial: Trial,
+    measured: Measured,
+    now: GrowthSample,
+  ): GrowthVerdict => {
+    if (now.connections <= trial.connections) {
+      if (now.nowMs - trial.askedMs >= DIAL_MS) failed(now.nowMs);
+      return "keep";
+    }
+    if (trial.dueMs === undefined) {
+      const { rttMs = 0 } = now;
+      trial.dueMs = now.nowMs +
+        Math.max(TRIAL_MS, rttMs * TRIAL_ROUND_TRIPS);
+      return "keep"; // what was measured began before it was there
+    }
+    if (hasWon(trial, measured)) return won(trial);
+    if (now.nowMs < trial.dueMs) return "keep";
+    failed(now.nowMs);
+    return "drop";
+  };
+  const won = ({ kind }: Trial): GrowthVerdict => {
+    trial = undefined;
+    pauseMs = PAUSE_MS;
+    if (kind === "more") return "keep";
+    usesBbr = true;
+    return "use-bbr";
   };
   /** Whether loss, and neither a window nor a queue, is what holds the rate down. */
   const looksLossy = (
@@ -128,7 +175,7 @@ export function createGrowth({ max, mayTryBbr }: GrowthOptions): Growth {
     sample: GrowthSample & { readonly rttMs: number },
   ): boolean => {
     const { rttMs, usualRttMs = rttMs, pendingBytes, connections } = sample;
-    const isSettled = rate <= lastRate * SETTLED;
+    const isSettled = rate <= Math.max(lastRate * SETTLED, LEAST_RATE);
     const window = connections * CONNECTION_WINDOW_BYTES;
     return rate > 0 && mayTryBbr && !usesBbr && connections < max &&
       isSettled &&
@@ -136,39 +183,85 @@ export function createGrowth({ max, mayTryBbr }: GrowthOptions): Growth {
       usualRttMs <= rttMs * QUEUE + QUEUE_MS &&
       pendingBytes > rate * BBR_WORTH_MS;
   };
+  /** Those that a long round trip calls for, before anything can be measured. */
+  const isEarly = (
+    { rttMs = 0, connections, dialling, pendingBytes }: GrowthSample,
+  ): boolean => {
+    const wanted = Math.min(max, 1 + Math.floor(rttMs / EARLY_MS));
+    return asked + 1 < wanted && connections + dialling < wanted &&
+      pendingBytes > EARLY_BYTES;
+  };
+  const isTooMany = (
+    rate: number,
+    { rttMs = 0, connections }: GrowthSample,
+  ): boolean => {
+    const others = (connections - 1) * CONNECTION_WINDOW_BYTES;
+    const isIdle = rate > 0 && rate <= lastRate * SETTLED &&
+      rate >= lastRate / SETTLED && rate * rttMs < others * IDLE;
+    idle = isIdle ? idle + 1 : 0;
+    return idle >= IDLE_SAMPLES;
+  };
 
   return {
     sample(now) {
       const { nowMs, receivedBytes, rttMs, connections, pendingBytes } = now;
-      if (lastMs === undefined || receivedBytes < lastBytes) {
-        lastMs = nowMs;
-        lastBytes = receivedBytes;
+      if (isEarly(now)) {
+        asked++;
+        return "add";
+      }
+      if (last === undefined || receivedBytes < last.receivedBytes) {
+        last = now;
         trial = undefined;
         return "keep";
       }
-      const passedMs = nowMs - lastMs;
+      const passedMs = nowMs - last.nowMs;
       if (passedMs < Math.max(SAMPLE_MS, (rttMs ?? 0) * 2)) return "keep";
-      const rate = (receivedBytes - lastBytes) / passedMs; // bytes a ms
-      lastMs = nowMs;
-      lastBytes = receivedBytes;
-      if (trial !== undefined) return judge(trial, rate, now);
+      const measured = between(last, now);
+      const { rate } = measured;
+      last = now;
+      if (trial !== undefined) return judge(trial, measured, now);
       if (rttMs === undefined || nowMs < notBeforeMs) {
         lastRate = rate;
         return "keep";
       }
-      const waitMs = Math.max(TRIAL_MS, rttMs * TRIAL_ROUND_TRIPS);
-      const dueMs = nowMs + waitMs;
+      const begins = { before: rate, connections, askedMs: nowMs };
       const isLossy = looksLossy(rate, { ...now, rttMs });
+      const tooMany = isTooMany(rate, now);
       lastRate = rate;
       if (isLossy) {
-        trial = { kind: "bbr", before: rate, dueMs };
+        trial = { kind: "bbr", ...begins };
         return "try-bbr";
+      }
+      if (tooMany && connections > 1) {
+        idle = 0;
+        return "drop";
       }
       if (connections >= max || pendingBytes < rate * WORTH_MS) return "keep";
       const window = connections * CONNECTION_WINDOW_BYTES;
       if (rate * rttMs < window * FULL) return "keep";
-      trial = { kind: "more", before: rate, dueMs };
+      trial = { kind: "more", ...begins };
       return "add";
     },
   };
+}
+
+function between(from: GrowthSample, to: GrowthSample): Measured {
+  const passedMs = to.nowMs - from.nowMs;
+  const { newestBytes } = to;
+  const before = from.connections === to.connections ? from.newestBytes : 0;
+  return {
+    rate: (to.receivedBytes - from.receivedBytes) / passedMs,
+    newestRate: newestBytes === undefined
+      ? undefined
+      : Math.max(0, newestBytes - (before ?? 0)) / passedMs,
+  };
+}
+
+function hasWon(
+  { kind, before }: Trial,
+  { rate, newestRate = rate }: Measured,
+): boolean {
+  if (kind === "more") return rate >= before * GAIN;
+  const others = rate - newestRate;
+  return newestRate >= Math.max(before, others, LEAST_RATE) * WIN;
 }

@@ -28,6 +28,7 @@ function play(
       rttMs,
       usualRttMs: rttMs,
       connections,
+      dialling: 0,
       pendingBytes,
     };
     const verdict = growth.sample(sample);
@@ -76,6 +77,7 @@ Deno.test("createGrowth() asks for nothing when little is left or no round trip 
         rttMs: 200,
         usualRttMs: 200,
         connections: 1,
+        dialling: 0,
         pendingBytes: 1e12,
         ...lack,
       });
@@ -86,38 +88,38 @@ Deno.test("createGrowth() asks for nothing when little is left or no round trip 
 
 /** Plays a path where CUBIC gets `cubic` and BBR `bbr` bytes a ms; returns what was decided. */
 function contest(
-  { cubic, bbr, rttMs, usualRttMs = rttMs }: {
+  { cubic, bbr, rttMs, usualRttMs = rttMs, comesMs = 0 }: {
     readonly cubic: number;
     readonly bbr: number;
     readonly rttMs: number;
     readonly usualRttMs?: number;
+    /** How long a connection takes to be there. */
+    readonly comesMs?: number;
   },
   mayTryBbr = true,
 ): string[] {
   const growth = createGrowth({ max: 4, mayTryBbr });
   const decided: string[] = [];
-  let receivedBytes = 0;
-  let connections = 1;
-  let hasBbr = false;
+  const bytes = { cubic: 0, bbr: 0 };
+  let comesAt = Infinity;
   for (let nowMs = 0; nowMs < 30_000; nowMs += 250) {
-    receivedBytes += 250 * (hasBbr ? bbr : cubic);
+    const hasBbr = nowMs > comesAt;
+    bytes.cubic += 250 * cubic;
+    bytes.bbr = hasBbr ? bytes.bbr + 250 * bbr : 0;
     const verdict = growth.sample({
       nowMs,
-      receivedBytes,
+      receivedBytes: bytes.cubic + bytes.bbr,
+      newestBytes: hasBbr ? bytes.bbr : undefined,
       rttMs,
       usualRttMs,
-      connections,
+      connections: hasBbr && !decided.includes("use-bbr") ? 2 : 1,
+      dialling: 0,
       pendingBytes: 1e12,
     });
     if (verdict === "keep") continue;
     decided.push(verdict);
-    if (verdict === "try-bbr") hasBbr = true;
-    if (verdict === "drop") hasBbr = false;
-    connections += verdict === "try-bbr" || verdict === "add"
-      ? 1
-      : verdict === "drop"
-      ? -1
-      : 0;
+    if (verdict === "try-bbr") comesAt = nowMs + comesMs;
+    if (verdict === "drop") comesAt = Infinity;
   }
   return decided;
 }
@@ -127,6 +129,13 @@ Deno.test("createGrowth() lets BBR take over where loss holds CUBIC down", () =>
     "try-bbr",
     "use-bbr",
   ]);
+});
+
+Deno.test("createGrowth() judges BBR by what it brings, and not before it is there", () => {
+  const slow = contest({ cubic: 150, bbr: 15_000, rttMs: 100, comesMs: 5000 });
+  assertEquals(slow, ["try-bbr", "use-bbr"]);
+  const never = { cubic: 150, bbr: 0, rttMs: 100, comesMs: Infinity };
+  assertEquals(new Set(contest(never)), new Set(["try-bbr"]));
 });
 
 Deno.test("createGrowth() sends BBR away when it does not clearly win", () => {
@@ -140,4 +149,49 @@ Deno.test("createGrowth() does not try BBR where a queue shows, on a short path,
   assertEquals(contest({ ...slow, rttMs: 100, usualRttMs: 180 }), []);
   assertEquals(contest({ ...slow, rttMs: 1 }), []);
   assertEquals(contest({ ...slow, rttMs: 100 }, false), []);
+});
+
+/** What is decided before anything has come, when connections take long to be there. */
+function early(rttMs: number, pendingBytes: number): number {
+  const growth = createGrowth({ max: 4, mayTryBbr: true });
+  let dialling = 0;
+  for (let nowMs = 0; nowMs < 2000; nowMs += 250) {
+    const verdict = growth.sample({
+      nowMs,
+      receivedBytes: 0,
+      rttMs,
+      usualRttMs: rttMs,
+      connections: 1,
+      dialling,
+      pendingBytes,
+    });
+    if (verdict === "add") dialling++;
+  }
+  return dialling;
+}
+
+Deno.test("createGrowth() asks for connections at once where the round trip is long and there is much to send", () => {
+  assertEquals(early(2000, 1e9), 3);
+  assertEquals(early(1000, 1e9), 1);
+  assertEquals(early(100, 1e9), 0);
+  assertEquals(early(1000, 1e6), 0);
+});
+
+Deno.test("createGrowth() gives up those that a long path turns out not to need", () => {
+  // 8 Mbit/s: a small part of one window is on the way.
+  const growth = createGrowth({ max: 4, mayTryBbr: false });
+  let connections = 4;
+  for (let nowMs = 0; nowMs < 120_000; nowMs += 250) {
+    const verdict = growth.sample({
+      nowMs,
+      receivedBytes: nowMs * 1000,
+      rttMs: 1000,
+      usualRttMs: 2000,
+      connections,
+      dialling: 0,
+      pendingBytes: 1e12,
+    });
+    if (verdict === "drop") connections--;
+  }
+  assertEquals(connections, 1);
 });

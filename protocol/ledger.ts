@@ -251,6 +251,7 @@ export function ledger(us: Side, limits: LedgerLimits): Ledger {
         case "retired":
           return retire(frame.next, fail);
         case "progress":
+        case "arrived":
           return "take";
       }
     },

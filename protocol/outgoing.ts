@@ -302,6 +302,7 @@ export function outgoing<S>(deps: OutgoingDeps): Outgoing<S> {
           retire(frame.next);
           return [];
         case "progress":
+        case "arrived":
           return [];
         default:
           return unreachable(frame);

@@ -9,6 +9,7 @@
  * | 0x23 | RETIRED    | next: all entries below it are final                       |
  * | 0x24 | CORRUPT    | index, gen, first, count                                   |
  * | 0x25 | PROGRESS   | durable bytes, received bytes, limiter                     |
+ * | 0x42 | ARRIVED    | count, count times: connection, received bytes             |
  *
  * @module
  */
@@ -59,7 +60,20 @@ export type StatusFrame =
     readonly durableBytes: number;
     readonly receivedBytes: number;
     readonly limiter: Limiter;
+  }
+  | {
+    /** What came over each connection that is open; an extension. */
+    readonly type: "arrived";
+    readonly connections: readonly Arrived[];
   };
+
+/** What came over one connection. */
+export interface Arrived {
+  /** Its number within the session; 0 is the first. */
+  readonly connection: number;
+  /** Bodies of lane frames, bytes, as they arrive. */
+  readonly bytes: number;
+}
 
 /** What the receiver does about a file. */
 export type Verdict =
@@ -79,6 +93,9 @@ export type Verdict =
 /** What keeps the receiver from being faster. */
 export type Limiter = "none" | "disk" | "hash";
 
+/** How many connections a frame may speak of. */
+export const MAX_ARRIVED = 16;
+
 /** How many candidates fit one frame. */
 export const MAX_CANDIDATES: number = Math.floor((MAX_STATUS_BODY - 32) / 32);
 
@@ -89,6 +106,7 @@ const TYPES = {
   "retired": 0x23,
   "corrupt": 0x24,
   "progress": 0x25,
+  "arrived": 0x42,
 } as const satisfies Record<StatusFrame["type"], number>;
 const NAMES: ReadonlyMap<number, StatusFrame["type"]> = new Map(
   (Object.keys(TYPES) as StatusFrame["type"][])
@@ -128,6 +146,19 @@ function encodeBody(frame: StatusFrame): Uint8Array {
     case "progress":
       return to.varint(frame.durableBytes).varint(frame.receivedBytes)
         .u8(LIMITERS.indexOf(frame.limiter)).finish();
+    case "arrived": {
+      const { connections } = frame;
+      if (connections.length > MAX_ARRIVED) {
+        throw new RangeError(
+          `Cannot encode ARRIVED as there must be at most ${MAX_ARRIVED} connections: current number is ${connections.length}`,
+        );
+      }
+      to.varint(connections.length);
+      for (const { connection, bytes } of connections) {
+        to.varint(connection).varint(bytes);
+      }
+      return to.finish();
+    }
     case "verdict":
       to.varint(frame.index).varint(checkGen(frame.gen));
       writeVerdict(to, frame.verdict);
@@ -188,6 +219,14 @@ function decodeBody(type: StatusFrame["type"], from: Reader): StatusFrame {
         durableBytes: from.varint(),
         receivedBytes: from.varint(),
         limiter: decodeName(from, LIMITERS, "limiter"),
+      };
+    case "arrived":
+      return {
+        type,
+        connections: Array.from({ length: from.varint(MAX_ARRIVED) }, () => ({
+          connection: from.varint(),
+          bytes: from.varint(),
+        })),
       };
     case "verdict":
       return {

@@ -10,7 +10,7 @@
  */
 import { SftpxError } from "../core/errors.ts";
 import type { RandomBytes } from "../crypto/random.ts";
-import { wordFor, WORDS, wordsNear } from "./words.ts";
+import { wordFor, WORDS, wordsNear, wordsWith } from "./words.ts";
 
 /** What a code says. */
 export interface Code {
@@ -124,6 +124,8 @@ export function strength(phrase: string): number {
   return bits;
 }
 
+/** More words that may be meant are not said. */
+const MAX_MEANT = 4;
 /** A guess is one in a million. */
 const LEAST_BITS = 20;
 const LONGEST = 200;
@@ -182,7 +184,8 @@ function slipIn(phrase: string): Slip | undefined {
   if (odd === undefined || more.length > 0 || parts.length < 2) {
     return undefined;
   }
-  const meant = wordsNear(odd);
+  // A word that is only begun is as good as mistyped.
+  const meant = [...wordsNear(odd), ...wordsWith(odd)].slice(0, MAX_MEANT);
   return meant.length === 0 ? undefined : { word: odd, meant };
 }
 

@@ -42,6 +42,14 @@ Deno.test("a slip of the finger is found before it burns the code", () => {
   assertEquals(error.message.includes("lemon"), false);
 });
 
+Deno.test("a word that is only begun is found, too", () => {
+  assertThrows(
+    () => parseCode("7-tiger-lem"),
+    SftpxError,
+    'did you mean "lemon" or "lemur"',
+  );
+});
+
 Deno.test("what is no code is refused, and says nothing of its words", () => {
   for (
     const text of [

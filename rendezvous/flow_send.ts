@@ -62,7 +62,9 @@ export interface FlowSendOptions {
 }
 
 /** Data that is not acknowledged for so long is on a dead line, ms. */
-const STALL_MS = 15_000;
+const STALL_MS = 8_000;
+/** How long a close may take to get out, ms. */
+const FAREWELL_MS = 100;
 /** The waits before another dial, ms: it is never given up. */
 const FIRST_WAIT_MS = 500;
 const LAST_WAIT_MS = 10_000;
@@ -88,13 +90,16 @@ export async function sendFlow(
       signal.addEventListener("abort", abort, { once: true });
       try {
         signal.throwIfAborted();
-        return await sendOver(conn, {
+        const total = await sendOver(conn, {
           ...options,
           onEvent(event) {
             isUp = true;
             onEvent(event);
           },
         });
+        conn.close();
+        await clock.delay(FAREWELL_MS); // that the receiver need not wait
+        return total;
       } finally {
         signal.removeEventListener("abort", abort);
         conn.close();

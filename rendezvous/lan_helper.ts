@@ -87,7 +87,12 @@ export function lanHelper(options: LanHelperOptions): HelperClient {
     greet: (channel: Channel) => Promise<Uint8Array>,
     signal: AbortSignal,
   ): Promise<{ channel: Channel; nonce: Uint8Array }> => {
-    for await (const { conn, stream } of look(does, topic, signal)) {
+    const won = Promise.withResolvers<
+      { channel: Channel; nonce: Uint8Array }
+    >();
+    const over = new AbortController();
+    const either = AbortSignal.any([signal, over.signal]);
+    const hear = async ({ conn, stream }: LanMeeting): Promise<boolean> => {
       const channel = channelOf(conn, createChannel(stream), clock);
       try {
         const nonce = await within(
@@ -95,16 +100,33 @@ export function lanHelper(options: LanHelperOptions): HelperClient {
           WORD_MS,
           "Cannot meet the other side: it says nothing",
           clock,
-          signal,
+          either,
         );
-        return { channel, nonce };
+        won.resolve({ channel, nonce });
+        return true;
       } catch (error) {
         conn.close();
-        log.event("lan.greeting-failed", { error: String(error) });
+        if (!either.aborted) {
+          log.event("lan.greeting-failed", { error: String(error) });
+        }
+        return false;
       }
+    };
+    const search = async (): Promise<never> => {
+      for await (const meeting of look(does, topic, either)) {
+        // A machine of several addresses is found by each. Who seeks chooses one
+        // and greets over no other; who announces waits on all of them.
+        const heard = hear(meeting);
+        if (does === "seek" && await heard) return await new Promise(() => {});
+      }
+      signal.throwIfAborted();
+      throw endError("gone");
+    };
+    try {
+      return await Promise.race([won.promise, search()]);
+    } finally {
+      over.abort();
     }
-    signal.throwIfAborted();
-    throw endError("gone");
   };
   const waiting = (
     slot: number,

@@ -4,51 +4,17 @@
  *
  * @module
  */
-import { type Clock, systemClock } from "../core/clock.ts";
-import { type Log, nullLog } from "../core/log.ts";
-import { type Secret, secret } from "../core/secret.ts";
-import { makeCertificate } from "../crypto/certificate.ts";
-import { type RandomBytes, systemRandomBytes } from "../crypto/random.ts";
+import type { Secret } from "../core/secret.ts";
 import { formatAddress } from "../protocol/address.ts";
-import { familyOf } from "../transport/address.ts";
-import type { QuicOptions } from "../transport/quic.ts";
 import type { Dialer, Listener } from "../transport/transport.ts";
 import { offerCode, takeCode } from "./by_code.ts";
-import { createHelperClient, type HelperClient } from "./client.ts";
 import { type Code, formatCode, parseCode, parseOwnPhrase } from "./code.ts";
-import { type HelperAddress, helperDialer } from "./helper_dialer.ts";
-import { scopeOf } from "./ip.ts";
 import { ticketKeys } from "./keys.ts";
-import { lanHelper } from "./lan_helper.ts";
-import { portMapSource } from "./port_map_source.ts";
+import { type MeetInside, type MeetOptions, worldOf } from "./meet_world.ts";
 import { type HelperState, openReceiverSide } from "./receiver.ts";
-import { relayClient } from "./relay_client.ts";
 import { openSenderSide } from "./sender.ts";
-import type { Station } from "./station.ts";
-import type { CandidateSource, PathPolicy, RelayClient } from "./types.ts";
 
-/** What all ways of meeting can be told. */
-export interface MeetOptions {
-  /** Where the two are introduced: at a helper, or by multicast on the local network. */
-  readonly helper: HelperAddress | "local";
-  /** Which paths may be used. @default {"any"} */
-  readonly policy?: PathPolicy;
-  /** Asks routers to forward a port. @default {true} but for a helper on this machine */
-  readonly mapPorts?: boolean;
-  /** Ends the wait, and what was opened for it. */
-  readonly signal?: AbortSignal;
-  /** Told what the parts of the program do. @default {nobody} */
-  readonly log?: Log;
-}
-
-/** What only tests change: what finds addresses, and which there are. */
-export interface MeetInside {
-  readonly helper?: (station: Station) => HelperClient;
-  readonly sources?: readonly CandidateSource[];
-  readonly relay?: RelayClient;
-  readonly addresses?: () => readonly string[];
-  readonly quic?: QuicOptions;
-}
+export type { MeetInside, MeetOptions } from "./meet_world.ts";
 
 /** What `send()` needs to reach a receiver that was met. */
 export interface MetReceiver {
@@ -248,67 +214,4 @@ export async function hostByTicketInside(
     ...onHelper && { onHelper },
   });
   return side.listen(ticketKeys(token.reveal(), fingerprint));
-}
-
-interface Own {
-  readonly certificate: { readonly cert: string; readonly key: Secret };
-  readonly fingerprint: Uint8Array;
-}
-
-interface MeetWorld extends Own {
-  readonly helper: (station: Station) => HelperClient;
-  readonly policy: PathPolicy;
-  readonly sources: readonly CandidateSource[];
-  readonly relay: RelayClient;
-  readonly clock: Clock;
-  readonly random: RandomBytes;
-  readonly signal: AbortSignal;
-  readonly log?: Log;
-}
-
-async function worldOf(
-  options: MeetOptions,
-  inside: MeetInside,
-  own?: Own,
-): Promise<MeetWorld> {
-  const { helper, log, signal = new AbortController().signal } = options;
-  const isLocal = helper === "local";
-  const policy = isLocal ? "lan-only" : options.policy ?? "any";
-  const mapPorts = options.mapPorts ?? !isHere(helper);
-  const hasUse = policy === "any" || policy === "direct-only";
-  const [clock, random] = [systemClock, systemRandomBytes];
-  return {
-    ...own ?? await onceOnly(clock),
-    helper: isLocal
-      ? () => lanHelper({ clock, log: log ?? nullLog, random })
-      : ({ pool }) =>
-        createHelperClient(
-          helperDialer({ helper, pool, random, clock }),
-          clock,
-        ),
-    policy,
-    sources: mapPorts && hasUse ? [portMapSource()] : [],
-    relay: relayClient(),
-    clock,
-    random,
-    signal,
-    ...log && { log },
-    ...inside,
-  };
-}
-
-/** No router stands between this machine and itself. */
-function isHere(helper: HelperAddress | "local"): boolean {
-  if (helper === "local") return true;
-  const { hostname } = helper;
-  return hostname === "localhost" ||
-    familyOf(hostname) !== undefined && scopeOf(hostname) === "loopback";
-}
-
-/** A certificate for this meeting only: nobody can tell that two were of one machine. */
-async function onceOnly(clock: Clock): Promise<Own> {
-  const now = new Date(clock.wallMs());
-  const { cert, key, fingerprint } = await makeCertificate({ now, days: 14 });
-  const bytes = new TextEncoder().encode(key);
-  return { certificate: { cert, key: secret(bytes) }, fingerprint };
 }

@@ -29,6 +29,8 @@ export interface PeerOptions {
   readonly relay?: RelayClient;
   /** Addresses of this machine. @default {those of its interfaces} */
   readonly addresses?: () => readonly string[];
+  /** What is bound. @default {any address and port} */
+  readonly bind?: { readonly hostname?: string; readonly port?: number };
   readonly quic?: QuicOptions;
   readonly tls?: TlsOptions;
   readonly clock?: Clock;

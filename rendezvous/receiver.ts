@@ -26,8 +26,6 @@ import { relayLives, targets } from "./targets.ts";
 
 /** What a receiver can be told. */
 export interface ReceiverOptions extends PeerOptions {
-  /** What is bound. @default {any address and port} */
-  readonly bind?: { readonly hostname?: string; readonly port?: number };
   /** Told when it is at the helper, with its address as that sees it, and when it is not any more. */
   readonly onHelper?: (state: HelperState) => void;
 }
@@ -54,6 +52,8 @@ const MAX_MEETINGS = 64;
 const MAX_WAITING = 64;
 /** Senders that may be coming by way of the relay. */
 const MAX_RELAYS = 64;
+/** TCP gives QUIC, and what the sender dials, a start of this, ms. */
+const TCP_DELAY_MS = 3000;
 /** How long the way is kept open for a sender, ms. */
 const PUNCH_MS = 25_000;
 /** A helper that is gone is looked for after this long, and then less often, ms. */
@@ -81,7 +81,6 @@ export function openReceiverSide(options: ReceiverOptions): ReceiverSide {
   };
   const station = openStation({
     ...settings,
-    ...options.bind && { bind: options.bind },
     role: "receiver",
     keys: () => current,
     arrived,
@@ -148,10 +147,15 @@ export function openReceiverSide(options: ReceiverOptions): ReceiverSide {
         )
       ) {
         const isFit = isAllowed(policy, pathOf(candidate.kind));
-        // Over TCP there is nothing to open: the sender dials.
-        if (isFit && candidate.carrier === "quic") {
-          punches.add(punch(candidate));
-        }
+        if (!isFit) continue;
+        // Over TCP there is nothing to open, and the sender dials; but it may
+        // be the one who can be dialed.
+        punches.add(
+          candidate.carrier === "quic"
+            ? punch(candidate)
+            : clock.delay(TCP_DELAY_MS, either)
+              .then(() => punch(candidate), () => {}),
+        );
       }
     };
     try {

@@ -28,7 +28,7 @@ import type {
 export interface RelayHostOptions extends RelayLimits {
   /** The helper's own address: its ports are bound there. */
   readonly hostname: string;
-  /** Where TCP connections are joined; 0 is any that is free, `undefined` none. @default {0} */
+  /** Where TCP connections are joined, or another if it is taken; 0 is any, `undefined` none. @default {0} */
   readonly tcpPort?: number | undefined;
   /** UDP ports to use, for a firewall's sake; two for each pair. @default any that are free */
   readonly udpPorts?: { readonly first: number; readonly last: number };
@@ -179,11 +179,17 @@ function facing(hostname: string, family: Family): string {
   return isOurs ? hostname : family === 4 ? "0.0.0.0" : "::";
 }
 
-function listenTcp({ hostname }: Full, port: number): Deno.TcpListener {
+function listenTcp(
+  { hostname }: Pick<Full, "hostname">,
+  port: number,
+): Deno.TcpListener {
   const address: HostPort = { hostname, port };
   try {
     return Deno.listen({ transport: "tcp", ...address });
   } catch (error) {
+    if (port !== 0 && error instanceof Deno.errors.AddrInUse) {
+      return listenTcp({ hostname }, 0); // peers are told which it is
+    }
     throw new SftpxError(
       "config",
       `Cannot relay: TCP port ${port} of "${hostname}" cannot be had: ${

@@ -41,6 +41,8 @@ export interface SenderSide {
 
 /** Connections of the receiver that may wait for a race. */
 const MAX_WAITING = 4;
+/** And how long, ms: a receiver comes again for each race. */
+const FRESH_MS = 3000;
 /** How long the receiver may take to come to the meeting, ms. */
 const MEET_MS = 20_000;
 /** How long the path in use may take to answer a further dial, ms. */
@@ -52,19 +54,26 @@ export function openSenderSide(options: PeerOptions): SenderSide {
   const { clock, log, random, policy } = settings;
   const stop = new AbortController();
   let receiver: ReceiverToMeet | undefined;
-  let taker: ((arrival: Arrival) => void) | undefined;
-  const waiting: Arrival[] = [];
+  const takers: ((arrival: Arrival) => void)[] = []; // races, the newest last
+  const waiting: { readonly arrival: Arrival; readonly at: number }[] = [];
   let best: Candidate | undefined;
-  let isUp = false;
+  let open = 0; // connections over paths that were found
 
   const station = openStation({
     ...settings,
     role: "sender",
     keys: () => receiver?.keys,
     arrived(arrival) {
+      const taker = takers.at(-1);
       if (taker !== undefined) return taker(arrival);
-      waiting.push(arrival);
-      if (waiting.length > MAX_WAITING) waiting.shift()?.conn.close();
+      const one = { arrival, at: clock.now() };
+      waiting.push(one);
+      const forget = (): void => {
+        const at = waiting.indexOf(one);
+        if (at >= 0) waiting.splice(at, 1);
+      };
+      arrival.conn.closed.then(forget, forget);
+      if (waiting.length > MAX_WAITING) waiting.shift()?.arrival.conn.close();
     },
   });
   const helper = options.helper(station);
@@ -145,9 +154,13 @@ export function openSenderSide(options: PeerOptions): SenderSide {
         dial: (candidate, signal) =>
           station.dial(candidate, peer, signal, congestion),
         hear(arrive) {
-          taker = arrive;
-          for (const arrival of waiting.splice(0)) arrive(arrival);
-          return () => taker = undefined;
+          takers.push(arrive);
+          for (const { arrival, at } of waiting.splice(0)) {
+            // One that has waited since the last race may lead to nobody.
+            if (clock.now() - at > FRESH_MS) arrival.conn.close();
+            else arrive(arrival);
+          }
+          return () => takers.splice(takers.indexOf(arrive), 1);
         },
         policy,
         clock,
@@ -188,13 +201,13 @@ export function openSenderSide(options: PeerOptions): SenderSide {
   const dialer = (peer: ReceiverToMeet, congestion: Congestion): Dialer => ({
     async dial(signal): Promise<Conn> {
       const either = AbortSignal.any([signal, stop.signal]);
-      const last = isUp ? best : undefined;
+      const last = open > 0 ? best : undefined;
       const arrival = (last && await again(peer, last, congestion, either)) ??
         await meet(peer, congestion, either);
       best = arrival.candidate;
-      isUp = true;
+      open++;
       const down = (): void => {
-        isUp = false;
+        open--;
       };
       arrival.conn.closed.then(down, down);
       return onPath(arrival);
@@ -215,7 +228,7 @@ export function openSenderSide(options: PeerOptions): SenderSide {
           "Cannot reach the other side: its sockets are closed",
         ),
       );
-      for (const { conn } of waiting.splice(0)) conn.close();
+      for (const { arrival } of waiting.splice(0)) arrival.conn.close();
       helper.close();
       station.close();
     },

@@ -18,7 +18,7 @@ import type { Listener } from "../transport/transport.ts";
 import { HELPER_ALPN, HELPER_PORT } from "./messages.ts";
 import { relayHost } from "./relay_host.ts";
 import { type HelperOptions, runHelper } from "./server.ts";
-import { helperStun } from "./stun_helper.ts";
+import { helperStun, stunPortsOf } from "./stun_helper.ts";
 
 /** How a helper is set up. */
 export interface ServeHelperOptions {
@@ -88,7 +88,11 @@ export function serveHelper(options: ServeHelperOptions): RunningHelper {
   const endpoint = createEndpoint({ hostname, port });
   const listener = listenOn({ ...options, hostname }, endpoint, clock);
   const context = { clock, log, metrics, randomBytes: systemRandomBytes };
-  const relay = options.relay ? relayHost({ hostname }, context) : undefined;
+  // Beside STUN's port, so that one rule of a firewall lets both in.
+  const [tcpPort] = stunPortsOf(endpoint.port);
+  const relay = options.relay
+    ? relayHost({ hostname, tcpPort }, context)
+    : undefined;
   const answers = stun
     ? helperStun({ hostname, port: endpoint.port }, context)
     : undefined;

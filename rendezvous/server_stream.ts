@@ -9,7 +9,9 @@
 import { SftpxError } from "../core/errors.ts";
 import type { BidiStream, Conn } from "../transport/transport.ts";
 import { type Channel, createChannel, within } from "./channel.ts";
-import type { EndReason, Message } from "./messages.ts";
+import type { EndReason } from "./messages.ts";
+import { createGuest, type Waiting } from "./server_guest.ts";
+import { createInbox } from "./server_inbox.ts";
 import { runPair } from "./server_pair.ts";
 import {
   type HelperGuest,
@@ -80,38 +82,6 @@ export async function serveStream(
   } finally {
     await channel.close();
   }
-}
-
-/** A guest that can be waited for. */
-interface Waiting {
-  readonly guest: HelperGuest;
-  readonly over: Promise<{ reason: EndReason } | { done: Promise<void> }>;
-}
-
-function createGuest(
-  conn: Conn,
-  inbox: Inbox,
-  role: Role,
-  nonce: Uint8Array,
-  isGiven: boolean,
-): Waiting {
-  const { promise: over, resolve } = Promise.withResolvers<
-    { reason: EndReason } | { done: Promise<void> }
-  >();
-  return {
-    over,
-    guest: {
-      role,
-      hostname: hostOf(conn),
-      conn,
-      carrier: conn.carrier ?? "quic",
-      inbox,
-      nonce,
-      isGiven,
-      end: (reason) => resolve({ reason }),
-      met: (done) => resolve({ done }),
-    },
-  };
 }
 
 async function allocate(
@@ -306,26 +276,6 @@ async function refuse(
 ): Promise<void> {
   counts.refused(reason);
   await channel.write({ type: "end", reason });
-}
-
-function createInbox(channel: Channel): Inbox {
-  let next: Promise<Message | undefined> | undefined;
-  const peek = (): Promise<Message | undefined> => {
-    if (next === undefined) {
-      next = channel.read();
-      next.catch(() => {}); // whoever takes it hears of it
-    }
-    return next;
-  };
-  return {
-    channel,
-    peek,
-    take() {
-      const taken = peek();
-      next = undefined;
-      return taken;
-    },
-  };
 }
 
 function outOfTurn(type: string): SftpxError {

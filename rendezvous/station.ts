@@ -125,7 +125,10 @@ export function openStation(options: StationOptions): Station {
     const kind = notes.get(`${hostname} ${port}`) ??
       // Over TCP the port is any.
       (carrier === "tcp" ? notes.get(hostname) : undefined) ??
-      kindOfAddress(hostname);
+      // There is no hole in TCP: who came over it had an address to dial.
+      (carrier === "tcp" && kindOfAddress(hostname) === "reflexive"
+        ? "host"
+        : kindOfAddress(hostname));
     return { kind, carrier, hostname, port };
   };
 

@@ -16,9 +16,15 @@ import {
   rangeSet,
   type ReadonlyRangeSet,
 } from "../protocol/ranges.ts";
-import { errorCode } from "./io_error.ts";
-import { numberedPath, quoted, type SafePath } from "./paths.ts";
-import type { PartFile, PartialDir, ReadFile } from "./root.ts";
+import {
+  commitPart,
+  doneRecord,
+  incomplete,
+  keepInPlace,
+  makePart,
+} from "./incoming_place.ts";
+import { quoted, type SafePath } from "./paths.ts";
+import type { PartFile, ReadFile } from "./root.ts";
 import type { VaultDeps } from "./vault.ts";
 
 /** Where a file ended up. */
@@ -34,7 +40,7 @@ export interface Candidate {
   readonly digest: Uint8Array;
 }
 
-/** A file that is coming in. */
+/** A file that is coming in. What ends in `Now` needs no promise, where it works. */
 export interface Incoming {
   readonly entry: FileEntry;
   readonly path: SafePath;
@@ -48,6 +54,15 @@ export interface Incoming {
    * @returns False when the file is closed, and the chunk went nowhere.
    */
   write(chunk: number, bytes: Uint8Array): Promise<boolean>;
+  /** As `write()`; `undefined` when that must be called. */
+  writeNow?(
+    chunk: number,
+    bytes: Uint8Array<ArrayBuffer>,
+  ): boolean | undefined;
+  /** True when there is nothing to assemble. */
+  readonly isAssembled?: boolean;
+  /** As `place()`; `undefined` when that must be called. */
+  placeNow?(digest: Uint8Array): Placement | undefined;
   /** Takes a chunk that was found as right, if that is the digest that was offered. */
   confirm(chunk: number, digest: Uint8Array): boolean;
   /** Forgets what was written: all of it must come again. */
@@ -97,10 +112,9 @@ export interface IncomingOptions {
   readonly reserved: number;
   /** A file of ours, untouched since, that it takes the place of. */
   readonly replaces: SafePath | undefined;
+  /** Its only chunk is in its part. @default {false} */
+  readonly isWritten?: boolean;
 }
-
-/** Names that are tried when one is taken. */
-const MAX_NUMBER = 9999;
 
 /** Creates the receiver's side of one file. */
 export function incoming(
@@ -111,6 +125,7 @@ export function incoming(
   const { root, partial, journal } = deps;
   const chunks = chunkCount(entry);
   const written: RangeSet = rangeSet();
+  if (options.isWritten === true) written.add(0, 1);
   const same: RangeSet = rangeSet();
   let offered: ChunkDigests = chunkDigests(chunks);
   const writing = new Map<number, Promise<void>>();
@@ -300,8 +315,8 @@ export function incoming(
     },
     async place(digest) {
       const placed = isIdentical()
-        ? await keep(deps, options)
-        : await commit(deps, options);
+        ? await keepInPlace(deps, options)
+        : await commitPart(deps, options);
       closePart();
       use(reserved);
       const stamp = await root.lstat(placed.finalPath);
@@ -311,15 +326,7 @@ export function incoming(
           `Cannot keep ${quoted(placed.finalPath)}: it was removed at once`,
         );
       }
-      const { size, mtimeNs, ctimeNs, ino } = stamp;
-      journal.done({
-        path,
-        size: entry.size,
-        mtimeNs: entry.mtimeNs,
-        digest,
-        finalPath: placed.finalPath,
-        local: { size, mtimeNs, ctimeNs, ino },
-      });
+      journal.done(doneRecord(entry, path, placed.finalPath, digest, stamp));
       if (options.isKept) journal.drop(slot);
       return placed;
     },
@@ -339,69 +346,4 @@ export function incoming(
     },
   };
   return file;
-}
-
-/** Makes an empty part; one that is there is nobody's. */
-async function makePart(partial: PartialDir, slot: number): Promise<PartFile> {
-  try {
-    return await partial.create(slot);
-  } catch (error) {
-    const cause = error instanceof SftpxError ? error.cause : undefined;
-    if (errorCode(cause) !== "EEXIST") throw error;
-    await partial.remove(slot);
-    return await partial.create(slot);
-  }
-}
-
-/** Leaves in place what is the same; its owner may want the new time and mode. */
-async function keep(
-  deps: VaultDeps,
-  { entry, path, slot, found }: IncomingOptions,
-): Promise<Placement> {
-  const finalPath = found?.kind === "file" ? found.path : path;
-  if (deps.onConflict === "overwrite") {
-    await deps.root.setMeta(finalPath, entry);
-  }
-  await deps.partial.remove(slot);
-  return { finalPath, skipped: true };
-}
-
-async function commit(
-  { root, partial, onConflict }: VaultDeps,
-  { path, slot, replaces }: IncomingOptions,
-): Promise<Placement> {
-  if (replaces !== undefined || onConflict === "overwrite") {
-    const finalPath = replaces ?? path;
-    if (await root.commit(partial, slot, finalPath, { replace: true })) {
-      return { finalPath, skipped: false };
-    }
-    // A folder is in the way.
-  } else if (await root.commit(partial, slot, path, { replace: false })) {
-    return { finalPath: path, skipped: false };
-  }
-  if (onConflict === "rename") {
-    for (let number = 1; number <= MAX_NUMBER; number++) {
-      const finalPath = numberedPath(path, number);
-      if (await root.commit(partial, slot, finalPath, { replace: false })) {
-        return { finalPath, skipped: false };
-      }
-    }
-  }
-  throw taken(path);
-}
-
-/** A file that somebody thinks is whole, and is not. */
-function incomplete(path: SafePath): SftpxError {
-  return new SftpxError(
-    "internal",
-    `Cannot finish ${quoted(path)}: chunks of it are missing`,
-  );
-}
-
-/** The failure of a name that is taken. */
-export function taken(path: SafePath): SftpxError {
-  return new SftpxError(
-    "local-io",
-    `Cannot receive ${quoted(path)}: something of that name is there already`,
-  );
 }

@@ -69,6 +69,8 @@ export interface Journal {
   partFor(path: string): PartRecord | undefined;
   /** The last done record of a path. */
   doneFor(path: string): Promise<DoneRecord | undefined>;
+  /** As `doneFor()`, if that record is in memory. */
+  doneNow(path: string): DoneRecord | undefined;
   /**
    * Begins a part and returns its slot, which no other part ever had. It takes
    * the place of another part of that path. A part file of that name that is
@@ -147,6 +149,7 @@ function journalOf(disk: JournalDisk, parts: Parts): Journal {
     part: parts.get,
     partFor: parts.forPath,
     doneFor: disk.doneFor,
+    doneNow: disk.doneNow,
     begin(stamp) {
       const slot = parts.nextSlot;
       const { path, size, mtimeNs, chunkSize } = stamp;

@@ -30,6 +30,7 @@ export interface JournalDisk {
   /** Takes a record's effect, and keeps it to be written. */
   add(record: JournalRecord): void;
   doneFor(path: string): Promise<DoneRecord | undefined>;
+  doneNow(path: string): DoneRecord | undefined;
   flush(): Promise<void>;
   compact(): Promise<void>;
   close(keepBlank?: boolean): Promise<void>;
@@ -177,9 +178,12 @@ export function journalDisk(
         await reader.read(offset, log.start).catch((error) => {
           throw ioError(`read journal ${name}`, error);
         });
-      if (record?.type !== "done" || record.path !== path) return undefined;
-      const { type: _, ...done } = record;
-      return { ...done, digest: done.digest.slice() };
+      return doneOf(record, path);
+    },
+    doneNow(path) {
+      const offset = index.get(pathKeyOf(path, digest));
+      if (offset === undefined) return undefined;
+      return doneOf(log.at(offset) ?? reader.peek(offset), path);
     },
     flush() {
       return waiting ??= enqueue(async () => {
@@ -211,4 +215,14 @@ export function journalDisk(
     wasteful,
   };
   return disk;
+}
+
+/** A done record of this very path: two may have the same key. */
+function doneOf(
+  record: JournalRecord | undefined,
+  path: string,
+): DoneRecord | undefined {
+  if (record?.type !== "done" || record.path !== path) return undefined;
+  const { type: _, ...done } = record;
+  return { ...done, digest: done.digest.slice() };
 }

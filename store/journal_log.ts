@@ -155,6 +155,8 @@ export async function readLog(
 
 /** Reads single records at random; those that follow each other cost one read. */
 export interface RecordReader {
+  /** The record at `offset`, if it was read along with another. */
+  peek(offset: number): JournalRecord | undefined;
   /** The record at `offset`, if it and its check are below `end`. */
   read(offset: number, end: number): Promise<JournalRecord | undefined>;
   /** Closes the file, after the reads that have begun. */
@@ -179,15 +181,19 @@ export function recordReader(file: JournalFile, digest: Digest): RecordReader {
     return block.bytes;
   };
 
+  const peek = (offset: number): JournalRecord | undefined => {
+    const skip = offset - CHECK_BYTES - block.from;
+    return skip >= 0 && skip < block.bytes.length
+      ? readRecord(block.bytes.subarray(skip), digest)?.record
+      : undefined;
+  };
+
   return {
+    peek,
     async read(offset, end) {
-      const from = offset - CHECK_BYTES;
-      const skip = from - block.from;
-      if (skip >= 0 && skip < block.bytes.length) {
-        const found = readRecord(block.bytes.subarray(skip), digest);
-        if (found !== undefined) return found.record;
-      }
-      const loading = load(from, end);
+      const known = peek(offset);
+      if (known !== undefined) return known;
+      const loading = load(offset - CHECK_BYTES, end);
       reading.add(loading);
       try {
         return readRecord(await loading, digest)?.record;

@@ -21,6 +21,7 @@ import { openDirs } from "./root_dirs.ts";
 import type { ReadFile } from "./root_file.ts";
 import { openNative } from "./root_native.ts";
 import type { PartialDir } from "./root_partial.ts";
+import { openSmallFiles } from "./root_small.ts";
 import type { EntryMeta, LocalStamp } from "./root_stamp.ts";
 import { foldsCase, makeRoot } from "./root_start.ts";
 import { rootOf } from "./root_work.ts";
@@ -43,6 +44,8 @@ export interface Root {
   readonly portable: boolean;
   /** What is there; `undefined` if nothing is, or a folder on the way is missing. */
   lstat(path: SafePath): Promise<LocalStamp | undefined>;
+  /** As `lstat()`, at once; `undefined` when that must be called. */
+  lstatNow(path: SafePath): LocalStamp | undefined;
   /**
    * Makes a folder and those on the way. Its owner may use it, whatever `mode`
    * says, until `setMeta()`.
@@ -50,6 +53,14 @@ export interface Root {
    * @returns Whether it is new.
    */
   makeDir(path: SafePath, mode?: number): Promise<boolean>;
+  /**
+   * Whether a folder was made by the last `makeDir()` of it and `endDir()` was
+   * not called since: nobody but us has put anything there, so far as one can
+   * know. False where small files have no quick way.
+   */
+  isFresh(path: SafePath | ""): boolean;
+  /** Says that a folder is complete. */
+  endDir(path: SafePath): void;
   /** Opens a file, and only a file, for reading; `undefined` if there is none that we may read. */
   openRead(path: SafePath): Promise<ReadFile | undefined>;
   /** Opens the parts of a session, to be closed before the root. */
@@ -66,6 +77,17 @@ export interface Root {
     path: SafePath,
     options: PlaceOptions,
   ): Promise<boolean>;
+  /**
+   * As `commit()` does, at once, if nothing of that name is there.
+   *
+   * @returns What stands there now; `undefined` if it did not work, and then
+   * `commit()` tells why.
+   */
+  commitNow(
+    part: PartialDir,
+    slot: number,
+    path: SafePath,
+  ): LocalStamp | undefined;
   /**
    * Makes a symbolic link, as `commit()` does a file. Where it may lead is for
    * the caller to judge: `linkStaysInside()`.
@@ -141,7 +163,8 @@ export async function openRoot(
     try {
       const portable = foldsCase(dirs.top);
       const native = useNative ? openNative() : undefined;
-      return rootOf({ dir: place, dirs, portable, native });
+      const small = useNative ? openSmallFiles() : undefined;
+      return rootOf({ dir: place, dirs, portable, native, small });
     } catch (error) {
       dirs.close();
       throw error;

@@ -26,14 +26,14 @@ import { errorCode } from "./io_error.ts";
 
 /** A folder in which something can be done. */
 export interface Dir {
+  /** -1 where folders are not held open. */
+  readonly fd: number;
   /** Where `name` is in this folder, for a call of `node:fs`. */
   at(name: string): string;
 }
 
 /** A folder that somebody must close. */
 export interface OpenDir extends Dir {
-  /** -1 where folders are not held open. */
-  readonly fd: number;
   /** The path it was opened by. */
   readonly place: string;
 }

@@ -271,7 +271,7 @@ function fillTimes(times: BigInt64Array, ns: bigint): void {
 }
 
 /** Reads `struct statx`, whose layout is the same on every processor. */
-function parseStat(view: DataView): NativeStat {
+export function parseStat(view: DataView): NativeStat {
   return {
     mode: view.getUint16(28, LITTLE),
     ino: view.getBigUint64(32, LITTLE),

@@ -23,6 +23,7 @@ import { attempt, errorCode, ioError } from "./io_error.ts";
 import { PARTIAL_FOLDER } from "./paths.ts";
 import {
   closeDir,
+  type Dir,
   makeFolder,
   type OpenDir,
   openDir,
@@ -32,6 +33,8 @@ import {
 } from "./root_dir.ts";
 import { openFile, type PartFile } from "./root_file.ts";
 import type { Native } from "./root_native.ts";
+import type { SmallFiles } from "./root_small.ts";
+import type { EntryMeta } from "./root_stamp.ts";
 
 /** The parts of one session. */
 export interface PartialDir {
@@ -54,6 +57,23 @@ export interface PartialDir {
   close(): void;
   /** Where a part is, for `Root.commit()`. */
   placeOf(slot: number): string;
+  /**
+   * Makes a part with its content, mode and time, at once.
+   *
+   * @returns Whether it did; if not, `create()` tells why.
+   */
+  createWhole(
+    slot: number,
+    bytes: Uint8Array<ArrayBuffer>,
+    meta: EntryMeta,
+  ): boolean;
+  /** The folder that they are in, for `Root.commitNow()`. */
+  readonly dir: Dir;
+}
+
+/** What a part is called in its folder. */
+export function partName(slot: number): string {
+  return `${slot}.part`;
 }
 
 /**
@@ -66,6 +86,7 @@ export function openPartial(
   top: OpenDir,
   session: string,
   native: Native | undefined,
+  small?: SmallFiles,
 ): PartialDir {
   if (!/^[0-9a-f]{2,128}$/.test(session)) {
     throw new RangeError(
@@ -90,7 +111,7 @@ export function openPartial(
         `Cannot place a part as its slot must be >= 0: current value is ${slot}`,
       );
     }
-    return openedDir().at(`${slot}.part`);
+    return openedDir().at(partName(slot));
   }
 
   function create(slot: number): PartFile {
@@ -125,6 +146,14 @@ export function openPartial(
 
   return {
     placeOf,
+    get dir() {
+      return openedDir();
+    },
+    createWhole(slot, bytes, meta) {
+      isTouched = true;
+      return isOpen && small !== undefined && dir.fd !== -1 &&
+        small.make(dir, partName(slot), bytes, meta);
+    },
     create: (slot) => attempt(() => `make part ${slot}`, () => create(slot)),
     open: (slot) => attempt(() => `open part ${slot}`, () => open(slot)),
     remove: (slot) =>

@@ -17,7 +17,7 @@ import {
   openSync,
   type Stats,
 } from "node:fs";
-import type { Native } from "./root_native.ts";
+import type { Native, NativeStat } from "./root_native.ts";
 
 /** What is at a place; two that are equal mean that nobody changed it. */
 export interface LocalStamp {
@@ -61,10 +61,7 @@ export function stampAt(
 ): LocalStamp | undefined {
   const quick = native?.stat(place);
   if (quick === "missing") return undefined;
-  if (quick !== undefined) {
-    const { mode, size, ...rest } = quick;
-    return { ...rest, ...modeParts(mode), size: Number(size) };
-  }
+  if (quick !== undefined) return stampOf(quick);
   const facts = lstatSync(place, { bigint: true, throwIfNoEntry: false });
   if (facts === undefined) {
     return undefined;
@@ -72,6 +69,12 @@ export function stampAt(
   const { mtimeNs, ctimeNs, ino, dev } = facts;
   const size = Number(facts.size);
   return { ...modeParts(Number(facts.mode)), size, mtimeNs, ctimeNs, ino, dev };
+}
+
+/** What the C library says of a thing, as a stamp. */
+export function stampOf(found: NativeStat): LocalStamp {
+  const { mode, size, ino, dev, mtimeNs, ctimeNs } = found;
+  return { ...modeParts(mode), size: Number(size), mtimeNs, ctimeNs, ino, dev };
 }
 
 /** Gives an open file its mode and time. */

@@ -19,14 +19,21 @@ import { type Dir, makeFolder } from "./root_dir.ts";
 import type { Dirs } from "./root_dirs.ts";
 import { openFile, type ReadFile } from "./root_file.ts";
 import type { Native } from "./root_native.ts";
-import { openPartial, removeEmptyPartials } from "./root_partial.ts";
+import {
+  openPartial,
+  type PartialDir,
+  partName,
+  removeEmptyPartials,
+} from "./root_partial.ts";
 import { putLink, putNew, putOver } from "./root_place.ts";
+import type { SmallFiles } from "./root_small.ts";
 import {
   type EntryMeta,
   type LocalStamp,
   setMetaAt,
   setOpenMeta,
   stampAt,
+  stampOf,
 } from "./root_stamp.ts";
 
 /** What `openRoot()` made. */
@@ -35,10 +42,13 @@ export interface RootParts {
   readonly dirs: Dirs;
   readonly portable: boolean;
   readonly native: Native | undefined;
+  readonly small: SmallFiles | undefined;
 }
 
 /** Makes the upload folder that others use of its parts. */
-export function rootOf({ dir, dirs, portable, native }: RootParts): Root {
+export function rootOf(parts: RootParts): Root {
+  const { dir, dirs, portable, native, small } = parts;
+  const fresh = new Set<SafePath>();
   let links = 0;
   let isOpen = true;
 
@@ -86,6 +96,44 @@ export function rootOf({ dir, dirs, portable, native }: RootParts): Root {
       }
       return isNew;
     });
+  }
+
+  /** Puts a part in place if nothing is in the way; tells no more than that. */
+  function commitNow(
+    part: PartialDir,
+    slot: number,
+    path: SafePath,
+  ): LocalStamp | undefined {
+    if (small === undefined || !isOpen) return undefined;
+    const parent = parentOf(path);
+    const name = baseName(path);
+    try {
+      const found = dirs.inside(parent, undefined, (at) => {
+        if (at.fd === -1) return undefined;
+        return small.renameNew(part.dir, partName(slot), at, name)
+          ? small.stat(at, name)
+          : undefined;
+      });
+      if (found === undefined) return undefined;
+      dirs.touch(parent);
+      return stampOf(found);
+    } catch {
+      return undefined;
+    }
+  }
+
+  function lstatNow(path: SafePath): LocalStamp | undefined {
+    if (small === undefined || !isOpen) return undefined;
+    try {
+      const found = dirs.inside(
+        parentOf(path),
+        undefined,
+        (at) => at.fd === -1 ? undefined : small.stat(at, baseName(path)),
+      );
+      return found && stampOf(found);
+    } catch {
+      return undefined;
+    }
   }
 
   function openRead(path: SafePath): ReadFile | undefined {
@@ -140,14 +188,25 @@ export function rootOf({ dir, dirs, portable, native }: RootParts): Root {
     makeDir: (path, mode = ANY_MODE) =>
       attempt(
         () => `make the folder ${quoted(path)}`,
-        () => makeDir(path, mode),
+        () => {
+          fresh.delete(path);
+          const isNew = makeDir(path, mode);
+          if (isNew && fresh.size < MAX_FRESH) fresh.add(path);
+          return isNew;
+        },
       ),
+    isFresh: (path) => small !== undefined && fresh.has(path as SafePath),
+    endDir(path) {
+      fresh.delete(path);
+    },
+    commitNow,
+    lstatNow,
     openRead: (path) =>
       attempt(() => `read ${quoted(path)}`, () => openRead(path)),
     partial: (session) =>
       attempt(
         () => "use the folder for parts",
-        () => openPartial(opened().top, session, native),
+        () => openPartial(opened().top, session, native, small),
       ),
     commit: (part, slot, path, { replace }) =>
       attempt(() => `put ${quoted(path)} in place`, () => {
@@ -211,6 +270,7 @@ export function rootOf({ dir, dirs, portable, native }: RootParts): Root {
         isOpen = false;
         dirs.close();
         native?.close();
+        small?.close();
       }
     },
   };
@@ -231,6 +291,9 @@ function linkTarget(place: string): string | undefined {
 /** Not to wait for a writer should it be a pipe. */
 const READ = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) |
   (constants.O_NOFOLLOW ?? 0);
+
+/** A tree comes depth first, so no more folders than it is deep are being filled. */
+const MAX_FRESH = 1024;
 
 /** What folders are made with when no entry said more. */
 const ANY_MODE = 0o777;

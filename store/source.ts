@@ -29,6 +29,7 @@ import { reasonOf } from "./source_error.ts";
 import {
   identity,
   lookUp,
+  lookUpNow,
   type StandingEntry,
   type Walker,
 } from "./source_lookup.ts";
@@ -46,6 +47,7 @@ export type {
 export { openSourceDisk, type SourceDisk } from "./source_disk.ts";
 export {
   openSource,
+  readSmallNow,
   refreshed,
   type SourceFile,
   wasReplaced,
@@ -72,6 +74,14 @@ export async function* walk(
   roots: readonly SourceRoot[],
   options: WalkOptions = {},
 ): AsyncGenerator<SourceEntry, void, void> {
+  for await (const told of walkInSteps(roots, options)) yield* told;
+}
+
+/** As `walk()`, some entries at a time: an await for each costs more than the look at it. */
+export async function* walkInSteps(
+  roots: readonly SourceRoot[],
+  options: WalkOptions = {},
+): AsyncGenerator<readonly SourceEntry[], void, void> {
   const { exclude = [], ignoreFile, signal } = options;
   const walker = {
     follow: options.follow ?? false,
@@ -81,28 +91,36 @@ export async function* walk(
   const stack: Folder[] = [{
     end: undefined,
     found: foundRoots(walker, roots, rootScope({ exclude, ignoreFile })),
+    ahead: [],
   }];
+  let told: SourceEntry[] = [];
   for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
     signal?.throwIfAborted();
-    const { value: found } = await top.found.next();
+    const found = top.ahead.pop();
     if (found === undefined) {
-      stack.pop();
-      if (top.end !== undefined) {
-        yield { ...top.end, kind: "dir-end" };
+      if (told.length > 0) yield told; // before the disk is asked again
+      told = [];
+      const { value: more } = await top.found.next();
+      if (more !== undefined) {
+        top.ahead = more.reverse();
+        continue;
       }
+      stack.pop();
+      if (top.end !== undefined) told.push({ ...top.end, kind: "dir-end" });
     } else if (found.entry.kind !== "dir") {
-      yield found.entry;
+      told.push(found.entry);
     } else {
       const { entry } = found;
       const opened = await openFolder(walker, entry, found.scope, stack);
       if (typeof opened === "string") {
-        yield { kind: "error", path: entry.path, reason: opened };
+        told.push({ kind: "error", path: entry.path, reason: opened });
       } else {
         stack.push(opened);
-        yield entry;
+        told.push(entry);
       }
     }
   }
+  if (told.length > 0) yield told;
 }
 
 /** Compares two names by their UTF-8 bytes. */
@@ -121,7 +139,9 @@ export function compareNames(a: string, b: string): number {
 interface Folder {
   /** `undefined` for the place in which the roots are. */
   readonly end: SourceDirEntry | undefined;
-  readonly found: AsyncGenerator<Found, void, void>;
+  readonly found: AsyncGenerator<Found[], void, void>;
+  /** Found and not told yet, the next one last. */
+  ahead: Found[];
 }
 
 /** One thing in a folder, and the patterns that hold there. */
@@ -142,14 +162,14 @@ async function* foundRoots(
   walker: Walker,
   roots: readonly SourceRoot[],
   scope: IgnoreScope,
-): AsyncGenerator<Found, void, void> {
+): AsyncGenerator<Found[], void, void> {
   for (const root of roots.toSorted((a, b) => compareNames(a.name, b.name))) {
     const { name } = root;
     const local = await canonical(root.local).catch(() => root.local);
     const wanted = { name, path: name, local, followed: false };
     const entry = await lookUp(walker, wanted, scope);
     if (entry !== undefined) {
-      yield { entry, scope };
+      yield [{ entry, scope }];
     }
   }
 }
@@ -178,7 +198,8 @@ async function openFolder(
     if (!isSame) {
       return "it was replaced while it was read";
     }
-    return { end: entry, found: foundIn(walker, entry, names, inside) };
+    const found = foundIn(walker, entry, names, inside);
+    return { end: entry, found, ahead: [] };
   } catch (error) {
     return reasonOf(error);
   }
@@ -198,28 +219,27 @@ async function* foundIn(
   folder: SourceDirEntry,
   names: string[],
   scope: IgnoreScope,
-): AsyncGenerator<Found, void, void> {
+): AsyncGenerator<Found[], void, void> {
   names.sort(compareNames);
   const { followed } = folder;
   for (let from = 0; from < names.length; from += AHEAD) {
-    const ahead = names.slice(from, from + AHEAD).map((name, at) =>
-      lookUp(
-        walker,
-        {
-          name,
-          path: `${folder.path}/${name}`,
-          local: localChild(folder.local, name),
-          followed,
-        },
-        scope,
-        names[from + at - 1] === name,
-      )
-    );
-    for (const entry of await Promise.all(ahead)) {
-      if (entry !== undefined) {
-        yield { entry, scope };
-      }
+    const ahead = names.slice(from, from + AHEAD).map((name, at) => {
+      const wanted = {
+        name,
+        path: `${folder.path}/${name}`,
+        local: localChild(folder.local, name),
+        followed,
+      };
+      const isTwice = names[from + at - 1] === name;
+      return !isTwice && lookUpNow(walker, wanted, scope) ||
+        lookUp(walker, wanted, scope, isTwice);
+    });
+    const found: Found[] = [];
+    for (const entry of ahead) {
+      const known = entry instanceof Promise ? await entry : entry;
+      if (known !== undefined) found.push({ entry: known, scope });
     }
+    if (found.length > 0) yield found;
   }
 }
 

@@ -38,6 +38,13 @@ export interface SourceDisk {
   look(local: string, followed: boolean): Promise<Facts>;
   /** Opens a file for reading. */
   open(local: string, followed: boolean): Promise<DiskFile>;
+  /** Looks at a name, links not followed, at once; `undefined` when that does not work. */
+  lookNow?(local: string): NativeStat | undefined;
+  /**
+   * Reads a file that is in memory already, from its beginning, and says what
+   * it is then; `undefined` when that does not work or fills less than `into`.
+   */
+  readNow?(local: string, into: Uint8Array): NativeStat | undefined;
 }
 
 /** A file that is open. */
@@ -72,6 +79,18 @@ const BIGINT = { bigint: true } as const;
 /** The system at once; whatever it does not do, `node:fs` tries once more. */
 function quickDisk(native: Native): SourceDisk {
   return {
+    lookNow(local) {
+      const found = native.stat(local);
+      return found === "missing" ? undefined : found;
+    },
+    readNow(local, into) {
+      const fd = native.openPlain(local);
+      if (fd < 0) return undefined;
+      const count = native.readCached(fd, into, 0);
+      const found = count === into.length ? native.statOpen(fd) : undefined;
+      native.closePlain(fd);
+      return found;
+    },
     look(local, followed) {
       const found = followed ? undefined : native.stat(local);
       return found === undefined || found === "missing"

@@ -103,6 +103,23 @@ export async function openSource(entry: SourceFileEntry): Promise<SourceFile> {
   };
 }
 
+/**
+ * Reads a whole small file at once.
+ *
+ * @returns Whether `into` holds all of it and it is what the walk found, now
+ * that it is read. If not, `openSource()` says what is the matter.
+ */
+export function readSmallNow(
+  entry: SourceFileEntry,
+  into: Uint8Array,
+): boolean {
+  if (entry.followed || into.length !== entry.size) return false;
+  const now = entry.disk.readNow?.(entry.local, into);
+  return now !== undefined && now.ino === entry.ino && now.dev === entry.dev &&
+    Number(now.size) === entry.size && now.mtimeNs === entry.mtimeNs &&
+    now.ctimeNs === entry.ctimeNs;
+}
+
 /** Tells whether opening failed as another file stands there: one to look at again. */
 export function wasReplaced(error: SftpxError): boolean {
   return errorCode(error.cause) === REPLACED;

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { constants } from "node:fs";
 import { readlink } from "node:fs/promises";
 import type { IgnoreScope } from "./ignore.ts";
 import { MAX_PATH_BYTES, PARTIAL_FOLDER, quoted, safePath } from "./paths.ts";
@@ -78,8 +79,28 @@ export async function lookUp(
   }
 }
 
+/** As `lookUp()`, at once, for a file that can be sent; `undefined` for all else. */
+export function lookUpNow(
+  { disk, leftOut }: Walker,
+  { name, path, local, followed }: Wanted,
+  scope: IgnoreScope,
+): StandingEntry | undefined {
+  if (followed || name === PARTIAL_FOLDER) return undefined;
+  const found = disk.lookNow?.(local);
+  if (found === undefined || (found.mode & S_IFMT) !== S_IFREG) {
+    return undefined;
+  }
+  const { mtimeNs, ctimeNs, ino, dev, size } = found;
+  if (scope.ignores(name, false)) return undefined;
+  if (leftOut.size > 0 && leftOut.has(identity(found))) return undefined;
+  if (whyRefused(path) !== undefined) return undefined;
+  const mode = found.mode & 0o7777;
+  const item = { path, local, mode, mtimeNs, ctimeNs, ino, dev, disk };
+  return { kind: "file", ...item, followed, size: Number(size) };
+}
+
 /** What makes a file the same under another name. */
-export function identity({ dev, ino }: Facts): string {
+export function identity({ dev, ino }: Pick<Facts, "dev" | "ino">): string {
   return `${dev}:${ino}`;
 }
 
@@ -87,6 +108,7 @@ export function identity({ dev, ino }: Facts): string {
 const REPLACEMENT = "\ufffd";
 
 const UTF8 = new TextEncoder();
+const { S_IFMT, S_IFREG } = constants;
 
 /** No receiver takes such a name, so it is not offered. */
 function whyRefused(path: string): string | undefined {

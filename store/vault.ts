@@ -13,10 +13,12 @@
 import { renameSync } from "node:fs";
 import { chunkCount, type FileEntry } from "../protocol/entry.ts";
 import { type RangeSet, rangeSet } from "../protocol/ranges.ts";
-import { type Incoming, incoming, taken } from "./incoming.ts";
+import { type Incoming, incoming } from "./incoming.ts";
+import { taken } from "./incoming_place.ts";
+import { smallIncoming } from "./incoming_small.ts";
 import { attempt } from "./io_error.ts";
 import type { DoneRecord, Journal } from "./journal.ts";
-import { type SafePath, safePath } from "./paths.ts";
+import { parentOf, type SafePath, safePath } from "./paths.ts";
 import type { LocalStamp, PartialDir, Root } from "./root.ts";
 
 /** What to do with a name that is taken by other content. */
@@ -38,6 +40,8 @@ export interface VaultDeps {
   readonly checksum: boolean;
   /** Takes disk space, or throws `local-io` when there is too little. */
   readonly reserve: (bytes: number) => Promise<void>;
+  /** As `reserve()`, at once; false when that must be called. */
+  readonly reserveNow?: (bytes: number) => boolean;
   readonly release: (bytes: number) => void;
 }
 
@@ -70,6 +74,19 @@ export interface Vault {
     path: SafePath,
     prior?: Incoming,
   ): Promise<Admission>;
+  /**
+   * Takes a small file that can only be wanted, at once; `undefined` for any
+   * other, which is `admit()`'s to judge.
+   */
+  admitNow(entry: FileEntry, path: SafePath): Incoming | undefined;
+  /**
+   * Says, at once, that a file is in place: one of ours, untouched since, whose
+   * source has not changed either. No content is read for that.
+   */
+  haveNow(
+    entry: FileEntry,
+    path: SafePath,
+  ): Extract<Admission, { kind: "have" }> | undefined;
 }
 
 /** Slots from here on are of files that the journal does not know. */
@@ -145,6 +162,27 @@ export function createVault(deps: VaultDeps): Vault {
   };
 
   return {
+    admitNow(entry, path) {
+      if (chunkCount(entry) !== 1 || !root.isFresh(parentOf(path))) {
+        return undefined;
+      }
+      if (deps.reserveNow?.(entry.size) !== true) return undefined;
+      return smallIncoming(deps, entry, path, transient++);
+    },
+    haveNow(entry, path) {
+      if (deps.checksum) return undefined;
+      const done = journal.doneNow(path);
+      if (
+        done === undefined || done.size !== entry.size ||
+        done.mtimeNs !== entry.mtimeNs
+      ) return undefined;
+      const { digest, finalPath, local } = done;
+      const placed = root.lstatNow(safePath(finalPath));
+      return placed !== undefined && isUntouched(placed, local) &&
+          placed.mode === (entry.mode & 0o777)
+        ? { kind: "have", digest, finalPath }
+        : undefined;
+    },
     async admit(entry, path, prior) {
       prior?.close();
       await prior?.settled(); // what it writes is of another version

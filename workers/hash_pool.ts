@@ -41,6 +41,10 @@ export interface HashPool {
       readonly bytes: Uint8Array<ArrayBuffer>;
     }
   >;
+  /** The digest of `bytes` where that is done in place; `undefined` elsewhere. */
+  digestNow?(bytes: Uint8Array<ArrayBuffer>):
+    | Uint8Array<ArrayBuffer>
+    | undefined;
   /** The digests of parts of `bytes`: many small files that came together are one call. */
   digestParts(
     bytes: Uint8Array<ArrayBuffer>,
@@ -82,6 +86,7 @@ export function createHashPool(options: HashPoolOptions): HashPool {
   return {
     failed: crew.failed,
     close: crew.close,
+    ...(crew.now && { digestNow: crew.now }),
     async digest(bytes) {
       checkPresent(bytes);
       const hashed = await crew.hash(bytes, [[0, bytes.length]]);
@@ -97,6 +102,7 @@ export function createHashPool(options: HashPoolOptions): HashPool {
 
 /** Those who do the work. */
 interface Crew extends Pick<HashPool, "failed" | "close"> {
+  now?(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> | undefined;
   hash(bytes: Uint8Array<ArrayBuffer>, parts: readonly Part[]): Promise<Hashed>;
 }
 
@@ -107,6 +113,7 @@ function hashInPlace(digest: Digest): Crew {
     close() {
       closed = true;
     },
+    now: (bytes) => closed ? undefined : digest.digest(bytes),
     // deno-lint-ignore require-await -- a failure is to be a rejection here too
     async hash(bytes, parts) {
       if (closed) throw closedError();

@@ -41,6 +41,8 @@ export interface ByteStream {
 
 /** A connection. */
 export interface H2Client {
+  /** Bytes of bodies that have gone out or come in. */
+  readonly moved: number;
   /**
    * Says `POST /` with a body in parts, and waits until it is being answered.
    * The answer before must have been read to its end, or cancelled.
@@ -101,6 +103,7 @@ export function h2Client(
   let unsent = 0;
   let queued = 0;
   let taken = 0;
+  let moved = 0;
   let writing: Promise<void> = Promise.resolve();
   let changed = Promise.withResolvers<void>();
 
@@ -129,13 +132,15 @@ export function h2Client(
       `Cannot understand router "${remote}": ${reason}`,
     );
 
-  const write = (bytes: Uint8Array): Promise<void> => {
+  const write = (bytes: Uint8Array, isBody = false): Promise<void> => {
     const before = writing;
     writing = (async () => {
       await before;
       check();
       for (let rest = bytes; rest.length > 0;) {
-        rest = rest.subarray(await stream.write(rest));
+        const count = await stream.write(rest);
+        if (isBody) moved += count;
+        rest = rest.subarray(count);
       }
     })().catch((error) => {
       fail(error instanceof SftpxError ? error : lost(error));
@@ -177,6 +182,7 @@ export function h2Client(
     const bytes = payload.slice(from, payload.length - padding + from);
     grant(head.length - bytes.length);
     queued += bytes.length;
+    moved += bytes.length;
     if (queued > OUR_WINDOW) throw broken("it sends more than it may");
     if (bytes.length > 0) current.pieces.push(bytes);
     const isLast = (head.flags & FLAG.endStream) !== 0;
@@ -309,7 +315,7 @@ export function h2Client(
         return;
       }
       if (filled === 0) await changed.promise;
-      else await write(batch.subarray(0, filled));
+      else await write(batch.subarray(0, filled), true);
     }
   };
 
@@ -321,6 +327,9 @@ export function h2Client(
   ));
 
   return {
+    get moved() {
+      return moved;
+    },
     async post(headers, body) {
       check();
       if (exchange !== undefined && !exchange.isEnded) {

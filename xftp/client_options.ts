@@ -47,6 +47,11 @@ export interface StoreOptions extends ClientOptions {
   readonly resumeDir?: string;
   /** Forgets what an interrupted run has left. @default {false} */
   readonly fresh?: boolean;
+  /**
+   * Keeps what was stored, before the state is removed that could make it again.
+   * @default {nothing}
+   */
+  readonly keep?: (result: StoreResult) => Promise<void>;
 }
 
 /** What was stored. */

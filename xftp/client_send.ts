@@ -139,6 +139,8 @@ export async function storeOnRouters(
         links.push(made.link);
         if (made.sender !== undefined) linkSenders.push(made.sender);
       }
+      const result = { name: source.name, ...uploaded, links, linkSenders };
+      await options.keep?.(result);
       await state.remove();
       progress.done(
         source.entries,
@@ -146,7 +148,7 @@ export async function storeOnRouters(
         0,
         new Uint8Array(uploaded.sender.digest).toHex(),
       );
-      return { name: source.name, ...uploaded, links, linkSenders };
+      return result;
     } catch (error) {
       await state.close();
       throw error;

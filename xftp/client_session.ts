@@ -18,7 +18,7 @@ import {
   unpadBlock,
 } from "./block.ts";
 import type { DialledRouter } from "./client_dial.ts";
-import { within } from "./client_deadline.ts";
+import { whileMoving, within } from "./client_deadline.ts";
 import { type H2Answer, type H2Client, h2Client } from "./client_h2.ts";
 import {
   decodeAnswer,
@@ -83,9 +83,11 @@ export interface SessionDeps {
 /** How long a router may take to be reached, with the hellos. */
 export const CONNECT_MS = 45_000;
 
-/** How long it may take to answer: so much, and so much for each KiB. */
-const ANSWER_MS = 30_000;
-const ANSWER_MS_PER_KIB = 5;
+/** How long nothing may move, in either direction. */
+const STILL_MS = 30_000;
+
+/** However it trickles, a router must not take longer: 1 KiB a second. */
+const SLOWEST_MS_PER_KIB = 1000;
 
 /** Dials and says hello. */
 export async function openSession(
@@ -242,9 +244,13 @@ function session({ http, sessionId, remote, clock }: {
     async ask(question, signal) {
       const bytes = (question.body?.length ?? 0) + (question.answerBytes ?? 0);
       try {
-        return await within(
+        return await whileMoving(
           clock,
-          ANSWER_MS + bytes / 1024 * ANSWER_MS_PER_KIB,
+          {
+            moved: () => http.moved,
+            stillMs: STILL_MS,
+            allMs: 2 * STILL_MS + bytes / 1024 * SLOWEST_MS_PER_KIB,
+          },
           signal,
           () =>
             new SftpxError(

@@ -38,7 +38,7 @@ const CELLS: Readonly<Record<string, Cell>> = {
   a: { rttMs: 20, loss: 0, rateMbit: 1000, mib: 768, goal: 0.9 },
   b: { rttMs: 100, loss: 0, rateMbit: 200, mib: 640, goal: 0.9 },
   c: { rttMs: 200, loss: 0, rateMbit: 100, mib: 384, goal: 0.9 },
-  d: { rttMs: 1000, loss: 0, rateMbit: 100, mib: 768, goal: 0.9 },
+  d: { rttMs: 1000, loss: 0, rateMbit: 100, mib: 1024, goal: 0.9 },
   e: { rttMs: 100, loss: 1, rateMbit: 200, mib: 384, goal: 0.6 },
   f: { rttMs: 200, loss: 5, rateMbit: 100, mib: 256, goal: 0.6 },
   g: { rttMs: 50, loss: 10, rateMbit: 50, mib: 128, goal: 0.4 },

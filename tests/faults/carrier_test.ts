@@ -145,7 +145,7 @@ for (const who of ["receiver", "sender", "both"] as const) {
   Deno.test(`over TCP, killed in the first file, ${who}: the rest arrives, and what was there is kept`, async () => {
     const tcp = ["--carrier", "tcp"];
     await using ends = await openEnds({ "b.bin": 24 * MIB, "e": "the last" }, {
-      send: [...tcp, "--limit-rate", "16M"],
+      send: [...tcp, "--limit-rate", "6M"],
       recv: tcp,
     });
     let receiver = await ends.recv();

@@ -22,7 +22,7 @@ const HALF_BYTES = 1000 + 12 * MIB + 300_000;
 /** Brings a transfer to its half, and kills both ends. */
 async function half(ends: Ends): Promise<void> {
   const receiver = await ends.recv();
-  const sender = ends.send({ args: ["--limit-rate", "6M"] });
+  const sender = ends.send({ args: ["--limit-rate", "3M"] });
   await reached(sender, 5 * MIB);
   await Promise.all([kill(sender), kill(receiver)]);
 }

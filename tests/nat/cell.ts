@@ -18,6 +18,10 @@ export interface Cell {
   readonly lab?: LabOptions;
   /** Whose network drops UDP. */
   readonly noUdp?: readonly Side[];
+  /** Whose router forwards ports by PCP. */
+  readonly pcp?: Side;
+  /** Without a helper, by multicast. */
+  readonly local?: boolean;
   /** What must come of it. */
   readonly expect: "direct" | "relayed" | "none";
 }
@@ -40,8 +44,11 @@ export interface Outcome {
 const CELL_MS = 150_000;
 const SIZE = 300_000;
 
-/** Sends a file from host a to host b. */
-export async function runCell(lab: Lab, helper: string): Promise<Outcome> {
+/** Sends a file from host a to host b; `by` is how they meet. */
+export async function runCell(
+  lab: Lab,
+  by: readonly string[],
+): Promise<Outcome> {
   await using dir = await tempDir();
   for (const side of ["a", "b"]) await Deno.mkdir(dir.join(side));
   const bytes = crypto.getRandomValues(new Uint8Array(65_536));
@@ -53,13 +60,13 @@ export async function runCell(lab: Lab, helper: string): Promise<Outcome> {
   file.close();
 
   await using sender = startCli(
-    ["send", "file", "--code", "--json", "--helper", helper],
+    ["send", "file", "--code", "--json", ...by],
     { cwd: dir.join("a"), prefix: lab.at("a"), deadlineMs: CELL_MS },
   );
   const { code } = await sender.waitEvent("code", { timeoutMs: 60_000 });
   const start = performance.now();
   await using receiver = startCli(
-    ["recv", String(code), "--json", "--helper", helper],
+    ["recv", String(code), "--json", ...by],
     { cwd: dir.join("b"), prefix: lab.at("b"), deadlineMs: CELL_MS },
   );
   let seconds: number | undefined;

@@ -60,8 +60,8 @@ export interface Lab extends AsyncDisposable {
   nat(side: Side, type: NatType): Promise<void>;
   /** Makes a router drop UDP, or not. */
   blockUdp(side: Side, blocked: boolean): Promise<void>;
-  /** Lets a router forward a port to its host, as UPnP or PCP would have it. */
-  forward(side: Side, protocol: "udp" | "tcp", port: number): Promise<void>;
+  /** Starts a router's PCP, by which its host has ports forwarded. */
+  pcp(side: Side): Promise<AsyncDisposable>;
 }
 
 const PLACES = ["net", "pub", "ra", "rb", "a", "b"] as const;
@@ -215,21 +215,28 @@ export async function makeLab(options: LabOptions = {}): Promise<Lab> {
         "drop",
       ]);
     },
-    async forward(side, protocol, port) {
-      const host = side === "a" ? "192.168.1.10" : "192.168.2.10";
-      const nft = [
+    async pcp(side) {
+      const [net, outside] = side === "a"
+        ? ["192.168.1", "198.51.100.2"]
+        : ["192.168.2", "198.51.100.6"];
+      const [command = "", ...args] = [
         ...inside(router(side)),
-        "nft",
-        "add",
-        "rule",
-        "inet",
-        "lab",
+        ...[Deno.execPath(), "run", "-A", "--quiet"],
+        new URL("router.ts", import.meta.url).pathname,
+        ...[`${net}.1`, outside],
       ];
-      await run([
-        ...nft,
-        ...["pre", "iifname", "wan0", "meta", "nfproto", "ipv4"],
-        ...[protocol, "dport", String(port), "dnat", "ip", "to", host],
-      ]);
+      const child = new Deno.Command(command, { args, stdout: "piped" })
+        .spawn();
+      const reader = child.stdout.getReader();
+      await reader.read(); // it is ready
+      reader.releaseLock();
+      return {
+        async [Symbol.asyncDispose]() {
+          child.kill("SIGKILL");
+          await child.stdout.cancel();
+          await child.status;
+        },
+      };
     },
     [Symbol.asyncDispose]: close,
   };

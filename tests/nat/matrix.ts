@@ -43,7 +43,11 @@ async function main(wanted: readonly string[]): Promise<number> {
     await using helper = await startHelper(lab, first);
     for (const cell of group) {
       await prepare(lab, cell);
-      const outcome = await runCell(lab, helper.address);
+      await using _pcp = cell.pcp && await lab.pcp(cell.pcp);
+      const outcome = await runCell(
+        lab,
+        cell.local ? ["--local"] : ["--helper", helper.address],
+      );
       const result = { cell, name: nameOf(cell), outcome };
       results.push(result);
       const mark = isAsItShould(result) ? "ok " : "BAD";
@@ -57,11 +61,15 @@ async function main(wanted: readonly string[]): Promise<number> {
   return bad === 0 ? 0 : 1;
 }
 
-function nameOf({ group, a, b, relay, noUdp = [] }: Cell): string {
+function nameOf({ group, a, b, relay, noUdp = [], pcp, local }: Cell): string {
+  const mapped = pcp === undefined ? "" : `, PCP at ${pcp}`;
   const blocked = noUdp.length === 0
     ? ""
     : `, no UDP at ${noUdp.join(" and ")}`;
-  return `${group}: ${a} to ${b}${blocked}, relay ${relay ? "on" : "off"}`;
+  if (local) return `${group}: without a helper`;
+  return `${group}: ${a} to ${b}${blocked}${mapped}, relay ${
+    relay ? "on" : "off"
+  }`;
 }
 
 function allCells(): Cell[] {
@@ -84,7 +92,26 @@ function allCells(): Cell[] {
     for (const a of NAT_TYPES) {
       cells.push({ ...one, a, b: a, relay, expect: "direct" });
     }
+    if (!relay) {
+      const type = "port-restricted";
+      cells.push({
+        ...one,
+        a: type,
+        b: type,
+        relay,
+        local: true,
+        expect: "direct",
+      });
+    }
     const pr = "port-restricted" as const;
+    const sym = "symmetric" as const;
+    for (const pcp of ["a", "b"] as const) {
+      const expect = "direct";
+      cells.push(
+        { group: "port mapping", a: sym, b: sym, relay, pcp, expect },
+        { group: "port mapping", a: pr, b: sym, relay, pcp, expect },
+      );
+    }
     const no = { group: "UDP blocked", relay } as const;
     cells.push(
       { ...no, a: pr, b: pr, noUdp: ["a"], expect: otherwise },

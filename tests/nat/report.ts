@@ -50,7 +50,7 @@ export function report(results: readonly Result[]): string {
         );
       }
     }
-    const rest = [...of("one network"), ...of("UDP blocked")];
+    const rest = ["one network", "port mapping", "UDP blocked"].flatMap(of);
     if (rest.length > 0) parts.push(list(rest));
   }
   return parts.join("\n\n");

@@ -13,7 +13,10 @@ import type {
 import type { TransferEvent } from "../../core/events.ts";
 import { secret } from "../../core/secret.ts";
 import { makeCertificate } from "../../crypto/certificate.ts";
-import { parseHelper } from "../../rendezvous/helper_dialer.ts";
+import {
+  type HelperAddress,
+  parseHelper,
+} from "../../rendezvous/helper_dialer.ts";
 import {
   type MeetInside,
   type MetReceiver,
@@ -54,9 +57,7 @@ export function helperHere(
 }
 
 /** Where a helper is, with its certificate known. */
-export function at(
-  { address, fingerprint }: RunningHelper,
-): ReturnType<typeof parseHelper> & { fingerprint: Uint8Array } {
+export function at({ address, fingerprint }: RunningHelper): HelperAddress {
   return { ...parseHelper(address), fingerprint };
 }
 

@@ -24,6 +24,8 @@ import { stunPort } from "../../rendezvous/stun_port.ts";
 import { stunServer } from "../../rendezvous/stun_server.ts";
 import { bindDatagrams } from "../../rendezvous/stun_socket.ts";
 import type { Candidate, Role } from "../../rendezvous/types.ts";
+import { pasted } from "../../cmd/offer.ts";
+import { receiveByOffer, sendByOffer } from "../../rendezvous/meet_offer.ts";
 import { createEndpoint } from "../../transport/quic.ts";
 import { within } from "../testutil/deadline.ts";
 import { forAll, intBetween, randomBytes } from "../testutil/random.ts";
@@ -274,4 +276,67 @@ Deno.test("offer: two who have pasted each other's offers are connected, and a t
   giving.close();
   taking.close();
   await systemClock.delay(300);
+});
+
+Deno.test("offer: by STUN and paste, whoever pastes first, and however long the other takes", async () => {
+  const socket = bindDatagrams({ hostname: "127.0.0.1", port: 0 });
+  const server = stunServer({ socket });
+  const [given, taken] = [
+    Promise.withResolvers<string>(),
+    Promise.withResolvers<string>(),
+  ];
+  const words: string[] = [];
+  const options = (
+    mark: number,
+    exchange: (offer: string) => Promise<string>,
+  ) => ({
+    stun: socket.address,
+    identity: new Uint8Array(32).fill(mark),
+    exchange,
+    onWords: (said: string) => void words.push(said),
+    signal: new AbortController().signal,
+    addresses: () => ["127.0.0.1"],
+    isTold: () => true, // there is nothing but loopback here
+  });
+  const sending = sendByOffer(options(1, (offer) => {
+    given.resolve(offer);
+    return taken.promise;
+  }));
+  const receiving = receiveByOffer(options(2, async (offer) => {
+    taken.resolve(offer);
+    return `they said:\n${await given.promise}\n`;
+  }));
+  const sender = await within(20_000, "the sender", sending);
+  const dialing = sender.dialers.cubic.dial(new AbortController().signal);
+  const receiver = await within(20_000, "the receiver", receiving);
+  const [near, far] = await within(
+    20_000,
+    "the connection",
+    Promise.all([dialing, receiver.listener.accept()]),
+  );
+  assert(near !== undefined && far !== undefined);
+  assertEquals(words[0], words[1]);
+  assertEquals(sender.identity, offeredIdentity(new Uint8Array(32).fill(2)));
+  assertEquals(sender.token?.reveal(), receiver.token.reveal());
+  sender.close();
+  receiver.close();
+  server.close();
+  await systemClock.delay(300);
+});
+
+Deno.test("offer: what is pasted may come in parts and lines; what is none is said with a hint", async () => {
+  const text = formatOffer(offerOf("sender", new Uint8Array(32).fill(5)));
+  const signal = new AbortController().signal;
+  const stream = (...parts: string[]): ReadableStream<Uint8Array> =>
+    ReadableStream.from(parts.map((part) => new TextEncoder().encode(part)));
+  const whole = await pasted(
+    stream("here:\n", text.slice(0, 50), `\n${text.slice(50)}`, "\n", "more"),
+    signal,
+  );
+  assertEquals(parseOffer(whole), parseOffer(text));
+  const error = await assertRejects(
+    () => pasted(stream("hello\n", "there\n"), signal),
+    SftpxError,
+  );
+  assertEquals(error.code, "usage");
 });

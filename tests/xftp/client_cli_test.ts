@@ -36,6 +36,9 @@ Deno.test("send --router and recv LINK: stdout is links and descriptions, and no
   assertEquals(got.code, 0, got.stderr);
   assertEquals(got.stdout, `${user.dir.join("uploads/a.txt")}\n`);
   await user.sameAs(path, "a.txt");
+  const again = await run(user, ["recv", link ?? ""]);
+  assertEquals(again.code, 5);
+  assertMatch(again.stderr, /hint: it was fetched already, removed/);
   const removed = await run(user, ["xftp", "del", snd ?? ""]);
   assertEquals([removed.code, removed.stdout], [0, "removed 1 chunks\n"]);
   assertEquals(router.store.usedBytes, 0);
@@ -144,7 +147,7 @@ Deno.test("what cannot be done says why, in the exit code too", async () => {
     [["xftp", "recv", bad], 6, /file description/],
     [["xftp", "recv", `${bad}.not`], 8, /not there/],
     [["recv", "http://x/#abc"], 2, /http/],
-    [["recv", "something"], 2, /no link/],
+    [["recv", "something"], 2, /a link to stored files begins/],
     [["xftp", "del", bad], 6, /file description/],
   ];
   for (const [args, code, words] of runs) {

@@ -156,6 +156,59 @@ Deno.test("an interrupted download goes on: what is there is known by its digest
   assertEquals(left.map(({ name }) => name), ["a.bin"]);
 });
 
+Deno.test("killed while it tells the routers that all has arrived, it finds the chunks here again", async () => {
+  await using user = await kitUser();
+  const path = await user.file("a.bin", 2 * MIB);
+  const router = await kitRouter();
+  const { recipients } = await user.store([path], [addressOf(router)]);
+  const stop = new AbortController();
+  await assertRejects(
+    () =>
+      user.fetch(only(recipients), {
+        signal: stop.signal,
+        onEvent(event) {
+          if (event.type === "done") stop.abort(STOPPED);
+        },
+      }),
+    SftpxError,
+    "the test says so",
+  );
+  await user.sameAs(path, "a.bin");
+  await router[Symbol.asyncDispose](); // nobody can be asked for anything
+  const { places } = await user.fetch(only(recipients), { clock: HASTY });
+  assertEquals(places, []);
+  assertEquals(user.last("done").totals.skipped, 1);
+  assert(/could not be told/.test(user.last("warning").message));
+  const left = await Array.fromAsync(Deno.readDir(user.dir.join("uploads")));
+  assertEquals(left.map(({ name }) => name), ["a.bin"]);
+});
+
+Deno.test("what cannot be kept is not forgotten: the next run has the descriptions", async () => {
+  await using router = await kitRouter();
+  await using user = await kitUser();
+  const path = await user.file("a.bin", 5 * MIB);
+  await assertRejects(
+    () =>
+      user.store([path], [addressOf(router)], {
+        keep: () => Promise.reject(STOPPED),
+      }),
+    SftpxError,
+    "the test says so",
+  );
+  let kept = 0;
+  const { recipients } = await user.store([path], [addressOf(router)], {
+    keep: ({ recipients }) => {
+      kept = recipients.length;
+      return Promise.resolve();
+    },
+  });
+  assertEquals(kept, 1);
+  const { sent, reused } = user.last("done").totals;
+  assertEquals([sent, reused > 5 * MIB], [0, true]);
+  await user.fetch(only(recipients));
+  await user.sameAs(path, "a.bin");
+});
+
 Deno.test("a router that dies half-way is left out, and the others take the rest", async () => {
   await using one = await kitRouter();
   await using two = await kitRouter();

@@ -263,7 +263,7 @@ Deno.test("a description whose whole is another than its chunks is refused, and 
   await user.fetch(good);
 });
 
-Deno.test("a redirect leads one step, to what was meant, and not into this network", async () => {
+Deno.test("a redirect leads one step, and to what was meant", async () => {
   await using router = await kitRouter();
   await using user = await kitUser();
   const address = addressOf(router);
@@ -313,6 +313,30 @@ Deno.test("a redirect leads one step, to what was meant, and not into this netwo
     assertEquals(error.code, "protocol");
   }
   assert(!(await names_(user.dir.path)).includes("uploads"));
+});
+
+Deno.test("a redirect from a router of the internet to one of this network is refused", async () => {
+  await using router = await kitRouter();
+  await using user = await kitUser();
+  const near = addressOf(router);
+  const stored = await user.store([await user.file("x", 5_000_000)], [near]);
+  const outer = await parseLink(only(stored.links));
+  const far = { ...near, hosts: ["router.example"] as [string] };
+  const led = {
+    ...outer,
+    chunks: outer.chunks.map((chunk) => ({
+      ...chunk,
+      replicas: chunk.replicas.map((replica) => ({ ...replica, router: far })),
+    })),
+  };
+  const lookup = () => Promise.resolve(["127.0.0.1"]);
+  const error = await assertRejects(
+    () => user.fetch(led, { lookup }),
+    SftpxError,
+    "to one of this network",
+  );
+  assertEquals(error.code, "unauthorized");
+  await user.fetch(outer); // one that was near from the start may be
 });
 
 Deno.test("hosts of this network are known from those of the internet", () => {

@@ -1,0 +1,87 @@
+import { assert, assertEquals, assertLess } from "@std/assert";
+import { createPacing, FIRST_RATE, LEAST_RATE } from "./pacing.ts";
+
+interface Path {
+  /** What the path carries, bytes a second. */
+  readonly carries: (second: number) => number;
+  readonly rttMs: number;
+  /** A queue that others keep, ms. */
+  readonly othersMs?: number;
+}
+
+interface Played {
+  readonly rates: readonly number[];
+  /** The longest queue of ours in the second half, ms. */
+  readonly queueMs: number;
+  readonly arrived: number;
+}
+
+/** Plays a path with an endless queue: what does not fit makes round trips longer. */
+function play({ carries, rttMs, othersMs = 0 }: Path, seconds: number): Played {
+  const pacing = createPacing();
+  const rates: number[] = [];
+  let { rate, mostBytes } = { rate: FIRST_RATE, mostBytes: Infinity };
+  let [given, arrived, queueMs] = [0, 0, 0];
+  const late: number[] = []; // what has arrived, as the sender hears of it
+  for (let nowMs = 0; nowMs < seconds * 1000; nowMs += 50) {
+    given = Math.min(given + rate / 20, Math.max(given, mostBytes));
+    const room = carries(nowMs / 1000) / 20;
+    arrived = Math.min(given, arrived + room);
+    late.push(arrived);
+    const waitMs = (given - arrived) / room * 50;
+    if (nowMs > seconds * 500) queueMs = Math.max(queueMs, waitMs);
+    const verdict = pacing({
+      nowMs,
+      arrivedBytes: late.at(-1 - Math.ceil(rttMs / 50)) ?? 0,
+      rttMs,
+      lateRttMs: rttMs + waitMs + (nowMs > 2000 ? othersMs : 0),
+    });
+    ({ rate, mostBytes } = verdict);
+    rates.push(rate);
+  }
+  return { rates, queueMs, arrived };
+}
+
+Deno.test("createPacing() finds what a path carries, and keeps its queue short", () => {
+  for (const rttMs of [20, 100, 400]) {
+    const { arrived, queueMs } = play({ carries: () => 20e6, rttMs }, 60);
+    assert(arrived > 20e6 * 60 * 0.85, `${rttMs} ms: ${arrived}`);
+    assertLess(queueMs, Math.max(300, rttMs * 2), `${rttMs} ms`);
+  }
+});
+
+Deno.test("createPacing() follows a path that comes to carry less, and one that comes to carry more", () => {
+  const less = play({
+    carries: (second) => second < 15 ? 20e6 : 5e6,
+    rttMs: 100,
+  }, 40);
+  assertLess(less.rates.at(-1) ?? 0, 5e6 * 1.3);
+  const more = play({
+    carries: (second) => second < 15 ? 5e6 : 20e6,
+    rttMs: 100,
+  }, 60);
+  assert((more.rates.at(-1) ?? 0) > 15e6);
+});
+
+Deno.test("createPacing() holds its own where others keep a queue full", () => {
+  const { rates } = play({
+    carries: () => 20e6,
+    rttMs: 100,
+    othersMs: 100,
+  }, 60);
+  assert(Math.min(...rates.slice(-100)) > 2e6);
+});
+
+Deno.test("createPacing() has never more under way than the path carries in a few round trips", () => {
+  const pacing = createPacing();
+  const ask = (nowMs: number, arrivedBytes: number) =>
+    pacing({ nowMs, arrivedBytes, rttMs: 100, lateRttMs: 100 });
+  for (let nowMs = 0; nowMs < 10_000; nowMs += 100) ask(nowMs, nowMs * 1000);
+  const { mostBytes } = ask(10_000, 10e6);
+  assertLess(mostBytes, 10e6 + 1e6 * 2);
+});
+
+Deno.test("createPacing() never stops a transfer", () => {
+  const { rates } = play({ carries: () => 1, rttMs: 100 }, 20);
+  assertEquals(Math.min(...rates), LEAST_RATE);
+});

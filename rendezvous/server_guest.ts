@@ -1,0 +1,42 @@
+/**
+ * A peer that waits at a helper for another.
+ *
+ * @module
+ */
+import type { Conn } from "../transport/transport.ts";
+import type { EndReason } from "./messages.ts";
+import { type HelperGuest, hostOf, type Inbox } from "./server_world.ts";
+import type { Role } from "./types.ts";
+
+/** A guest that can be waited for. */
+export interface Waiting {
+  readonly guest: HelperGuest;
+  readonly over: Promise<{ reason: EndReason } | { done: Promise<void> }>;
+}
+
+/** Makes a guest of a peer that has asked for something. */
+export function createGuest(
+  conn: Conn,
+  inbox: Inbox,
+  role: Role,
+  nonce: Uint8Array,
+  isGiven: boolean,
+): Waiting {
+  const { promise: over, resolve } = Promise.withResolvers<
+    { reason: EndReason } | { done: Promise<void> }
+  >();
+  return {
+    over,
+    guest: {
+      role,
+      hostname: hostOf(conn),
+      conn,
+      carrier: conn.carrier ?? "quic",
+      inbox,
+      nonce,
+      isGiven,
+      end: (reason) => resolve({ reason }),
+      met: (done) => resolve({ done }),
+    },
+  };
+}
