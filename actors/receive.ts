@@ -11,6 +11,7 @@ import {
 } from "../crypto/certificate.ts";
 import { parseBind } from "../protocol/address.ts";
 import { fileIn } from "../store/own_path.ts";
+import { makeStateDir } from "../store/state_dir.ts";
 import { openRoot } from "../store/root.ts";
 import { combineListeners } from "../transport/carrier.ts";
 import type { QuicOptions } from "../transport/quic.ts";
@@ -93,6 +94,7 @@ export async function receiveInside(
   checkCertificateDates(known, now);
   const { fingerprint } = known;
   const where = parseBind(settings.bind, DEFAULT_PORT);
+  await makeStateDir(resumeDir);
   const { digest, pool } = await loadHashing();
   const first = await openRoot(uploadDir);
   await first.removeEmptyPartials(); // of a receiver that was killed at the end

@@ -119,6 +119,10 @@ export async function runSendSession(
     failure ??= error;
     own.abort();
   };
+  const stopped = (): Ending | undefined =>
+    signal.aborted
+      ? { code: "cancelled", reason: "Cannot go on: the sender was stopped" }
+      : undefined;
   const link = async (signal: AbortSignal): Promise<SendLink> => {
     if (spare !== undefined) {
       const link = spare;
@@ -139,7 +143,8 @@ export async function runSendSession(
         mayForget = false; // what comes from here on is to be kept
         return link;
       } catch (error) {
-        conn.close();
+        const { code, reason } = stopped() ?? {};
+        conn.close(code, reason);
         throw error;
       }
     } catch (error) {
@@ -238,13 +243,7 @@ export async function runSendSession(
           }
           return watch.migration;
         },
-        ending: () =>
-          signal.aborted
-            ? {
-              code: "cancelled",
-              reason: "Cannot go on: the sender was stopped",
-            }
-            : ending,
+        ending: () => stopped() ?? ending,
         silence: {
           silentMs: () => world.clock.now() - heardAt,
           keep: (link) => spare = link,

@@ -18,6 +18,7 @@ import { quoted } from "../store/paths.ts";
 import { writeSecret } from "../store/secrets.ts";
 import { configDir } from "./config.ts";
 import type { Io } from "./io.ts";
+import { hinted } from "./hint.ts";
 import { readSecretIfThere } from "./own_files.ts";
 
 /** What fits into a file of secrets; the oldest are forgotten. */
@@ -73,7 +74,12 @@ async function readPeers(file: string): Promise<Map<string, Peer>> {
   try {
     list = parse(new TextDecoder().decode(text)) ?? {};
   } catch (error) {
-    throw new SftpxError("config", `Cannot read ${quoted(file)}`, error);
+    const { linePos } = error as { linePos?: readonly { line: number }[] };
+    const line = linePos?.[0]?.line ?? 1; // and no text: it may hold a token
+    throw unreadable(`${quoted(file)}, line ${line}: it is not YAML`, error);
+  }
+  if (typeof list !== "object" || Array.isArray(list)) {
+    throw unreadable(`${quoted(file)}: it is no list of receivers`);
   }
   for (const [address, facts] of Object.entries(Object(list))) {
     const fingerprint = fromHex(textIn(facts, "fingerprint") ?? "");
@@ -81,11 +87,8 @@ async function readPeers(file: string): Promise<Map<string, Peer>> {
     const token = fromBase64Url(tokenText ?? "");
     const isTokenBad = tokenText !== undefined && token?.length !== 32;
     if (fingerprint?.length !== 32 || isTokenBad) {
-      throw new SftpxError(
-        "config",
-        `Cannot read ${quoted(file)}: what it says of ${
-          quoted(address)
-        } is wrong`,
+      throw unreadable(
+        `${quoted(file)}: what it says of ${quoted(address)} is wrong`,
       );
     }
     peers.set(address, {
@@ -96,6 +99,13 @@ async function readPeers(file: string): Promise<Map<string, Peer>> {
     });
   }
   return peers;
+}
+
+function unreadable(why: string, cause?: unknown): SftpxError {
+  return hinted(
+    new SftpxError("config", `Cannot read ${why}`, cause),
+    "put it right, or remove the file and give the tickets again",
+  );
 }
 
 function textIn(facts: unknown, key: string): string | undefined {

@@ -6,7 +6,7 @@
 import { SftpxError } from "../core/errors.ts";
 import type { Secret } from "../core/secret.ts";
 import type { Receiver } from "../actors/options.ts";
-import { parseAddress } from "../protocol/address.ts";
+import { parseAddress, parseBind } from "../protocol/address.ts";
 import { formatTicket } from "../protocol/ticket.ts";
 import { parseHelper } from "../rendezvous/helper_dialer.ts";
 import type { Listener } from "../transport/transport.ts";
@@ -42,6 +42,9 @@ export async function recv(
       "usage",
       "Cannot receive: --open takes anyone, and there is a token",
     );
+  }
+  if (flags.bind !== undefined) {
+    parseBind(flags.bind, DEFAULT_PORT); // before anything is made
   }
   const { identity, made } = await makeIdentity(flags.certs ?? DEFAULT_CERTS, {
     ips: [],

@@ -42,7 +42,7 @@ export async function send(
   if (
     flags.code !== undefined || flags.local || flags.stun !== undefined
   ) {
-    return await sendByCode(args, flags, surroundings);
+    return await sendByCode({ args, to }, flags, surroundings);
   }
   const { paths, server, isGuessed } = await destination(
     args,
@@ -87,12 +87,12 @@ export async function send(
 
 /** Sends to whoever has the code. */
 async function sendByCode(
-  args: readonly string[],
+  { args, to }: Named,
   flags: Values<typeof SEND>,
   surroundings: Surroundings,
 ): Promise<number> {
   const { io, output, library, signal, log } = surroundings;
-  if (flags.to !== undefined || args.some(looksLikeTicket)) {
+  if (to !== undefined || args.some(looksLikeTicket)) {
     throw new SftpxError(
       "usage",
       "Cannot send: with --code whoever has the code is the receiver, and there is another",

@@ -68,6 +68,9 @@ export async function lookUp(
       facts,
     );
   } catch (cause) {
+    if (scope.ignores(name, false)) {
+      return undefined; // it may have gone: who writes such files renames them
+    }
     return error(
       name.includes(REPLACEMENT)
         ? "its name is not valid UTF-8"

@@ -268,6 +268,20 @@ test("walk() with `follow` sends what links point to, but not in circles", async
   await (await openSource(file)).close();
 });
 
+test("walk() says nothing of what is left out and is gone when it is looked at", async () => {
+  await using dir = await folder();
+  await fill(dir.at, "d/a", "d/a.tmp");
+  const goes: SourceDisk = {
+    ...PLAIN_DISK,
+    async look(local, follow) {
+      if (local.endsWith(".tmp")) await Deno.remove(local);
+      return await PLAIN_DISK.look(local, follow);
+    },
+  };
+  const options = { disk: goes, exclude: ["*.tmp"] };
+  assertEquals(await listed([`${dir.at}/d`], options), ["d/", "d/a", "d/."]);
+});
+
 test("walk() leaves out what .gitignore rules say", async () => {
   await using dir = await folder();
   await fill(

@@ -139,6 +139,15 @@ Deno.test("recv: the ticket names what others reach", async () => {
   assertEquals(await host("0.0.0.0:1", named, own), "files.example.org");
 });
 
+Deno.test("recv: an address that is none is told before anything is made", async () => {
+  await using dir = await tempDir();
+  const args = ["recv", "--certs", dir.join("certs"), "--bind", "foo:bar"];
+  const library = fakeLibrary();
+  const ran = await run(args, { env: NOWHERE, library });
+  assertEquals(ran.code, 2);
+  assertEquals(await Array.fromAsync(Deno.readDir(dir.path)), []);
+});
+
 Deno.test("recv: all that it can be told reaches the library", async () => {
   await using dir = await tempDir();
   const library = fakeLibrary();

@@ -205,8 +205,20 @@ Deno.test("send: a ticket that worked is remembered, for its owner alone", async
   await Deno.chmod(file, 0o644);
   assertEquals((await run(again, { env: dir.env })).code, 3);
   await Deno.chmod(file, 0o600);
-  await Deno.writeTextFile(file, "a.b:1: {fingerprint: 00}");
-  assertEquals((await run(again, { env: dir.env })).code, 3);
+  for (
+    const [text, reason] of [
+      ["a.b:1: {fingerprint: 00}", 'what it says of "a.b:1" is wrong'],
+      ["# mine\na: [", "line 2: it is not YAML"],
+      ["- a", "it is no list of receivers"],
+      ["secret", "it is no list of receivers"],
+    ] as const
+  ) {
+    await Deno.writeTextFile(file, text);
+    const ran = await run(again, { env: dir.env });
+    assertEquals(ran.code, 3);
+    assertStringIncludes(ran.stderr, reason);
+    assert(!ran.stderr.includes("secret"), ran.stderr);
+  }
 });
 
 Deno.test("send: a certificate and a token in a file, the environment or a prompt", async () => {
