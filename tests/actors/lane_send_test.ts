@@ -129,7 +129,7 @@ const ONE = [{ index: 0, gen: 0 }];
 
 Deno.test("send lane: many small files go in one frame", async () => {
   const sizes = Array.from({ length: 200 }, (_, n) => n + 1);
-  const { frames, report, read } = await send(
+  const { frames, read } = await send(
     sizes.map((size) => ({ bytes: noise(size) })),
     sizes,
   );
