@@ -273,6 +273,7 @@ export function sendRun(deps: SendRunDeps): SendRun {
     read() {
       const frames: Uint8Array[] = [];
       for (const item of ledger.takeRead()) {
+        if (ledger.get(item.index) !== item || !item.unchanged) continue;
         if (item.digest !== undefined) frames.push(...digestFrame(item));
         else toSum(item);
       }

@@ -183,7 +183,7 @@ export function outgoing<S>(deps: OutgoingDeps): Outgoing<S> {
     }
   };
 
-  const wereRead = new Set<OutEntry<S>>();
+  const wereRead: OutEntry<S>[] = [];
   const settle: Outgoing<S>["settle"] = (index, b3sum) => {
     const item = live.get(index);
     if (item === undefined || item.digest !== undefined) return undefined;
@@ -352,16 +352,10 @@ export function outgoing<S>(deps: OutgoingDeps): Outgoing<S> {
       const item = live.get(index);
       if (item?.gen !== gen || item.digest !== undefined) return;
       item.unchanged = true;
-      wereRead.add(item);
+      wereRead.push(item);
       if (!deps.b3sum || chunkCount(item.entry) === 1) settle(index);
     },
-    takeRead() {
-      const list = [...wereRead].filter((item) =>
-        live.get(item.index) === item && item.unchanged
-      );
-      wereRead.clear();
-      return list;
-    },
+    takeRead: () => wereRead.splice(0),
     settle,
     change(index, entry) {
       const item = live.get(index);

@@ -103,7 +103,7 @@ export interface Outgoing<S> {
    * the receiver may have it, and the line be cut, before the lane says so.
    */
   wasRead(index: number, gen: number): void;
-  /** Files that were read whole since the last call, and are still live. */
+  /** Files that were read whole since the last call; they may have changed or be final since. */
   takeRead(): readonly OutEntry<S>[];
   /** Settles the content digest of a file that was read whole and had not changed; returns what to announce. */
   settle(index: number, b3sum?: Uint8Array): OutEntry<S> | undefined;
