@@ -11,8 +11,8 @@ export interface RateLimiter {
   /** How much one take should be at most. @default {Infinity} */
   readonly pieceBytes?: number;
   /**
-   * Waits until `bytes` may go; first come, first served. Take in pieces of 64 KiB
-   * or so: all bytes of one take go at once. One that is aborted is not charged.
+   * Waits until `bytes` may go; first come, first served: all bytes of one take
+   * go at once. One that is aborted is not charged.
    */
   take(bytes: number, signal?: AbortSignal): Promise<void>;
 }
@@ -23,6 +23,9 @@ export const BURST_MS = 250;
 /**
  * Creates a limiter of `bytesPerSecond`; `Infinity` limits nothing. In any
  * span of time no more go than its worth, a burst, and one take.
+ *
+ * It asks for no pieces: with a frame in pieces all lanes take turns, all that
+ * is under way is complete only at the end, and a kill then loses all of it.
  *
  * @throws {RangeError} when the rate is not above 0.
  */
@@ -39,7 +42,6 @@ export function createRateLimiter(
   // When all that has gone so far would have gone at exactly this rate.
   let paidUntil = clock.now();
   return {
-    pieceBytes: pieceOf(bytesPerSecond),
     async take(bytes, signal) {
       if (!(bytes >= 0)) {
         throw new RangeError(
