@@ -58,6 +58,7 @@ export const NAMES: readonly string[] = [
     "qr",
     "attempts",
     "unpack",
+    "router-connections",
   ],
 ];
 
