@@ -6,6 +6,7 @@
  */
 import type { Context } from "../core/actor.ts";
 import type { Welcome } from "../protocol/control.ts";
+import { untilAborted } from "./frames.ts";
 import type { ReceiveLink, ReceiveWire } from "./receive_wire.ts";
 
 /** Welcomes a connection, and takes lanes over it once that is said. */
@@ -17,5 +18,10 @@ export function letIn(
 ): void {
   const lost = (): void => link.conn.close(); // whoever dialled it hears of it
   // Not waited for: a peer need not take it.
-  cx.spawn(() => link.control.write(welcome).then(() => wire.join(link), lost));
+  cx.spawn((signal) =>
+    untilAborted(
+      link.control.write(welcome).then(() => wire.join(link), lost),
+      signal,
+    )
+  );
 }

@@ -221,6 +221,12 @@ async function sourcesOf(
       "Cannot send: standard input goes alone, without other paths",
     );
   }
+  if (name !== undefined && (/^\.{0,2}$/.test(name) || /[/\0]/.test(name))) {
+    throw new SftpxError(
+      "usage",
+      `Cannot send: ${quoted(name)} is no name of a file`,
+    );
+  }
   return [{ name: name ?? DEFAULT_NAME, stream: io.stdin }];
 }
 

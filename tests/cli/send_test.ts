@@ -264,6 +264,11 @@ Deno.test("send: standard input has a name", async () => {
   assert(typeof source === "object");
   assertEquals(source.name, "dump.sql");
   assertEquals(await new Response(source.stream).text(), "piped");
+  for (const name of ["", ".", "..", "a/b"]) {
+    const ran = await run(["send", "-", "--name", name, TICKET], options);
+    assertEquals(ran.code, 2, name);
+  }
+  assertEquals(library.sent.length, 1);
 });
 
 for (
