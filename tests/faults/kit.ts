@@ -17,8 +17,12 @@ export const MIB = 1024 * 1024;
 /** The program with a count of what it gives to its streams. */
 const WIRE = new URL("wire_resume.ts", import.meta.url).href;
 
-/** Bytes that may be sent twice for one kill at a quiet rate: what was in flight. */
-export const IN_FLIGHT = 16 * MIB;
+/**
+ * Bytes that may be sent twice for one kill at a quiet rate: what was in flight.
+ * Each of eight lanes has a frame in the platform's buffers and another one that
+ * waits, with what is said of them.
+ */
+export const IN_FLIGHT = 8 * 2 * (MIB + 4096);
 
 /** How one process is run. */
 export interface RunOptions {
