@@ -147,6 +147,8 @@ Deno.test("a download that nobody reads, and one that is broken off, give back w
     stream.end();
     if (count % 2 === 0) await settle();
     stream.reset();
+    // The platform ends a connection of which it has to drop too many unseen.
+    if (count % 8 === 7) assertEquals((await client.ask("PING")).words, "PONG");
   }
   assertEquals(await get(client, chunk), chunk.data);
   client.h2.close();
