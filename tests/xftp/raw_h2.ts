@@ -180,7 +180,9 @@ export async function rawH2(options: RawH2Options): Promise<RawH2> {
     }
     rest = rest.subarray(at);
   });
+  let isOpen = true;
   closed.promise.then(() => {
+    isOpen = false;
     for (const stream of streams.values()) {
       stream.done.reject(new Error("connection closed"));
     }
@@ -203,7 +205,8 @@ export async function rawH2(options: RawH2Options): Promise<RawH2> {
       done: Promise.withResolvers<RawAnswer>(),
     };
     stream.done.promise.catch(() => {}); // a caller may not want to know
-    streams.set(id, stream);
+    if (isOpen) streams.set(id, stream);
+    else stream.done.reject(new Error("connection closed"));
     send(1, ends ? 5 : 4, id, headerBlock(method, headers));
     return {
       answer: stream.done.promise,

@@ -145,7 +145,8 @@ Deno.test("a download that nobody reads, and one that is broken off, give back w
     const stream = client.h2.begin();
     await stream.write(fget);
     stream.end();
-    if (count % 2 === 0) await settle();
+    // The platform ends connections that reset what it has not begun; so it has.
+    assertEquals((await client.ask("PING")).words, "PONG");
     stream.reset();
     // The platform ends a connection of which it has to drop too many unseen.
     if (count % 8 === 7) assertEquals((await client.ask("PING")).words, "PONG");
