@@ -5,6 +5,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { TransferEvent } from "../../core/events.ts";
 import { freePort } from "../testutil/port.ts";
+import { within } from "../testutil/deadline.ts";
 import { faultProxy } from "../testutil/fault_proxy.ts";
 import { type TcpProxy, tcpProxy } from "../testutil/tcp_proxy.ts";
 import { makeTree, sameTree } from "../testutil/tree.ts";
@@ -31,11 +32,12 @@ async function overLine(
     if (bytes > 8 * MIB) udp.set("both", { bytesPerSecond: 0 });
   });
   const events: TransferEvent[] = [];
-  const { totals } = await lib.send("src", {
+  const sending = lib.send("src", {
     address: `127.0.0.1:${udp.port}`,
     inside: { tcpPort: line.port, bulk: ALWAYS },
     onEvent: (event) => events.push(event),
   });
+  const { totals } = await within(120_000, "the transfer", sending);
   await line.close();
   await udp.close();
   const connected = events.filter((e) => e.type === "connected");
