@@ -77,9 +77,10 @@ export interface ReceiveLaneDeps {
 /** What a receiver's lanes wait for. */
 export type ReceiveWatch = Stopwatch<"net" | "disk">;
 
-/** A frame that takes longer is read in pieces, so that what comes is seen to come; ms. */
-const SLOW_MS = 200;
-const PIECE_BYTES = 16 * 1024;
+/** A frame that takes longer is read in pieces of as much time, so that what comes is seen to come; ms. */
+const SLOW_MS = 10;
+const LEAST_PIECE_BYTES = 8 * 1024;
+const MOST_PIECE_BYTES = 64 * 1024;
 
 /** Files of one frame that are written at once. */
 const WRITES_AT_ONCE = 8;
@@ -95,7 +96,7 @@ export async function receiveLane(
   signal: AbortSignal,
 ): Promise<void> {
   let head = new Uint8Array(LANE_HEADER_BYTES);
-  let isSlow = true; // nothing is known yet
+  let piece = LEAST_PIECE_BYTES; // nothing is known yet
   for (;;) {
     const come = deps.watch?.begin("net");
     head = await deps.stream.readFully(head);
@@ -118,11 +119,10 @@ export async function receiveLane(
     try {
       const begun = deps.now();
       const arrived = deps.watch?.begin("net");
-      const piece = isSlow ? PIECE_BYTES : length;
       const view = room.bytes.subarray(0, length);
       const body = await readBody(deps, view, piece);
       arrived?.();
-      isSlow = deps.now() - begun > SLOW_MS;
+      piece = pieceOf(length, deps.now() - begun);
       signal.throwIfAborted();
       const taken = await takeFrame(deps, body, count);
       const { buffer, byteOffset } = taken.bytes;
@@ -135,6 +135,13 @@ export async function receiveLane(
     if (checked.length > 0) await deps.checked(checked);
     taken?.();
   }
+}
+
+/** What to read at once after a frame of `length` bytes took `ms`. */
+function pieceOf(length: number, ms: number): number {
+  if (ms <= SLOW_MS) return Infinity;
+  const worth = Math.round(length * SLOW_MS / ms);
+  return Math.min(Math.max(worth, LEAST_PIECE_BYTES), MOST_PIECE_BYTES);
 }
 
 /** Fills `view`, a piece at a time. */

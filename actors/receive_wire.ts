@@ -69,6 +69,8 @@ const MAX_STREAMS = 80;
 
 /** How often a sender hears from us, ms: it takes silence for a sign. */
 const BEAT_MS = 100;
+/** And while something comes: it sends as fast as we say that it arrives. */
+const BUSY_BEAT_MS = 25;
 
 /**
  * Starts to read a connection's control stream.
@@ -171,9 +173,14 @@ export function openReceiveWire(
   };
   const further = new Set<Conn>();
   const sayBeats = async (): Promise<void> => {
-    for (;;) {
-      await cx.clock.delay(BEAT_MS, signal);
-      if (!status.isEmpty) continue;
+    let said = 0;
+    for (let quietMs = 0;;) {
+      await cx.clock.delay(BUSY_BEAT_MS, signal);
+      quietMs += BUSY_BEAT_MS;
+      const come = arrivals.values().reduce((sum, bytes) => sum + bytes, 0);
+      if (come === said && quietMs < BEAT_MS || !status.isEmpty) continue;
+      said = come;
+      quietMs = 0;
       const connections = [...arrivals].slice(0, MAX_ARRIVED)
         .map(([connection, bytes]) => ({ connection, bytes }));
       status.push(beat(), encodeStatus({ type: "arrived", connections }));

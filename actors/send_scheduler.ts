@@ -22,6 +22,7 @@ import type { HashPool } from "../workers/hash_pool.ts";
 import type { ChunkerMessage, Found } from "./chunker.ts";
 import type { Connected } from "./connection.ts";
 import { createPace } from "./pace.ts";
+import { createPathPace } from "./path_pace.ts";
 import {
   type CongestionChoice,
   createFleet,
@@ -141,9 +142,12 @@ export function sendScheduler(
     const pace = deps.congestion === "bbr" && link.conn.carrier !== "tcp"
       ? createPace(cx.clock)
       : undefined;
+    const path = pace === undefined && link.conn.carrier !== "tcp"
+      ? createPathPace(cx.clock)
+      : undefined;
     const { ledger, wrote } = current;
     wire = openWire(cx, ++epochs, link, {
-      ...{ ...deps, ledger, pace, wrote },
+      ...{ ...deps, ledger, pace: pace ?? path?.join(0), wrote },
       ...(reports && { watch: reports.watch }),
     });
     const spawn: FleetDeps["spawn"] = (task) =>
@@ -165,6 +169,7 @@ export function sendScheduler(
         ? "cubic"
         : deps.congestion,
       pace,
+      path,
       dialMore: deps.dialMore,
       ping: (id) => say({ type: "ping", id }, cx),
       spawn,

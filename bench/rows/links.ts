@@ -221,12 +221,12 @@ export async function sendOver(
   const packets = (of: typeof seen): number => of.udp.packets + of.tcp.packets;
   const full = (of: typeof seen): number => of.udp.full + of.tcp.full;
   const [usual = ["none", 0]] = [...limiters].sort((a, b) => b[1] - a[1]);
-  const begun = heard.find(({ atMs }) => atMs >= sent.beganMs + START_MS);
+  const fromMs = sent.beganMs + START_MS;
+  const before5s = heard.findLast(({ atMs }) => atMs < fromMs)?.sent ?? 0;
   const ended = heard.find(({ sent }) => sent >= bytes);
-  const steadyMbit = begun === undefined || ended === undefined ||
-      ended.atMs <= begun.atMs
+  const steadyMbit = ended === undefined || ended.atMs <= fromMs
     ? NaN // over too soon
-    : (bytes - begun.sent) * 8e-3 / (ended.atMs - begun.atMs);
+    : (bytes - before5s) * 8e-3 / (ended.atMs - fromMs);
   return {
     ...sent,
     steadyMbit,
