@@ -100,14 +100,14 @@ const LITTLE = 0.25;
 /** Round trips shorter than this are no long path, ms. */
 const LONG_MS = 5;
 /** The shortest of late may be as much longer than the shortest while there is no queue: share, at most ms, and ms. */
-const QUEUE = 0.25;
-const MOST_QUEUE_MS = 100;
-const QUEUE_MS = 5;
+const QUEUE = 0.06;
+const MOST_QUEUE_MS = 20;
+const QUEUE_MS = 2;
 /** What is given and neither on the way nor said to have arrived, ms' worth and share: a connection holds it back. */
 const HEARD_MS = 60;
 const HELD_BACK = 1.2;
-/** So many measurements in a row must look so: a burst of losses is over sooner. */
-const LOSSY_SAMPLES = 2;
+/** As many more measurements must look so than not, half of each: a burst of losses is over sooner, and another's queue is short at times. */
+const LOSSY_SAMPLES = 3;
 /** A rate that grows by no more than this in a measurement has settled. */
 const SETTLED = 1.25;
 /** What makes one packet arrive may be chance; a rate below this counts as this, bytes a ms. */
@@ -241,7 +241,9 @@ export function createGrowth({ max, mayTryBbr }: GrowthOptions): Growth {
         return "keep";
       }
       const begins = { before: rate, connections, askedMs: nowMs };
-      lossy = looksLossy(rate, { ...now, rttMs }) ? lossy + 1 : 0;
+      lossy = looksLossy(rate, { ...now, rttMs })
+        ? lossy + 1
+        : Math.max(0, lossy - 0.5);
       const tooMany = isTooMany(rate, now);
       lastRate = rate;
       if (lossy >= LOSSY_SAMPLES) {
