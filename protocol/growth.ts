@@ -103,9 +103,9 @@ const LONG_MS = 5;
 const QUEUE = 0.06;
 const MOST_QUEUE_MS = 20;
 const QUEUE_MS = 2;
-/** What is given and neither on the way nor said to have arrived, ms' worth and share: a connection holds it back. */
-const HEARD_MS = 60;
-const HELD_BACK = 1.2;
+/** What is given and has not come in so many round trips and ms waits in a connection, which holds it back. */
+const HELD_ROUND_TRIPS = 2;
+const HELD_MS = 100;
 /** As many more measurements must look so than not, half of each: a burst of losses is over sooner, and another's queue is short at times. */
 const LOSSY_SAMPLES = 3;
 /** A rate that grows by no more than this in a measurement has settled. */
@@ -187,10 +187,10 @@ export function createGrowth({ max, mayTryBbr }: GrowthOptions): Growth {
   ): boolean => {
     const { rttMs, usualRttMs = rttMs, pendingBytes, connections } = sample;
     const { underWayBytes = Infinity } = sample;
-    const onTheWay = rate * (usualRttMs + HEARD_MS);
+    const onTheWay = rate * (rttMs * HELD_ROUND_TRIPS + HELD_MS);
     const isSettled = rate <= Math.max(lastRate * SETTLED, LEAST_RATE);
     const window = connections * CONNECTION_WINDOW_BYTES;
-    return rate > 0 && underWayBytes > onTheWay * HELD_BACK &&
+    return rate > 0 && underWayBytes > onTheWay &&
       !sample.isStarting && mayTryBbr && !usesBbr &&
       connections < max &&
       isSettled &&

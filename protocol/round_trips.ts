@@ -11,7 +11,7 @@ export interface RoundTrips {
   add(nowMs: number, ms: number): void;
   /** The shortest of the last minute. */
   readonly shortestMs: number;
-  /** The shortest of those that came in the last `overMs`: loss makes many of them long, a queue all. */
+  /** The shortest of those that came in the last `overMs`, three at least: loss makes many of them long, a queue all. */
   lateMs(overMs: number): number;
 }
 
@@ -20,6 +20,8 @@ const PARTS = 12;
 const PART_MS = 5000;
 /** Round trips that are remembered one by one. */
 const LATE = 64;
+/** One by itself may be long for any reason. */
+const LEAST = 3;
 
 interface Trip {
   readonly atMs: number;
@@ -38,7 +40,10 @@ export function createRoundTrips(firstMs: number): RoundTrips {
     lateMs(overMs) {
       const last = late.at(-1);
       if (last === undefined) return firstMs;
-      const recent = late.filter(({ atMs }) => atMs >= last.atMs - overMs);
+      const fromMs = last.atMs - overMs;
+      const recent = late.filter(({ atMs }, n) =>
+        atMs >= fromMs || n >= late.length - LEAST
+      );
       return Math.min(...recent.map(({ ms }) => ms));
     },
     add(nowMs, ms) {

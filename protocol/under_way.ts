@@ -34,7 +34,7 @@ export interface UnderWayVerdict {
   readonly mostBytes: number;
   /** Bytes a second at most, so that it goes evenly. */
   readonly rate: number;
-  /** True until it is known what the path carries. */
+  /** True until it was known for the first time what the path carries. */
   readonly isStarting: boolean;
 }
 
@@ -65,6 +65,8 @@ const FAR_START = 2;
 /** It grows no more when as many pieces brought no such growth. */
 const GROWTH = 1.2;
 const FLAT_PIECES = 4;
+/** So many pieces without a queue, and it grows again: the path may carry more. */
+const EMPTY_PIECES = 3;
 /** The queue that is kept: a share of the round trip, within ms. */
 const QUEUE = 0.25;
 const LEAST_QUEUE_MS = 15;
@@ -106,6 +108,8 @@ export function createUnderWay(): UnderWay {
   let best = 0;
   let flat = 0;
   let isStarting = true;
+  let isFirst = true;
+  let empty = 0;
   /** More than the path has: what we hear late, and our queue, ms. */
   let slackMs: number | undefined;
   let longSinceMs: number | undefined;
@@ -149,9 +153,10 @@ export function createUnderWay(): UnderWay {
       );
       const isFull = queueMs > aimMs && recent > 0;
       if (!isFull && flat < FLAT_PIECES) {
-        return { mostBytes: most, rate: Infinity, isStarting };
+        return { mostBytes: most, rate: Infinity, isStarting: isFirst };
       }
-      isStarting = false;
+      isStarting = isFirst = false;
+      empty = 0;
       rates = [recent, recent];
     }
     if (nowMs < freeUntilMs) {
@@ -161,6 +166,12 @@ export function createUnderWay(): UnderWay {
     const mostSlackMs = LATE_MS + Math.max(2 * aimMs, rttMs);
     slackMs ??= LATE_MS + aimMs;
     if (isPiece) {
+      empty = queueMs < aimMs / 4 ? empty + 1 : 0;
+      if (empty >= EMPTY_PIECES) {
+        isStarting = true;
+        most = flat = 0;
+        best = rates.at(-1) ?? 0;
+      }
       slackMs += queueMs < aimMs / 4
         ? rttMs / 4 // it may carry more, and we do not know how much
         : (aimMs - Math.min(queueMs, rttMs)) / 2;
@@ -180,7 +191,7 @@ export function createUnderWay(): UnderWay {
         LEAST_UNDER_WAY_BYTES,
       ),
       rate: Math.max(carries * 1000 * EVENLY, LEAST_UNDER_WAY_BYTES),
-      isStarting,
+      isStarting: false,
     };
   };
 }

@@ -41,7 +41,7 @@ export async function politeness(
     const program = await buildLink(folder);
     const place = await preparePlace(folder);
     const rows: Row[] = [];
-    for (const cc of ["auto", "bbr"]) {
+    for (const cc of (bench.part ?? "auto+bbr").split("+")) {
       const alone: number[] = [];
       const part: number[] = [];
       for (let n = 0; n < Math.min(bench.runs, 3); n++) {
