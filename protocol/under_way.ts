@@ -73,10 +73,11 @@ const LEAST_QUEUE_MS = 15;
 const MOST_QUEUE_MS = 60;
 /** Given evenly, and yet as much faster than it arrives that the queue can fill. */
 const EVENLY = 1.25;
-/** A queue as many times as long as ours, for so long, although we have given way, is another's; then we look away so long, ms. */
-const LONG = 2;
-const LONG_MS = 2500;
-const FREE_MS = 10_000;
+/** A queue in so many more pieces than not, although we have given way, is another's; then we look away so long, ms. */
+const LONG_PIECES = 12;
+const FREE_MS = 20_000;
+/** Unless there is no queue for so long, ms: another's is short at times. */
+const GONE_MS = 2000;
 
 const FREE: UnderWayVerdict = {
   mostBytes: Infinity,
@@ -112,8 +113,9 @@ export function createUnderWay(): UnderWay {
   let empty = 0;
   /** More than the path has: what we hear late, and our queue, ms. */
   let slackMs: number | undefined;
-  let longSinceMs: number | undefined;
+  let long = 0;
   let freeUntilMs = -Infinity;
+  let goneSinceMs: number | undefined;
 
   /** Takes the rate of a piece, and says whether it is complete. */
   const measure = (now: UnderWaySample): boolean => {
@@ -160,7 +162,12 @@ export function createUnderWay(): UnderWay {
       rates = [recent, recent];
     }
     if (nowMs < freeUntilMs) {
-      if (queueMs > aimMs / 2) return FREE;
+      if (queueMs > aimMs / 2) goneSinceMs = undefined;
+      else goneSinceMs ??= nowMs;
+      const isGone = goneSinceMs !== undefined &&
+        nowMs - goneSinceMs > Math.max(GONE_MS, rttMs * 8);
+      if (!isGone) return FREE;
+      goneSinceMs = undefined;
       freeUntilMs = nowMs;
     }
     const mostSlackMs = LATE_MS + Math.max(2 * aimMs, rttMs);
@@ -177,9 +184,10 @@ export function createUnderWay(): UnderWay {
         : (aimMs - Math.min(queueMs, rttMs)) / 2;
     }
     slackMs = Math.min(Math.max(slackMs, 0), mostSlackMs);
-    if (queueMs <= aimMs * LONG || slackMs > 0) longSinceMs = undefined;
-    else if (nowMs - (longSinceMs ??= nowMs) > Math.max(LONG_MS, rttMs * 8)) {
-      longSinceMs = undefined;
+    const isOthers = slackMs === 0 && queueMs > aimMs / 2;
+    if (isPiece) long = Math.max(0, long + (isOthers ? 1 : -1));
+    if (long >= LONG_PIECES) {
+      long = 0;
       freeUntilMs = nowMs + Math.max(FREE_MS, rttMs * 20);
       return FREE;
     }
