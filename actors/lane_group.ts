@@ -7,7 +7,7 @@ import { Mailbox } from "../core/mailbox.ts";
 import type { RateLimiter } from "../core/rate.ts";
 import { encodePreamble } from "../protocol/lane.ts";
 import type { Outgoing, Work } from "../protocol/outgoing.ts";
-import type { Conn } from "../transport/transport.ts";
+import type { Conn, SendStream } from "../transport/transport.ts";
 import type { HashPool } from "../workers/hash_pool.ts";
 import {
   type LeaseReport,
@@ -71,6 +71,8 @@ export interface LaneGroup {
   readonly leases: number;
   /** Bytes of frames that were handed to the connection. */
   readonly written: number;
+  /** Lanes that wait for the connection to take what they write. */
+  readonly writing: number;
   /** Forgets leases that are of no interest any more. */
   prune(isDone: (work: Work) => boolean): void;
   /** All that was given and not pruned: it may be lost with the connection. */
@@ -102,6 +104,7 @@ export function laneGroup(options: LaneGroupOptions): LaneGroup {
   let unfinished = new Set<Lease>(); // by lanes
   let isRetired = false;
   let written = 0;
+  let writing = 0;
   let isResting = false;
 
   const open = (): Lane => {
@@ -122,7 +125,18 @@ export function laneGroup(options: LaneGroupOptions): LaneGroup {
         written += payload.body;
         options.wrote(payload);
       };
-      const sender = sendLane({ ...options, stream, wrote });
+      const counted: SendStream = {
+        async write(bytes) {
+          writing++;
+          try {
+            await stream.write(bytes);
+          } finally {
+            writing--;
+          }
+        },
+        end: () => stream.end(),
+      };
+      const sender = sendLane({ ...options, stream: counted, wrote });
       try {
         while (!signal.aborted) {
           const lease = await lane.inbox.receive(signal);
@@ -211,6 +225,9 @@ export function laneGroup(options: LaneGroupOptions): LaneGroup {
     },
     get written() {
       return written;
+    },
+    get writing() {
+      return writing;
     },
     get leases() {
       return lanes.reduce((sum, { leases }) => sum + leases, 0);

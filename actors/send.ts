@@ -10,6 +10,7 @@ import type { Digest } from "../crypto/digest.ts";
 import { MAX_CHUNK_BYTES, MIN_CHUNK_BYTES } from "../protocol/entry.ts";
 import type { BulkOptions } from "../protocol/bulk.ts";
 import { parseAddress } from "../protocol/address.ts";
+import type { Growth, GrowthOptions } from "../protocol/growth.ts";
 import { absolute, fileIn } from "../store/own_path.ts";
 import {
   namedRoots,
@@ -23,7 +24,7 @@ import {
   type QuicOptions,
 } from "../transport/quic.ts";
 import type { TlsOptions } from "../transport/tls.ts";
-import { peerDialers } from "./dialers.ts";
+import { type Dialers, peerDialers } from "./dialers.ts";
 import type {
   PeerDialers,
   SendOptions,
@@ -96,13 +97,21 @@ export interface SendInside {
   readonly tcpPort?: number;
   /** When chunks go over TCP beside QUIC. */
   readonly bulk?: BulkOptions;
+  /** How many connections there are. */
+  readonly growth?: (options: GrowthOptions) => Growth;
 }
 
 /** As {@linkcode send}, for tests. */
 export async function sendInside(
   options: SendOptions,
-  { endpoints = endpointPool(), quic = {}, tls = {}, tcpPort, bulk }:
-    SendInside,
+  {
+    endpoints = endpointPool(),
+    quic = {},
+    tls = {},
+    tcpPort,
+    bulk,
+    growth,
+  }: SendInside,
 ): Promise<SendResult> {
   const settings = { ...DEFAULT_SEND_OPTIONS, ...options };
   const { to, resumeDir, lanes, connections, giveUpAfterMs } = settings;
@@ -116,17 +125,20 @@ export async function sendInside(
   const id = await senderId(fileIn(resumeDir, "sender.id"), world.randomBytes);
   const source = await openSources(settings.paths, resumeDir, signal);
   const emit = (event: TransferEvent): void => options.onEvent?.(event);
-  const dialers: PeerDialers = "cubic" in where ? where : peerDialers({
-    ...where,
-    fingerprint: to.fingerprint,
-    carrier: settings.carrier,
-    endpoints,
-    quic,
-    tls,
-    ...(tcpPort !== undefined && { tcpPort }),
-    world,
-    emit,
-  });
+  const dialers: PeerDialers & Partial<Dialers> = "cubic" in where
+    ? where
+    : peerDialers({
+      ...where,
+      fingerprint: to.fingerprint,
+      carrier: settings.carrier,
+      endpoints,
+      quic,
+      tls,
+      ...(tcpPort !== undefined && { tcpPort }),
+      world,
+      emit,
+    });
+  const { side } = dialers;
   const disk = openSourceDisk();
   try {
     const { roots } = source;
@@ -141,6 +153,8 @@ export async function sendInside(
       address: to.address,
       dialer: dialers.cubic,
       bbrDialer: dialers.bbr,
+      ...(side && { sideDialer: side }),
+      ...(growth && { growth }),
       ...(settings.carrier === "auto" && dialers.tcp &&
         { bulkDialer: dialers.tcp }),
       ...(bulk && { bulk }),

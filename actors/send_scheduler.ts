@@ -30,6 +30,7 @@ import {
   type Joined,
 } from "./send_fleet.ts";
 import { BULK_LANES, type BulkLanes, createBulkLanes } from "./send_bulk.ts";
+import type { SideDials } from "./side_dials.ts";
 import { secondLook, type SecondLookMessage } from "./send_second.ts";
 import { type SendReport, sendReport } from "./send_report.ts";
 import { type Failure, type SendRun, sendRun } from "./send_run.ts";
@@ -69,6 +70,10 @@ export interface SendSchedulerDeps {
   readonly connections: number;
   readonly congestion: CongestionChoice;
   readonly dialMore: FleetDeps["dialMore"];
+  /** Finds other ports of the receiver for it. */
+  readonly side: SideDials;
+  /** See {@linkcode FleetDeps.growth}. */
+  readonly growth?: FleetDeps["growth"];
   /** Dials the receiver over TCP, for bulk beside QUIC; `undefined` when that is not wanted. */
   readonly dialBulk:
     | ((connection: number, signal: AbortSignal) => Promise<Conn>)
@@ -158,7 +163,12 @@ export function sendScheduler(
       lanes: BULK_LANES,
       spawn,
     }, cx.clock);
+    const { conn, tripMs } = link;
+    const want = (count: number): void =>
+      say({ type: "want-ports", count }, cx);
+    deps.side.begin({ conn, tripMs, want });
     fleet = createFleet(wire, {
+      ...(deps.growth && { growth: deps.growth }),
       connections: deps.connections,
       // A rate that was asked for looks like a path that carries no more.
       congestion: deps.limiter !== undefined && deps.congestion === "auto"
@@ -335,6 +345,9 @@ export function sendScheduler(
       case "pong":
         fleet?.pong(frame.id);
         feed();
+        return;
+      case "ports":
+        deps.side.heard(frame.ports);
         return;
       case "resume":
         return;

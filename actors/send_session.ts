@@ -16,6 +16,7 @@ import type { Digest } from "../crypto/digest.ts";
 import type { RandomBytes } from "../crypto/random.ts";
 import type { BulkOptions } from "../protocol/bulk.ts";
 import type { Offer } from "../protocol/control.ts";
+import type { Growth, GrowthOptions } from "../protocol/growth.ts";
 import type { SourceEntry } from "../store/source.ts";
 import type { Conn, Dialer } from "../transport/transport.ts";
 import type { HashPool } from "../workers/hash_pool.ts";
@@ -34,6 +35,7 @@ import {
 } from "./send_scheduler.ts";
 import type { CongestionChoice } from "./send_fleet.ts";
 import type { SendLink } from "./send_wire.ts";
+import { createSideDials, type SideDialer } from "./side_dials.ts";
 
 /** What every session needs of the world around it. */
 export interface World {
@@ -57,6 +59,10 @@ export interface SendSessionDeps {
   readonly dialer: Dialer;
   /** Dials for a connection that goes by BBR. @default {dialer} */
   readonly bbrDialer?: Dialer;
+  /** Dials other ports of the receiver. @default {they are not used} */
+  readonly sideDialer?: SideDialer;
+  /** Decides how many connections there are. @default {what protocol/growth.ts says} */
+  readonly growth?: (options: GrowthOptions) => Growth;
   /** Dials over TCP, for bulk beside QUIC. @default {none} */
   readonly bulkDialer?: Dialer;
   /** When that is done. @default {short paths only} */
@@ -170,6 +176,11 @@ export async function runSendSession(
     }
   };
 
+  const side = createSideDials({
+    ...world,
+    dialer: deps.sideDialer,
+    connections: deps.connections,
+  });
   const supervisor = new Supervisor(`send ${hex.slice(0, 8)}`, {
     ...SESSION_POLICY,
     patienceMs: deps.giveUpAfterMs,
@@ -214,8 +225,16 @@ export async function runSendSession(
         ...(world.cpuMs && { cpuMs: world.cpuMs }),
         session: hex,
         chunker: chunks,
-        dialMore: (connection, kind, signal) =>
-          dialBy(kind === "bbr" ? bbrDialer : deps.dialer, connection, signal),
+        side,
+        dialMore(connection, congestion, signal) {
+          const first = congestion === "bbr" ? bbrDialer : deps.dialer;
+          return side.dial({
+            congestion,
+            signal,
+            connect: (dialer, signal) =>
+              dialBy(dialer ?? first, connection, signal),
+          });
+        },
         dialBulk: bulkDialer &&
           ((connection, signal) => dialBy(bulkDialer, connection, signal)),
         congestion,
