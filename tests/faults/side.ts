@@ -65,3 +65,15 @@ export function growTo(
     },
   });
 }
+
+/** The ports that events of a name speak of. */
+export function portsIn(log: KeptLog, name: string): readonly number[] {
+  return log.named(name).map(({ fields }) => Number(fields.port));
+}
+
+/** The first port of a receiver. */
+export function portOf(
+  { receiver }: { readonly receiver: { readonly address: string } },
+): number {
+  return Number(receiver.address.split(":").at(-1));
+}
