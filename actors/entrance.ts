@@ -17,7 +17,11 @@ import {
 import { tlsListener, type TlsOptions } from "../transport/tls.ts";
 import type { Listener } from "../transport/transport.ts";
 import { sideListen } from "./side_listen.ts";
-import { createSidePorts, type SidePorts } from "./side_ports.ts";
+import {
+  createSidePorts,
+  type OpenSidePort,
+  type SidePorts,
+} from "./side_ports.ts";
 import { ALPN } from "./world.ts";
 
 /** What to bind, and who we are. */
@@ -28,6 +32,8 @@ export interface EntranceOptions {
   readonly carrier: CarrierMode;
   readonly quic?: QuicOptions;
   readonly tls?: TlsOptions;
+  /** Changes how side ports are opened. @default {they are as they are} */
+  readonly sidePort?: ((open: OpenSidePort) => OpenSidePort) | undefined;
   readonly clock: Clock;
   readonly log: Log;
   /** Told when TCP cannot be had. */
@@ -71,10 +77,14 @@ export function openEntrance(options: EntranceOptions): Entrance {
     return { listener: byTcp(options.port), close: () => {} };
   }
   const endpoint = createEndpoint({ hostname, port: options.port });
-  const side = createSidePorts(
-    sideListen({ ...own, hostname, firstPort: options.port, ...options.quic }),
-    log,
-  );
+  const { sidePort = (open) => open } = options;
+  const open = sideListen({
+    ...own,
+    hostname,
+    firstPort: options.port,
+    ...options.quic,
+  });
+  const side = createSidePorts(sidePort(open), log);
   const close = (): void => {
     side.close();
     endpoint.close();

@@ -20,7 +20,11 @@ import { LOOK_MS, sleptEvent } from "./migration.ts";
 import type { ReceiveOptions, Receiver } from "./options.ts";
 import { DEFAULT_QUIET_LIMITS, type QuietLimits } from "./quiet.ts";
 import { createDoor } from "./door.ts";
-import { givenEntrance, openEntrance } from "./entrance.ts";
+import {
+  type EntranceOptions,
+  givenEntrance,
+  openEntrance,
+} from "./entrance.ts";
 import type { ReceiveOutcome } from "./receive_scheduler.ts";
 import { startReceiveSession } from "./receive_session.ts";
 import { reception, type ReceptionMessage } from "./reception.ts";
@@ -78,12 +82,15 @@ export interface ReceiveInside {
   readonly limits?: QuietLimits;
   readonly quic?: QuicOptions;
   readonly tls?: TlsOptions;
+  /** What stands between a side port and its senders. */
+  readonly sidePort?: EntranceOptions["sidePort"];
 }
 
 /** As {@linkcode receive}, for tests. */
 export async function receiveInside(
   options: ReceiveOptions,
-  { limits = DEFAULT_QUIET_LIMITS, quic = {}, tls = {} }: ReceiveInside,
+  { limits = DEFAULT_QUIET_LIMITS, quic = {}, tls = {}, sidePort }:
+    ReceiveInside,
 ): Promise<Receiver> {
   const settings = { ...DEFAULT_RECEIVE_OPTIONS, ...options };
   const { uploadDir, resumeDir, certificate } = settings;
@@ -105,6 +112,7 @@ export async function receiveInside(
     carrier: settings.carrier,
     quic,
     tls,
+    sidePort,
     clock: world.clock,
     log: world.log,
     emit,

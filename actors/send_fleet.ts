@@ -8,6 +8,7 @@ import { unreachable } from "../core/actor.ts";
 import type { Clock } from "../core/clock.ts";
 import { SftpxError } from "../core/errors.ts";
 import type { SenderSeen } from "../core/limiter.ts";
+import type { Log } from "../core/log.ts";
 import { createMeter } from "../core/rate.ts";
 import { CONNECTION_WINDOW_BYTES, createGrowth } from "../protocol/growth.ts";
 import type { Arrived } from "../protocol/status.ts";
@@ -40,6 +41,7 @@ export interface FleetDeps {
   ) => Promise<Conn>;
   /** Decides how many there are. @default {createGrowth} */
   readonly growth?: typeof createGrowth;
+  readonly log: Log;
   /** Asks the receiver for an answer. */
   readonly ping: (id: number) => void;
   /** Runs a task beside the actor; what comes of it is sent to the actor. */
@@ -109,6 +111,7 @@ export function createFleet(
   deps: FleetDeps,
   clock: Clock,
 ): Fleet {
+  const { log } = deps;
   const growth = (deps.growth ?? createGrowth)({
     max: deps.connections,
     mayTryBbr: deps.congestion === "auto",
@@ -161,6 +164,7 @@ export function createFleet(
     for (const work of wire.drop(connection)) run.again(work);
     forget(connection);
   };
+  let lookedAt = clock.now();
   const shortest = (): number => Math.min(...trips);
   const usual = (): number => quartile(trips.slice(-LATE_ROUND_TRIPS));
   const keepPace = (): void => {
@@ -176,6 +180,8 @@ export function createFleet(
   /** What a connection had that brings nothing any more goes over the others. */
   const dropStalled = (run: SendRun, isResting: boolean): void => {
     const now = clock.now();
+    const sinceLookMs = Math.round(now - lookedAt);
+    lookedAt = now;
     const limitMs = Math.max(STALLED_MS, shortest() * STALLED_ROUND_TRIPS);
     const isAlone = isResting || wire.connections < 2;
     const newestMs = Math.max(...arrivals.values().map(({ atMs }) => atMs));
@@ -183,8 +189,10 @@ export function createFleet(
       if (isAlone || !wire.isBusy(connection, arrival.bytes)) {
         arrival.atMs = now; // nothing can come, or it has nowhere else to go
       }
-      const isStill = now - arrival.atMs > limitMs;
-      if (isStill && now - newestMs < limitMs / 2) again(connection, run);
+      const stillMs = Math.round(now - arrival.atMs);
+      if (stillMs <= limitMs || now - newestMs >= limitMs / 2) continue;
+      log.event("connection.stalled", { connection, stillMs, sinceLookMs });
+      again(connection, run);
     }
   };
 

@@ -66,6 +66,12 @@ export function growTo(
   });
 }
 
+/** Adds connections until so many were added, whatever becomes of them. */
+export function growBy(count: number): (options: GrowthOptions) => Growth {
+  let added = 0;
+  return () => ({ sample: () => added < count && ++added ? "add" : "keep" });
+}
+
 /** The ports that events of a name speak of. */
 export function portsIn(log: KeptLog, name: string): readonly number[] {
   return log.named(name).map(({ fields }) => Number(fields.port));
