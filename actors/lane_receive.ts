@@ -68,6 +68,8 @@ export interface ReceiveLaneDeps {
   readonly received: (bytes: number) => void;
   /** Told how many bytes of whatever came, as they come. */
   readonly arrived: (bytes: number) => void;
+  /** Told when a frame that there is memory for is waited for, and when that is over. */
+  readonly waiting?: (isWaiting: boolean) => void;
   /** Milliseconds, monotonic. */
   readonly now: () => number;
   /** Counts what is waited for. @default {nobody} */
@@ -120,7 +122,9 @@ export async function receiveLane(
       const arrived = deps.watch?.begin("net");
       const piece = isSlow ? PIECE_BYTES : length;
       const view = room.bytes.subarray(0, length);
-      const body = await readBody(deps, view, piece);
+      deps.waiting?.(true);
+      const body = await readBody(deps, view, piece)
+        .finally(() => deps.waiting?.(false));
       arrived?.();
       isSlow = deps.now() - begun > SLOW_MS;
       signal.throwIfAborted();

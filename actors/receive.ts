@@ -82,6 +82,8 @@ export interface ReceiveInside {
   readonly limits?: QuietLimits;
   readonly quic?: QuicOptions;
   readonly tls?: TlsOptions;
+  /** Memory for frames that a session's lanes read, bytes. */
+  readonly roomBytes?: number;
   /** What stands between a side port and its senders. */
   readonly sidePort?: EntranceOptions["sidePort"];
 }
@@ -89,8 +91,13 @@ export interface ReceiveInside {
 /** As {@linkcode receive}, for tests. */
 export async function receiveInside(
   options: ReceiveOptions,
-  { limits = DEFAULT_QUIET_LIMITS, quic = {}, tls = {}, sidePort }:
-    ReceiveInside,
+  {
+    limits = DEFAULT_QUIET_LIMITS,
+    quic = {},
+    tls = {},
+    roomBytes,
+    sidePort,
+  }: ReceiveInside,
 ): Promise<Receiver> {
   const settings = { ...DEFAULT_RECEIVE_OPTIONS, ...options };
   const { uploadDir, resumeDir, certificate } = settings;
@@ -187,6 +194,7 @@ export async function receiveInside(
               release: space.release,
               admit: (totalBytes) => space.check(totalBytes ?? 0),
               ...(side && { sidePorts: side.take }),
+              ...(roomBytes !== undefined && { roomBytes }),
               emit,
               patienceMs: AWAY_MS,
               limits,

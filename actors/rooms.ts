@@ -20,6 +20,8 @@ export interface Room {
 
 /** Rooms of one session. */
 export interface Rooms {
+  /** True when somebody waits for a room. */
+  readonly isCrowded: boolean;
   /** Waits for a room of at least `length` bytes. */
   take(length: number, signal: AbortSignal): Promise<Room>;
 }
@@ -27,8 +29,11 @@ export interface Rooms {
 /** Rooms are whole steps: frames of nearly one length then share theirs, bytes. */
 const STEP_BYTES = 64 * 1024;
 
+/** Frames that all lanes of a session hold at a time, bytes. */
+const ROOM_BYTES = 96 * 1024 * 1024;
+
 /** Creates rooms that come to `maxBytes` in use at most, and half as much that waits for use. */
-export function createRooms(maxBytes: number): Rooms {
+export function createRooms(maxBytes: number = ROOM_BYTES): Rooms {
   const free = createSemaphore(maxBytes);
   let idle: Uint8Array<ArrayBuffer>[] = [];
   let idleBytes = 0;
@@ -53,6 +58,9 @@ export function createRooms(maxBytes: number): Rooms {
   };
 
   return {
+    get isCrowded() {
+      return free.waiting > 0;
+    },
     async take(length, signal) {
       const permit = await free.acquire(signal, Math.min(length, maxBytes));
       const size = Math.ceil(length / STEP_BYTES) * STEP_BYTES;

@@ -165,7 +165,10 @@ export function createFleet(
     forget(connection);
   };
   let lookedAt = clock.now();
+  let heardAt = clock.now(); // what the receiver says of all
   const shortest = (): number => Math.min(...trips);
+  const stalledMs = (): number =>
+    Math.max(STALLED_MS, shortest() * STALLED_ROUND_TRIPS);
   const usual = (): number => quartile(trips.slice(-LATE_ROUND_TRIPS));
   const keepPace = (): void => {
     for (const [connection, pace] of paces) {
@@ -182,15 +185,17 @@ export function createFleet(
     const now = clock.now();
     const sinceLookMs = Math.round(now - lookedAt);
     lookedAt = now;
-    const limitMs = Math.max(STALLED_MS, shortest() * STALLED_ROUND_TRIPS);
-    const isAlone = isResting || wire.connections < 2;
+    const limitMs = stalledMs();
     const newestMs = Math.max(...arrivals.values().map(({ atMs }) => atMs));
     for (const [connection, arrival] of [...arrivals]) {
-      if (isAlone || !wire.isBusy(connection, arrival.bytes)) {
+      // A further one that has all of the work can give it to the first.
+      const isAlone = connection === 0 && wire.connections < 2;
+      if (isResting || isAlone || !wire.isBusy(connection, arrival.bytes)) {
         arrival.atMs = now; // nothing can come, or it has nowhere else to go
       }
       const stillMs = Math.round(now - arrival.atMs);
       if (stillMs <= limitMs || now - newestMs >= limitMs / 2) continue;
+      if (now - heardAt >= limitMs / 2) continue; // all of it may be dark
       log.event("connection.stalled", { connection, stillMs, sinceLookMs });
       again(connection, run);
     }
@@ -226,6 +231,11 @@ export function createFleet(
     },
     arrived(connections) {
       const now = clock.now();
+      if (now - heardAt >= stalledMs() / 2) {
+        // All of it was dark, and not all comes back in the same moment.
+        for (const arrival of arrivals.values()) arrival.atMs = now;
+      }
+      heardAt = now;
       for (const { connection, bytes } of connections) {
         const before = arrivals.get(connection);
         if (before !== undefined && before.bytes === bytes) continue;

@@ -4,6 +4,7 @@
  */
 import { assert, assertEquals, assertLess } from "@std/assert";
 import type { PeerDialers } from "../../actors/options.ts";
+import type { ReceiveInside } from "../../actors/receive.ts";
 import type { OpenSidePort } from "../../actors/side_ports.ts";
 import { systemClock } from "../../core/clock.ts";
 import { endpointPool, quicDialer } from "../../transport/quic.ts";
@@ -12,7 +13,7 @@ import { within } from "../testutil/deadline.ts";
 import { type FaultProxy, faultProxy } from "../testutil/fault_proxy.ts";
 import { makeTree, sameTree } from "../testutil/tree.ts";
 import { MIB } from "./kit.ts";
-import { library } from "./library.ts";
+import { type Library, library } from "./library.ts";
 import { note } from "./line.ts";
 import {
   growBy,
@@ -101,7 +102,62 @@ Deno.test("what a connection had that goes dark goes over the other within 2 s",
   assert(twice > 0 && twice <= UNDER_WAY, `${twice} bytes went twice`);
 });
 
+Deno.test("a connection that goes dark while it holds all of the receiver's memory gives it back", async () => {
+  await using dark = await darkSide({ roomBytes: MIB });
+  const { lib, here } = dark;
+  await makeTree(`${lib.dir}/src`, { big: SIZE });
+  const sending = lib.send("src", {
+    connections: 2,
+    limitRate: RATE,
+    log: here,
+    inside: { growth: growBy(1) },
+  });
+  const proxy = await dark.proxy();
+  // So slow that it is within a frame for sure, and has the only room for one.
+  await proxy.set("up", { bytesPerSecond: MIB, queueBytes: 64 * MIB });
+  const darkAt = await goDark(proxy);
+  // QUIC would call it lost after 30 s.
+  const { totals } = await within(25_000, "the transfer", sending);
+  note(`done ${Math.round(systemClock.now() - darkAt)} ms after it was dark`);
+  assertEquals(await sameTree(`${lib.dir}/src`, `${lib.dir}/uploads/src`), []);
+  assert(totals.sent > totals.bytes);
+  assert(here.named("connection.stalled").length > 0);
+});
+
 Deno.test("when a side port goes dark what it had goes by the first port, and so does who comes next", async () => {
+  await using dark = await darkSide();
+  const { lib, here } = dark;
+  await makeTree(`${lib.dir}/src`, { big: SIZE + 24 * MIB });
+  const events: string[] = [];
+  const sending = lib.send("src", {
+    connections: 2,
+    limitRate: RATE,
+    log: here,
+    inside: { growth: growTo() },
+    onEvent: ({ type }) => events.push(type),
+  });
+  const proxy = await dark.proxy();
+  await checkStalled(here, await goDark(proxy));
+  // Another connection takes its place, and must not wait there for long.
+  await within(30_000, "a try", here.waitFor("side-port.unreachable"));
+  const { totals } = await within(60_000, "the transfer", sending);
+  assertEquals(await sameTree(`${lib.dir}/src`, `${lib.dir}/uploads/src`), []);
+  assertEquals(portsIn(here, "side-port.unreachable"), [proxy.port]);
+  assert(!events.includes("reconnecting"), "the first was never lost");
+  const twice = totals.sent - totals.bytes;
+  assert(twice > 0 && twice <= UNDER_WAY, `${twice} bytes went twice`);
+});
+
+interface DarkSide extends AsyncDisposable {
+  readonly lib: Library;
+  /** What the sender logs. */
+  readonly here: KeptLog;
+  /** What stands before the side port that the sender uses, once it does. */
+  proxy(): Promise<FaultProxy>;
+}
+
+/** A receiver whose side ports are behind proxies. */
+async function darkSide(inside: ReceiveInside = {}): Promise<DarkSide> {
   const proxies: FaultProxy[] = [];
   const sidePort = (open: OpenSidePort): OpenSidePort => async (...args) => {
     const made = await open(...args);
@@ -116,28 +172,20 @@ Deno.test("when a side port goes dark what it had goes by the first port, and so
       close: () => made.close(),
     };
   };
-  await using lib = await library({}, { sidePort });
-  await makeTree(`${lib.dir}/src`, { big: SIZE + 24 * MIB });
+  const lib = await library({}, { sidePort, ...inside });
   const here = keptLog();
-  const events: string[] = [];
-  const sending = lib.send("src", {
-    connections: 2,
-    limitRate: RATE,
-    log: here,
-    inside: { growth: growTo() },
-    onEvent: ({ type }) => events.push(type),
-  });
-  await within(30_000, "a port", here.waitFor("side-port.used"));
-  const [proxy] = proxies;
-  assert(proxy);
-  await checkStalled(here, await goDark(proxy));
-  // Another connection takes its place, and must not wait there for long.
-  await within(30_000, "a try", here.waitFor("side-port.unreachable"));
-  const { totals } = await within(60_000, "the transfer", sending);
-  for (const proxy of proxies) await proxy.close();
-  assertEquals(await sameTree(`${lib.dir}/src`, `${lib.dir}/uploads/src`), []);
-  assertEquals(portsIn(here, "side-port.unreachable"), [proxy.port]);
-  assert(!events.includes("reconnecting"), "the first was never lost");
-  const twice = totals.sent - totals.bytes;
-  assert(twice > 0 && twice <= UNDER_WAY, `${twice} bytes went twice`);
-});
+  return {
+    lib,
+    here,
+    async proxy() {
+      await within(30_000, "a port", here.waitFor("side-port.used"));
+      const [proxy] = proxies;
+      assert(proxy);
+      return proxy;
+    },
+    async [Symbol.asyncDispose]() {
+      await lib[Symbol.asyncDispose]();
+      for (const proxy of proxies) await proxy.close();
+    },
+  };
+}
