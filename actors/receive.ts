@@ -12,7 +12,7 @@ import {
 import { parseBind } from "../protocol/address.ts";
 import { fileIn } from "../store/own_path.ts";
 import { makeStateDir } from "../store/state_dir.ts";
-import { openRoot } from "../store/root.ts";
+import { openRoot, type Root } from "../store/root.ts";
 import { combineListeners } from "../transport/carrier.ts";
 import type { QuicOptions } from "../transport/quic.ts";
 import type { TlsOptions } from "../transport/tls.ts";
@@ -84,6 +84,8 @@ export interface ReceiveInside {
   readonly tls?: TlsOptions;
   /** Memory for frames that a session's lanes read, bytes. */
   readonly roomBytes?: number;
+  /** Changes what a session's upload folder does. */
+  readonly root?: (root: Root) => Root;
   /** What stands between a side port and its senders. */
   readonly sidePort?: EntranceOptions["sidePort"];
 }
@@ -96,6 +98,7 @@ export async function receiveInside(
     quic = {},
     tls = {},
     roomBytes,
+    root = (root) => root,
     sidePort,
   }: ReceiveInside,
 ): Promise<Receiver> {
@@ -186,7 +189,7 @@ export async function receiveInside(
               world,
               session: link.hello.session,
               journalFile: fileIn(resumeDir, `${hex}.bitmap`),
-              openRoot: () => openRoot(uploadDir),
+              openRoot: async () => root(await openRoot(uploadDir)),
               digest,
               pool,
               reserve: space.reserve,
