@@ -15,7 +15,7 @@ import {
   type Readable,
   sendLane,
   type SendWatch,
-} from "./lane_send.ts";
+} from "../workers/lane_send.ts";
 
 /** What lanes need, whatever they go over. */
 export interface LanesDeps {

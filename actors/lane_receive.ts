@@ -19,7 +19,7 @@ import {
 import type { Stopwatch } from "../core/stopwatch.ts";
 import type { ReceiveStream } from "../transport/transport.ts";
 import type { HashPool } from "../workers/hash_pool.ts";
-import type { Rooms } from "./rooms.ts";
+import type { Rooms } from "../workers/rooms.ts";
 
 /** A file that takes chunks. */
 export interface Target {

@@ -43,7 +43,7 @@ import {
   type ReceiveWire,
   type ReceiveWireMessage,
 } from "./receive_wire.ts";
-import { createRooms } from "./rooms.ts";
+import { createRooms } from "../workers/rooms.ts";
 import type { VerifierMessage } from "./verifier.ts";
 
 /** What the receiver's scheduler can be told. */

@@ -9,7 +9,7 @@ import { senderLimiter } from "../core/limiter.ts";
 import { createMeter } from "../core/rate.ts";
 import { createStopwatch } from "../core/stopwatch.ts";
 import type { Limiter as PeerLimiter } from "../protocol/status.ts";
-import type { SendWatch } from "./lane_send.ts";
+import type { SendWatch } from "../workers/lane_send.ts";
 import type { PathSeen } from "./send_fleet.ts";
 import type { Failure, SendRun } from "./send_run.ts";
 

@@ -31,7 +31,7 @@ import {
   untilAborted,
 } from "./frames.ts";
 import { type LaneGroup, laneGroup, type LanesDeps } from "./lane_group.ts";
-import type { LeaseReport, SendWatch } from "./lane_send.ts";
+import type { LeaseReport, SendWatch } from "../workers/lane_send.ts";
 
 /** A connection to a receiver that has accepted. */
 export interface SendLink extends Link {

@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { createRooms, type Rooms } from "../../actors/rooms.ts";
+import { createRooms, type Rooms } from "../../workers/rooms.ts";
 import {
   type CheckedChunk,
   receiveLane,

@@ -94,7 +94,7 @@ Deno.test("layers: an actor does not make another actor", () => {
     'import type { SendSchedulerMessage } from "./send_scheduler.ts";',
     'import { type SendSchedulerMessage } from "./send_scheduler.ts";',
     'import { readProgress } from "./send_scheduler.ts";',
-    'import { sendLane } from "./lane_send.ts";',
+    'import { sendLane } from "../workers/lane_send.ts";',
   ];
   refuses("layers", "actors/connection.ts", factories);
   accepts("layers", "actors/connection.ts", words);

@@ -22,7 +22,7 @@ import {
 import type { OutEntry, Outgoing, Work } from "../protocol/outgoing.ts";
 import { type SourceFile, wasReplaced } from "../store/source.ts";
 import type { SendStream } from "../transport/transport.ts";
-import type { HashPool } from "../workers/hash_pool.ts";
+import type { HashPool } from "./hash_pool.ts";
 
 /** A file that the ledger knows, and how to read it. */
 export interface Readable {
