@@ -8,6 +8,8 @@ import type { RateLimiter } from "../core/rate.ts";
 import { encodePreamble } from "../protocol/lane.ts";
 import type { Outgoing, Work } from "../protocol/outgoing.ts";
 import type { Conn } from "../transport/transport.ts";
+import { isFarSend } from "../workers/far_conn.ts";
+import { farSendLane } from "../workers/far_lane.ts";
 import type { HashPool } from "../workers/hash_pool.ts";
 import {
   type LeaseReport,
@@ -89,7 +91,7 @@ interface Lane {
 
 interface Lease {
   readonly items: readonly Work[];
-  isOver: boolean;
+  readonly over: AbortController;
 }
 
 /** Creates the lanes of a connection; the first is opened when there is work. */
@@ -122,12 +124,15 @@ export function laneGroup(options: LaneGroupOptions): LaneGroup {
         written += payload.body;
         options.wrote(payload);
       };
-      const sender = sendLane({ ...options, stream, wrote });
+      const deps = { ...options, wrote };
+      const sender = isFarSend(stream)
+        ? farSendLane({ ...deps, stream })
+        : sendLane({ ...deps, stream });
       try {
         while (!signal.aborted) {
           const lease = await lane.inbox.receive(signal);
-          const { items } = lease;
-          const report = await sender.send(items, signal, () => lease.isOver);
+          const { items, over } = lease;
+          const report = await sender.send(items, signal, over.signal);
           unfinished.delete(lease);
           await options.report(connection, number, report);
         }
@@ -163,7 +168,7 @@ export function laneGroup(options: LaneGroupOptions): LaneGroup {
       let lane = idlest();
       const isFree = lane !== undefined && lane.leases === 0;
       if (!isFree && lanes.length < options.lanes) lane = open();
-      const lease: Lease = { items, isOver: false };
+      const lease: Lease = { items, over: new AbortController() };
       if (lane === undefined || !lane.inbox.offer(lease)) {
         throw new TypeError("Cannot give a lease: no lane has room");
       }
@@ -187,7 +192,7 @@ export function laneGroup(options: LaneGroupOptions): LaneGroup {
     },
     yield() {
       const back = given;
-      for (const lease of unfinished) lease.isOver = true;
+      for (const lease of unfinished) lease.over.abort();
       unfinished = new Set();
       given = [];
       return back;

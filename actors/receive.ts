@@ -53,6 +53,7 @@ export const DEFAULT_RECEIVE_OPTIONS: Readonly<
   maxSize: Number.MAX_SAFE_INTEGER,
   maxFiles: Number.MAX_SAFE_INTEGER,
   maxSessions: 128,
+  threads: "auto",
   keepFree: 64 * 2 ** 20,
 });
 

@@ -31,9 +31,11 @@ import type {
   StreamSource,
 } from "./options.ts";
 import { runSendSession } from "./send_session.ts";
+import { threadsFor } from "./threads.ts";
 import { senderId } from "./sender_id.ts";
 import { spool } from "./spool.ts";
-import { loadHashing, systemWorld } from "./world.ts";
+import { createLaneThreads } from "../workers/lane_threads.ts";
+import { ALPN, loadHashing, systemWorld } from "./world.ts";
 
 /** Options of {@linkcode send} where none are given. */
 export const DEFAULT_SEND_OPTIONS: Readonly<
@@ -44,6 +46,7 @@ export const DEFAULT_SEND_OPTIONS: Readonly<
       | "exclude"
       | "lanes"
       | "connections"
+      | "threads"
       | "congestion"
       | "carrier"
       | "giveUpAfterMs"
@@ -58,6 +61,7 @@ export const DEFAULT_SEND_OPTIONS: Readonly<
   exclude: Object.freeze([]),
   lanes: 8,
   connections: 4,
+  threads: "auto",
   congestion: "auto",
   carrier: "auto",
   giveUpAfterMs: 600_000,
@@ -96,17 +100,26 @@ export interface SendInside {
   readonly tcpPort?: number;
   /** When chunks go over TCP beside QUIC. */
   readonly bulk?: BulkOptions;
+  /** Starts the Worker of a thread. */
+  readonly spawnThread?: () => Worker;
 }
 
 /** As {@linkcode send}, for tests. */
 export async function sendInside(
   options: SendOptions,
-  { endpoints = endpointPool(), quic = {}, tls = {}, tcpPort, bulk }:
-    SendInside,
+  {
+    endpoints = endpointPool(),
+    quic = {},
+    tls = {},
+    tcpPort,
+    bulk,
+    spawnThread,
+  }: SendInside,
 ): Promise<SendResult> {
   const settings = { ...DEFAULT_SEND_OPTIONS, ...options };
   const { to, resumeDir, lanes, connections, giveUpAfterMs } = settings;
   checkNumbers(settings);
+  const threadCount = threadsFor(settings.threads);
   const world = systemWorld(options.log);
   const began = world.clock.now();
   const signal = options.signal ?? new AbortController().signal;
@@ -127,6 +140,15 @@ export async function sendInside(
     world,
     emit,
   });
+  const mayThread = threadCount > 0 && "hostname" in where &&
+    settings.carrier !== "tcp" && settings.congestion !== "bbr";
+  const threads = mayThread
+    ? createLaneThreads({
+      clock: world.clock,
+      max: threadCount,
+      ...(spawnThread && { spawn: spawnThread }),
+    })
+    : undefined;
   const disk = openSourceDisk();
   try {
     const { roots } = source;
@@ -168,6 +190,18 @@ export async function sendInside(
         : createRateLimiter(options.limitRate, world.clock),
       lanes,
       connections,
+      threads: threads && "hostname" in where
+        ? {
+          max: threads.max,
+          isForced: settings.threads !== "auto",
+          dialer: threads.dialer({
+            ...where,
+            fingerprint: to.fingerprint,
+            alpn: ALPN,
+            quic,
+          }),
+        }
+        : undefined,
       chunkSize: (size) =>
         settings.chunkSize ?? (size > LARGE_FILE_BYTES ? 2 ** 22 : 2 ** 20),
       giveUpAfterMs,
@@ -184,6 +218,7 @@ export async function sendInside(
     options.onEvent?.({ type: "done", ...done });
     return result;
   } finally {
+    await threads?.close();
     pool.close();
     endpoints.close();
     await source.close();

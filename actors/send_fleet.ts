@@ -237,7 +237,7 @@ export function createFleet(
           : arrivals.get(newest)?.bytes,
         rttMs: shortest(),
         usualRttMs: usual(),
-        connections: wire.connections,
+        connections: wire.grown,
         dialling,
         pendingBytes: run.ledger.totals.found - run.ledger.totals.durable,
       });

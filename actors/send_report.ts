@@ -35,6 +35,8 @@ export interface SendReport {
   final(run: SendRun): void;
   /** Tells how far it is, if that has changed. */
   progress(run: SendRun, path: PathSeen | undefined): void;
+  /** What it is that limits. */
+  readonly limiter: Limiter;
   /** Counts what lanes wait for. */
   readonly watch: SendWatch;
   /** Takes what the receiver says that it is held up by. */
@@ -106,6 +108,9 @@ export function sendReport(deps: SendReportDeps, clock: Clock): SendReport {
       }
     },
     watch,
+    get limiter() {
+      return limiter;
+    },
     peer(limiter) {
       peer = limiter;
     },

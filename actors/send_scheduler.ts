@@ -30,6 +30,11 @@ import {
   type Joined,
 } from "./send_fleet.ts";
 import { BULK_LANES, type BulkLanes, createBulkLanes } from "./send_bulk.ts";
+import {
+  createThreadLanes,
+  type ThreadLanes,
+  type ThreadLanesDeps,
+} from "./send_threads.ts";
 import { secondLook, type SecondLookMessage } from "./send_second.ts";
 import { type SendReport, sendReport } from "./send_report.ts";
 import { type Failure, type SendRun, sendRun } from "./send_run.ts";
@@ -75,6 +80,8 @@ export interface SendSchedulerDeps {
     | undefined;
   /** When that is done. @default {short paths only} */
   readonly bulk?: BulkOptions;
+  /** Connections on threads of their own. @default {none} */
+  readonly threads?: Omit<ThreadLanesDeps, "spawn"> | undefined;
   readonly chunkSize: (size: number) => number;
   readonly emit: EventSink;
   /** Processor time of the process so far, ms. */
@@ -107,6 +114,7 @@ export function sendScheduler(
   let epochs = 0;
   let fleet: Fleet | undefined;
   let bulk: BulkLanes | undefined;
+  let threads: ThreadLanes | undefined;
   let reports: SendReport | undefined;
   let receipt: Extract<ControlFrame, { type: "receipt" }> | undefined;
 
@@ -158,6 +166,10 @@ export function sendScheduler(
       lanes: BULK_LANES,
       spawn,
     }, cx.clock);
+    const isQuic = link.conn.carrier === "quic";
+    threads = deps.threads && isQuic && deps.limiter === undefined
+      ? createThreadLanes(wire, { ...deps.threads, spawn }, cx.clock)
+      : undefined;
     fleet = createFleet(wire, {
       connections: deps.connections,
       // A rate that was asked for looks like a path that carries no more.
@@ -296,6 +308,7 @@ export function sendScheduler(
             return message.conn.close();
           }
           if (bulk?.isOurs(message.connection)) bulk.joined(message, run);
+          else if (threads?.isOurs(message.connection)) threads.joined(message);
           else fleet?.joined(message, run);
           feed();
           return;
@@ -303,6 +316,8 @@ export function sendScheduler(
           if (run === undefined || message.epoch !== wire?.epoch) return;
           if (bulk?.isOurs(message.connection)) {
             bulk.gone(message.connection, run);
+          } else if (threads?.isOurs(message.connection)) {
+            threads.gone(message.connection, run);
           } else fleet?.gone(message.connection, run);
           tellRead(cx);
           feed();
@@ -311,6 +326,7 @@ export function sendScheduler(
           if (run !== undefined) {
             reports?.progress(run, fleet?.path);
             fleet?.look(run, bulk?.isUsed ?? false);
+            if (!bulk?.isUsed) threads?.look(run, reports?.limiter ?? "none");
             tellRead(cx);
             feed();
           }

@@ -30,6 +30,7 @@ import { migration, type MigrationMessage, sleptEvent } from "./migration.ts";
 import {
   type SendOutcome,
   sendScheduler,
+  type SendSchedulerDeps,
   type SendSchedulerMessage,
 } from "./send_scheduler.ts";
 import type { CongestionChoice } from "./send_fleet.ts";
@@ -46,6 +47,16 @@ export interface World {
   readonly cpuMs?: () => number;
   /** See {@linkcode SupervisorEnv.intercept}: for tests. */
   readonly intercept?: (actor: string, message: unknown) => void;
+}
+
+/** Connections of a sender on threads of their own. */
+export interface SendThreads {
+  /** Dials from such a thread. */
+  readonly dialer: Dialer;
+  /** Threads at most. */
+  readonly max: number;
+  /** Opens them whatever limits. */
+  readonly isForced: boolean;
 }
 
 /** What a session at the sender needs. */
@@ -73,6 +84,8 @@ export interface SendSessionDeps {
   readonly lanes: number;
   /** Connections at most. */
   readonly connections: number;
+  /** Connections on threads of their own. @default {none} */
+  readonly threads?: SendThreads | undefined;
   readonly chunkSize: (size: number) => number;
   readonly giveUpAfterMs: number;
   readonly emit: EventSink;
@@ -101,7 +114,8 @@ export async function runSendSession(
   signal: AbortSignal,
 ): Promise<SendOutcome> {
   const { world, emit, address, session } = deps;
-  const { bbrDialer = deps.dialer, congestion = "cubic", bulkDialer } = deps;
+  const { bbrDialer = deps.dialer, congestion = "cubic", bulkDialer, threads } =
+    deps;
   const hex = session.toHex();
   const own = new AbortController();
   let outcome: SendOutcome | undefined;
@@ -170,6 +184,24 @@ export async function runSendSession(
     }
   };
 
+  /** On a thread of its own, if one can be had, else on this one. */
+  const dialMore: SendSchedulerDeps["dialMore"] = async (
+    connection,
+    kind,
+    signal,
+  ) => {
+    if (kind === "bbr") return await dialBy(bbrDialer, connection, signal);
+    if (threads !== undefined && deps.limiter === undefined) {
+      try {
+        return await dialBy(threads.dialer, connection, signal);
+      } catch (error) {
+        if (signal.aborted || !(error instanceof SftpxError)) throw error;
+        world.log.event("thread.none", { code: error.code });
+      }
+    }
+    return await dialBy(deps.dialer, connection, signal);
+  };
+
   const supervisor = new Supervisor(`send ${hex.slice(0, 8)}`, {
     ...SESSION_POLICY,
     patienceMs: deps.giveUpAfterMs,
@@ -214,8 +246,12 @@ export async function runSendSession(
         ...(world.cpuMs && { cpuMs: world.cpuMs }),
         session: hex,
         chunker: chunks,
-        dialMore: (connection, kind, signal) =>
-          dialBy(kind === "bbr" ? bbrDialer : deps.dialer, connection, signal),
+        dialMore,
+        threads: threads && {
+          ...threads,
+          dial: (connection, signal) =>
+            dialBy(threads.dialer, connection, signal),
+        },
         dialBulk: bulkDialer &&
           ((connection, signal) => dialBy(bulkDialer, connection, signal)),
         congestion,

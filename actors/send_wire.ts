@@ -117,7 +117,9 @@ export interface Wire {
   wake(): void;
   /** True when nothing is under way over connections that rest. */
   readonly isResting: boolean;
-  /** The further connection that came last and is to stay; `undefined` when there is none. */
+  /** Of them those of lower numbers than {@linkcode FIRST_OTHER}. */
+  readonly grown: number;
+  /** The one of these that came last and is to stay; `undefined` when there is none but the first. */
   readonly newest: number | undefined;
   /** Forgets leases that are of no interest any more. */
   prune(isDone: (work: Work) => boolean): void;
@@ -132,6 +134,9 @@ export interface JoinOptions {
   /** Holds back what goes over it. */
   readonly limiter?: RateLimiter | undefined;
 }
+
+/** Connections from this number on are there for other reasons than the windows. */
+export const FIRST_OTHER = 512;
 
 /** Control goes before manifest, manifest before data. */
 const MANIFEST_PRIORITY = 500;
@@ -225,6 +230,8 @@ export function openWire(
   };
   const working = (): LaneGroup[] =>
     [...groups.values()].filter(({ isRetired }) => !isRetired);
+  const grown = (): LaneGroup[] =>
+    working().filter(({ connection }) => connection < FIRST_OTHER);
   const end = ({ connection, conn }: LaneGroup): void => {
     groups.delete(connection);
     conn.close();
@@ -239,8 +246,11 @@ export function openWire(
     get connections() {
       return working().length;
     },
+    get grown() {
+      return grown().length;
+    },
     get newest() {
-      const last = working().at(-1)?.connection;
+      const last = grown().at(-1)?.connection;
       return last === 0 ? undefined : last;
     },
     announce: (...frames) => queue.push(...frames),

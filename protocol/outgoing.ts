@@ -119,8 +119,24 @@ export function outgoing<S>(deps: OutgoingDeps): Outgoing<S> {
       );
     }
   };
-  const missing = (item: Live<S>, first: number, end: number): Work[] => {
-    const { index, gen, durable } = item;
+  /** @param alsoUnread Counts what is durable without having been read here. */
+  const missing = (
+    item: Live<S>,
+    first: number,
+    end: number,
+    alsoUnread = false,
+  ): Work[] => {
+    const { index, gen } = item;
+    let { durable } = item;
+    const isUnread = (chunk: number): boolean =>
+      durable.has(chunk) && item.digests.get(chunk) === undefined;
+    if (alsoUnread && item.digest === undefined) {
+      for (let chunk = first; chunk < end; chunk++) {
+        if (!isUnread(chunk)) continue;
+        if (durable === item.durable) durable = durable.clone();
+        durable.remove(chunk, chunk + 1);
+      }
+    }
     if (durable.isEmpty() && end > first) {
       return [{ index, gen, first, count: end - first }];
     }
@@ -341,7 +357,18 @@ export function outgoing<S>(deps: OutgoingDeps): Outgoing<S> {
     missing({ index, gen, first, count }) {
       const item = live.get(index);
       if (item?.gen !== gen || item.outcome !== "here") return [];
-      return missing(item, first, first + count);
+      return missing(item, first, first + count, true);
+    },
+    digests({ index, gen, first, count }) {
+      const known = new Uint8Array(count * 32);
+      const offered = new Uint8Array(count * 32);
+      const item = live.get(index);
+      if (item?.gen !== gen) return { known, offered };
+      for (let n = 0; n < count; n++) {
+        known.set(item.digests.get(first + n) ?? [], n * 32);
+        offered.set(item.candidates?.get(first + n) ?? [], n * 32);
+      }
+      return { known, offered };
     },
     isRead(index, gen) {
       const item = live.get(index);

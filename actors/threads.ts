@@ -1,0 +1,28 @@
+/**
+ * How many threads there are for further connections.
+ *
+ * @module
+ */
+
+/** With fewer cores than this the two ends of a connection have them all. */
+const MIN_CORES = 4;
+/** More connections than this gain nothing. */
+const MOST_AUTO = 4;
+/** Further connections of a session. */
+const MOST = 15;
+
+/** The threads that `asked` stands for on this machine. */
+export function threadsFor(
+  asked: number | "auto",
+  cores: number = navigator.hardwareConcurrency,
+): number {
+  if (asked === "auto") {
+    return cores < MIN_CORES ? 0 : Math.min(MOST_AUTO, cores - 1);
+  }
+  if (!Number.isInteger(asked) || asked < 0 || asked > MOST) {
+    throw new RangeError(
+      `Cannot use threads as their number must be "auto" or an integer in 0..${MOST}: current value is ${asked}`,
+    );
+  }
+  return asked;
+}

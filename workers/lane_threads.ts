@@ -1,0 +1,133 @@
+/**
+ * Threads for connections: each connection that is dialled by one of these, and
+ * each entrance that is opened, has a Worker of its own.
+ *
+ * @module
+ */
+import type { Clock } from "../core/clock.ts";
+import { SftpxError } from "../core/errors.ts";
+import type { Conn, Dialer, Listener } from "../transport/transport.ts";
+import { farConn } from "./far_conn.ts";
+import type { FarEntrance, FarPeer } from "./lane_calls.ts";
+import {
+  type LaneThread,
+  type LaneThreadOptions,
+  startLaneThread,
+} from "./lane_thread.ts";
+
+/** Threads of one transfer, or of one receiver. */
+export interface LaneThreads {
+  /** Threads at most. */
+  readonly max: number;
+  /** Threads that there are or that begin. */
+  readonly size: number;
+  /** Dials a peer from a thread of its own, which ends with the connection. */
+  dialer(peer: FarPeer): Dialer;
+  /** Listens on a thread of its own, which ends with {@linkcode LaneThreads.close}. */
+  listen(entrance: FarEntrance): Promise<Listener>;
+  /** Ends all, once the last words are said. */
+  close(): Promise<void>;
+}
+
+/** What threads need. */
+export interface LaneThreadsOptions extends LaneThreadOptions {
+  readonly max: number;
+}
+
+/** How long the word that a connection is closed takes to be sent, ms. */
+const FAREWELL_MS = 50;
+
+/** Creates threads; none is started yet. */
+export function createLaneThreads(options: LaneThreadsOptions): LaneThreads {
+  const { clock, max } = options;
+  const threads = new Set<LaneThread>();
+  const leaving = new Set<Promise<void>>();
+  let starting = 0;
+  let isClosed = false;
+
+  const start = async (): Promise<LaneThread> => {
+    if (isClosed || threads.size + starting >= max) {
+      throw new SftpxError("peer-busy", "Cannot start another thread: enough");
+    }
+    starting++;
+    try {
+      const thread = await startLaneThread(options);
+      threads.add(thread);
+      thread.ended.then(() => threads.delete(thread));
+      if (isClosed) thread.end();
+      return thread;
+    } finally {
+      starting--;
+    }
+  };
+  /** Ends a thread whose connection is over. */
+  const leave = (thread: LaneThread, conn: Conn): void => {
+    const gone = conn.closed.catch(() => {})
+      .then(() => clock.delay(FAREWELL_MS))
+      .then(() => thread.end())
+      .finally(() => leaving.delete(gone));
+    leaving.add(gone);
+  };
+
+  return {
+    max,
+    get size() {
+      return threads.size + starting;
+    },
+    dialer: (peer) => ({
+      async dial(signal) {
+        signal.throwIfAborted();
+        const thread = await start();
+        const stop = (): void => thread.end();
+        signal.addEventListener("abort", stop);
+        try {
+          signal.throwIfAborted();
+          const conn = farConn(thread, await thread.call("dial", [peer]));
+          leave(thread, conn);
+          return conn;
+        } catch (error) {
+          thread.end();
+          throw error;
+        } finally {
+          signal.removeEventListener("abort", stop);
+        }
+      },
+    }),
+    async listen(entrance) {
+      const thread = await start();
+      const { key } = entrance;
+      try {
+        const { address } = await thread.call("listen", [entrance], [
+          key.buffer,
+        ]);
+        return farListener(thread, address);
+      } catch (error) {
+        thread.end();
+        throw error;
+      }
+    },
+    async close() {
+      isClosed = true;
+      if (threads.size > 0) await clock.delay(FAREWELL_MS);
+      for (const thread of threads) thread.end();
+      await Promise.all(leaving);
+    },
+  };
+}
+
+function farListener(thread: LaneThread, address: string): Listener {
+  return {
+    address,
+    async accept() {
+      try {
+        const info = await thread.call("accept", []);
+        return info && farConn(thread, info);
+      } catch {
+        return undefined; // the thread is over, and so is this entrance
+      }
+    },
+    close() {
+      thread.call("stopListening", []).catch(() => {});
+    },
+  };
+}
