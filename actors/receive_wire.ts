@@ -11,6 +11,7 @@ import { encodePreamble } from "../protocol/lane.ts";
 import { decodeManifest, type ManifestFrame } from "../protocol/manifest.ts";
 import { encodeStatus, MAX_ARRIVED } from "../protocol/status.ts";
 import type { Conn, ReceiveStream } from "../transport/transport.ts";
+import { isFarReceive } from "../workers/far_conn.ts";
 import type { Link } from "./connection.ts";
 import {
   type ControlChannel,
@@ -20,6 +21,7 @@ import {
   readStreamPreamble,
   untilAborted,
 } from "./frames.ts";
+import { receiveFarLane } from "./lane_far.ts";
 import { receiveLane, type ReceiveLaneDeps } from "./lane_receive.ts";
 
 /** A connection to a sender that has said hello and may come in. */
@@ -138,7 +140,9 @@ export function openReceiveWire(
       const preamble = await readStreamPreamble(stream);
       if (preamble === undefined) return;
       if (preamble.kind === "lane") {
-        return await receiveLane({ ...lane, stream, arrived }, signal);
+        return await (isFarReceive(stream)
+          ? receiveFarLane({ ...lane, stream, arrived }, signal)
+          : receiveLane({ ...lane, stream, arrived }, signal));
       }
       if (preamble.kind === "manifest" && connection === 0 && !hasManifest) {
         hasManifest = true;

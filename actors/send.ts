@@ -31,10 +31,9 @@ import type {
   StreamSource,
 } from "./options.ts";
 import { runSendSession } from "./send_session.ts";
-import { threadsFor } from "./threads.ts";
+import { openThreads, threadsFor } from "./threads.ts";
 import { senderId } from "./sender_id.ts";
 import { spool } from "./spool.ts";
-import { createLaneThreads } from "../workers/lane_threads.ts";
 import { ALPN, loadHashing, systemWorld } from "./world.ts";
 
 /** Options of {@linkcode send} where none are given. */
@@ -143,11 +142,7 @@ export async function sendInside(
   const mayThread = threadCount > 0 && "hostname" in where &&
     settings.carrier !== "tcp" && settings.congestion !== "bbr";
   const threads = mayThread
-    ? createLaneThreads({
-      clock: world.clock,
-      max: threadCount,
-      ...(spawnThread && { spawn: spawnThread }),
-    })
+    ? await openThreads(threadCount, world.clock, spawnThread)
     : undefined;
   const disk = openSourceDisk();
   try {

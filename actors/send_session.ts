@@ -184,6 +184,20 @@ export async function runSendSession(
     }
   };
 
+  const dialThread = async (
+    { dialer }: SendThreads,
+    connection: number,
+    signal: AbortSignal,
+  ): Promise<Conn> => {
+    try {
+      const conn = await dialBy(dialer, connection, signal);
+      world.log.event("thread.connected", { connection });
+      return conn;
+    } catch (error) {
+      world.log.event("thread.failed", { connection, code: codeOf(error) });
+      throw error;
+    }
+  };
   /** On a thread of its own, if one can be had, else on this one. */
   const dialMore: SendSchedulerDeps["dialMore"] = async (
     connection,
@@ -193,10 +207,9 @@ export async function runSendSession(
     if (kind === "bbr") return await dialBy(bbrDialer, connection, signal);
     if (threads !== undefined && deps.limiter === undefined) {
       try {
-        return await dialBy(threads.dialer, connection, signal);
+        return await dialThread(threads, connection, signal);
       } catch (error) {
         if (signal.aborted || !(error instanceof SftpxError)) throw error;
-        world.log.event("thread.none", { code: error.code });
       }
     }
     return await dialBy(deps.dialer, connection, signal);
@@ -249,8 +262,7 @@ export async function runSendSession(
         dialMore,
         threads: threads && {
           ...threads,
-          dial: (connection, signal) =>
-            dialBy(threads.dialer, connection, signal),
+          dial: (connection, signal) => dialThread(threads, connection, signal),
         },
         dialBulk: bulkDialer &&
           ((connection, signal) => dialBy(bulkDialer, connection, signal)),

@@ -4,6 +4,9 @@
  * @module
  */
 
+import type { Clock } from "../core/clock.ts";
+import type { LaneThreads } from "../workers/lane_threads.ts";
+
 /** With fewer cores than this the two ends of a connection have them all. */
 const MIN_CORES = 4;
 /** More connections than this gain nothing. */
@@ -25,4 +28,14 @@ export function threadsFor(
     );
   }
   return asked;
+}
+
+/** Loads what it takes to have threads; none is started yet. */
+export async function openThreads(
+  max: number,
+  clock: Clock,
+  spawn?: () => Worker,
+): Promise<LaneThreads> {
+  const { createLaneThreads } = await import("../workers/lane_threads.ts");
+  return createLaneThreads({ max, clock, ...(spawn && { spawn }) });
 }

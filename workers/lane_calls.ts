@@ -86,9 +86,9 @@ export interface FarFrame {
   readonly length: number;
   /** The headers of the records, one after the other. */
   readonly heads: Uint8Array<ArrayBuffer>;
-  /** The digests that the records of data have, 32 bytes each. */
+  /** The digests that the records of data have, 32 bytes each; none where they come over. */
   readonly digests: Uint8Array<ArrayBuffer>;
-  /** The frame itself, where it has to be written elsewhere: small files. */
+  /** The frame itself, where that is better hashed and written by who asked: small files. */
   readonly body: Uint8Array<ArrayBuffer> | undefined;
 }
 

@@ -122,14 +122,14 @@ export function frameLane(deps: FrameLaneDeps): FrameLane {
         isLarge &&= payload.length >= MIN_CHUNK_BYTES;
         parts.push([start, start + payload.length]);
       });
-      const { digests, bytes } = await pool.digestParts(view, parts);
-      if (isLarge && native !== undefined) {
-        const { buffer, byteOffset } = bytes;
-        const back = new Uint8Array(buffer, byteOffset, capacity);
-        held = { room, bytes: back };
-        return { count, arrived, length, heads, digests, body: undefined };
+      const frame = { count, arrived, length, heads };
+      if (!isLarge || native === undefined) {
+        return { ...frame, digests: new Uint8Array(0), body: view };
       }
-      return { count, arrived, length, heads, digests, body: bytes };
+      const { digests, bytes } = await pool.digestParts(view, parts);
+      const { buffer, byteOffset } = bytes;
+      held = { room, bytes: new Uint8Array(buffer, byteOffset, capacity) };
+      return { ...frame, digests, body: undefined };
     },
     async place(start, end, { fd, directFd, directAlign, position }) {
       const bytes = part(start, end);

@@ -4,7 +4,6 @@
  *
  * @module
  */
-import type { Clock } from "../core/clock.ts";
 import { SftpxError } from "../core/errors.ts";
 import type { Conn, Dialer, Listener } from "../transport/transport.ts";
 import { farConn } from "./far_conn.ts";
