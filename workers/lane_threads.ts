@@ -59,13 +59,21 @@ export function createLaneThreads(options: LaneThreadsOptions): LaneThreads {
       starting--;
     }
   };
-  /** Ends a thread whose connection is over. */
-  const leave = (thread: LaneThread, conn: Conn): void => {
-    const gone = conn.closed.catch(() => {})
+  /** The only connection of a thread: that ends with it, also one that answers no more. */
+  const only = (thread: LaneThread, conn: Conn): Conn => {
+    const over = Promise.withResolvers<void>();
+    const gone = Promise.race([conn.closed.catch(() => {}), over.promise])
       .then(() => clock.delay(FAREWELL_MS))
       .then(() => thread.end())
       .finally(() => leaving.delete(gone));
     leaving.add(gone);
+    return {
+      ...conn,
+      close(code, reason) {
+        conn.close(code, reason);
+        over.resolve();
+      },
+    };
   };
 
   return {
@@ -81,9 +89,8 @@ export function createLaneThreads(options: LaneThreadsOptions): LaneThreads {
         signal.addEventListener("abort", stop);
         try {
           signal.throwIfAborted();
-          const conn = farConn(thread, await thread.call("dial", [peer]));
-          leave(thread, conn);
-          return conn;
+          const info = await thread.call("dial", [peer]);
+          return only(thread, farConn(thread, info));
         } catch (error) {
           thread.end();
           throw error;

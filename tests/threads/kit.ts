@@ -3,6 +3,9 @@
  *
  * @module
  */
+import { parseAddress } from "../../protocol/address.ts";
+import { MIB } from "../faults/kit.ts";
+import { faultProxy } from "../testutil/fault_proxy.ts";
 import type { LaneCall } from "../../workers/lane_calls.ts";
 import { spawnLaneWorker } from "../../workers/lane_worker.ts";
 
@@ -35,5 +38,37 @@ export function watchWorkers(
       workers.push(worker);
       return worker;
     },
+  };
+}
+
+/** A line to a receiver, and the Workers of who uses it. */
+export interface SlowLine {
+  readonly address: string;
+  readonly watched: Watched;
+  close(): Promise<void>;
+}
+
+/**
+ * A line that is slow until Workers were given so many leases: however busy the
+ * machine is, the transfer is not over before they have a part in it.
+ */
+export async function slowUntilLeased(
+  receiver: string,
+  leases: number,
+  asked: (worker: Worker, call: LaneCall) => void = () => {},
+): Promise<SlowLine> {
+  const line = await faultProxy({ target: parseAddress(receiver, 0), keep: 0 });
+  await line.set("both", { bytesPerSecond: 8 * MIB, queueBytes: 2 * MIB });
+  let isSlow = true;
+  const watched = watchWorkers((worker, call) => {
+    asked(worker, call);
+    if (!isSlow || watched.count("lease") < leases) return;
+    isSlow = false;
+    line.set("both", { bytesPerSecond: 0 });
+  });
+  return {
+    address: `127.0.0.1:${line.port}`,
+    watched,
+    close: () => line.close(),
   };
 }
