@@ -14,6 +14,7 @@ import {
 import { tlsDialer, type TlsOptions } from "../transport/tls.ts";
 import type { Dialer } from "../transport/transport.ts";
 import type { World } from "./send_session.ts";
+import type { SideDialer } from "./side_dials.ts";
 import { ALPN } from "./world.ts";
 
 /** Where the receiver is, and what may be used. */
@@ -40,6 +41,8 @@ export interface Dialers {
   readonly bbr: Dialer;
   /** Over TCP and nothing else. */
   readonly tcp: Dialer;
+  /** By QUIC, to another port of the receiver; `undefined` where QUIC is not wanted. */
+  readonly side: SideDialer | undefined;
 }
 
 /** Makes the dialers of one receiver. */
@@ -54,15 +57,22 @@ export function peerDialers(options: DialersOptions): Dialers {
     randomBytes,
     ...options.tls,
   });
+  const quic = (
+    congestion: Congestion,
+    place: { readonly hostname: string; readonly port: number } = peer,
+  ): Dialer =>
+    quicDialer({
+      ...peer,
+      hostname: place.hostname,
+      port: place.port,
+      endpoint: options.endpoints,
+      clock,
+      congestion,
+      ...options.quic,
+    });
   const by = (congestion: Congestion): Dialer =>
     carrierDialer({
-      quic: quicDialer({
-        ...peer,
-        endpoint: options.endpoints,
-        clock,
-        congestion,
-        ...options.quic,
-      }),
+      quic: quic(congestion),
       tls: tcp,
       mode: options.carrier,
       clock,
@@ -73,5 +83,11 @@ export function peerDialers(options: DialersOptions): Dialers {
         emit({ type: "warning", message });
       },
     });
-  return { cubic: by("cubic"), bbr: by("bbr"), tcp };
+  const side: SideDialer = (place, congestion) => quic(congestion, place);
+  return {
+    cubic: by("cubic"),
+    bbr: by("bbr"),
+    tcp,
+    side: options.carrier === "tcp" ? undefined : side,
+  };
 }

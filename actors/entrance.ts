@@ -16,6 +16,8 @@ import {
 } from "../transport/quic.ts";
 import { tlsListener, type TlsOptions } from "../transport/tls.ts";
 import type { Listener } from "../transport/transport.ts";
+import { sideListen } from "./side_listen.ts";
+import { createSidePorts, type SidePorts } from "./side_ports.ts";
 import { ALPN } from "./world.ts";
 
 /** What to bind, and who we are. */
@@ -35,6 +37,8 @@ export interface EntranceOptions {
 /** An open entrance. */
 export interface Entrance {
   readonly listener: Listener;
+  /** Further ports for further connections; `undefined` where there can be none. */
+  readonly side?: SidePorts;
   /** Frees the sockets, once the last words are said. */
   close(): void;
 }
@@ -67,18 +71,25 @@ export function openEntrance(options: EntranceOptions): Entrance {
     return { listener: byTcp(options.port), close: () => {} };
   }
   const endpoint = createEndpoint({ hostname, port: options.port });
-  const close = (): void => endpoint.close();
+  const side = createSidePorts(
+    sideListen({ ...own, hostname, firstPort: options.port, ...options.quic }),
+    log,
+  );
+  const close = (): void => {
+    side.close();
+    endpoint.close();
+  };
   const quic = quicListener({ ...own, endpoint, ...options.quic });
-  if (carrier === "quic") return { listener: quic, close };
+  if (carrier === "quic") return { listener: quic, side, close };
   try {
     const tcp = byTcp(endpoint.port);
-    return { listener: combineListeners(quic, tcp), close };
+    return { listener: combineListeners(quic, tcp), side, close };
   } catch (error) {
     if (!(error instanceof SftpxError)) throw error;
     emit({
       type: "warning",
       message: `over UDP only: ${error.message}`,
     });
-    return { listener: quic, close };
+    return { listener: quic, side, close };
   }
 }

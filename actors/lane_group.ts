@@ -7,8 +7,8 @@ import { Mailbox } from "../core/mailbox.ts";
 import type { RateLimiter } from "../core/rate.ts";
 import { encodePreamble } from "../protocol/lane.ts";
 import type { Outgoing, Work } from "../protocol/outgoing.ts";
-import type { Conn } from "../transport/transport.ts";
-import { isFarSend } from "../workers/far_conn.ts";
+import type { Conn, SendStream } from "../transport/transport.ts";
+import { type FarSendStream, isFarSend } from "../workers/far_conn.ts";
 import { farSendLane } from "../workers/far_lane.ts";
 import type { HashPool } from "../workers/hash_pool.ts";
 import {
@@ -73,6 +73,8 @@ export interface LaneGroup {
   readonly leases: number;
   /** Bytes of frames that were handed to the connection. */
   readonly written: number;
+  /** Lanes that wait for the connection to take what they write. */
+  readonly writing: number;
   /** Forgets leases that are of no interest any more. */
   prune(isDone: (work: Work) => boolean): void;
   /** All that was given and not pruned: it may be lost with the connection. */
@@ -104,6 +106,7 @@ export function laneGroup(options: LaneGroupOptions): LaneGroup {
   let unfinished = new Set<Lease>(); // by lanes
   let isRetired = false;
   let written = 0;
+  let writing = 0;
   let isResting = false;
 
   const open = (): Lane => {
@@ -124,10 +127,30 @@ export function laneGroup(options: LaneGroupOptions): LaneGroup {
         written += payload.body;
         options.wrote(payload);
       };
-      const deps = { ...options, wrote };
+      const counted: SendStream = {
+        async write(bytes) {
+          writing++;
+          try {
+            await stream.write(bytes);
+          } finally {
+            writing--;
+          }
+        },
+        end: () => stream.end(),
+      };
+      const far = (stream: FarSendStream): FarSendStream => ({
+        ...stream,
+        lease(works) {
+          writing++;
+          const lease = stream.lease(works);
+          const done = (): void => void writing--;
+          lease.report.then(done, done);
+          return lease;
+        },
+      });
       const sender = isFarSend(stream)
-        ? farSendLane({ ...deps, stream })
-        : sendLane({ ...deps, stream });
+        ? farSendLane({ ...options, stream: far(stream), wrote })
+        : sendLane({ ...options, stream: counted, wrote });
       try {
         while (!signal.aborted) {
           const lease = await lane.inbox.receive(signal);
@@ -216,6 +239,9 @@ export function laneGroup(options: LaneGroupOptions): LaneGroup {
     },
     get written() {
       return written;
+    },
+    get writing() {
+      return writing;
     },
     get leases() {
       return lanes.reduce((sum, { leases }) => sum + leases, 0);

@@ -110,6 +110,7 @@ export async function receiveInside(
     log: world.log,
     emit,
   });
+  const { side } = entrance;
   const listener = settings.alsoAt === undefined
     ? entrance.listener
     : combineListeners(entrance.listener, settings.alsoAt);
@@ -156,6 +157,7 @@ export async function receiveInside(
     create: () =>
       reception({
         door,
+        sideDoor: side?.door,
         fingerprint,
         token: settings.token,
         maxSessions: settings.maxSessions,
@@ -177,6 +179,7 @@ export async function receiveInside(
               reserveNow: space.reserveNow,
               release: space.release,
               admit: (totalBytes) => space.check(totalBytes ?? 0),
+              ...(side && { sidePorts: side.take }),
               emit,
               patienceMs: AWAY_MS,
               limits,
@@ -194,6 +197,7 @@ export async function receiveInside(
       await supervisor.run(signal);
     } finally {
       door.close();
+      side?.door.close();
       await world.clock.delay(FAREWELL_MS);
       entrance.close();
       pool.close();

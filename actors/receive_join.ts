@@ -1,11 +1,12 @@
 /**
  * A further connection of a sender that is there: it carries lanes and nothing
- * else.
+ * else. And where it may come in.
  *
  * @module
  */
 import type { Context } from "../core/actor.ts";
 import type { Welcome } from "../protocol/control.ts";
+import type { Conn } from "../transport/transport.ts";
 import { untilAborted } from "./frames.ts";
 import type { ReceiveLink, ReceiveWire } from "./receive_wire.ts";
 
@@ -24,4 +25,31 @@ export function letIn(
       signal,
     )
   );
+}
+
+/** Ports for further connections, to be said over the connection of an epoch. */
+export interface FoundPorts {
+  readonly type: "ports";
+  readonly epoch: number;
+  readonly ports: readonly number[];
+}
+
+/**
+ * Finds ports for further connections of a sender that came in by `conn`. There
+ * are none where our own address may not be what it dialled, or UDP not pass.
+ */
+export function findPorts(
+  cx: Context<FoundPorts>,
+  { epoch, conn, count }: {
+    readonly epoch: number;
+    readonly conn: Conn;
+    readonly count: number;
+  },
+  open: ((count: number) => Promise<readonly number[]>) | undefined,
+): void {
+  const isDirect = conn.carrier === "quic" && conn.path === undefined;
+  cx.spawn(async (signal) => {
+    const ports = isDirect && open ? await open(count) : [];
+    await cx.self.send({ type: "ports", epoch, ports }, signal);
+  });
 }

@@ -33,7 +33,7 @@ import {
 import { type QuietLimits, quietWatch } from "./quiet.ts";
 import { createPings } from "./pings.ts";
 import { type ReceiveCounts, receiveCounts } from "./receive_counts.ts";
-import { letIn } from "./receive_join.ts";
+import { findPorts, type FoundPorts, letIn } from "./receive_join.ts";
 import { laneDeps } from "./receive_lanes.ts";
 import { passManifest } from "./receive_manifest.ts";
 import { type ReceiveRun, receiveRun } from "./receive_run.ts";
@@ -50,6 +50,7 @@ import type { VerifierMessage } from "./verifier.ts";
 export type ReceiveSchedulerMessage =
   | Connected<ReceiveLink>
   | ReceiveWireMessage
+  | FoundPorts
   | { readonly type: "facts"; readonly facts: ReadonlyMap<number, Fact> }
   /** The facts of a run that goes on have been said once more. */
   | { readonly type: "repeated"; readonly epoch: number }
@@ -84,6 +85,8 @@ export interface ReceiveSchedulerDeps {
   readonly cpuMs?: (() => number) | undefined;
   /** Says whether a transfer of so many bytes, if that is known, may come. */
   readonly admit: (totalBytes: number | undefined) => Promise<void>;
+  /** Opens ports for further connections. @default {there are none} */
+  readonly sidePorts?: (count: number) => Promise<readonly number[]>;
   readonly progress: () => void;
   readonly limits: QuietLimits;
   /** Told of a peer that says nothing any more. */
@@ -284,6 +287,14 @@ export function receiveScheduler(
       case "pong":
         pings.answered(frame.id);
         return;
+      case "want-ports":
+        if (wire === undefined) return;
+        findPorts(cx, {
+          epoch: wire.epoch,
+          conn: wire.link.conn,
+          count: frame.count,
+        }, deps.sidePorts);
+        return;
       case "cancel":
         throw new SftpxError(frame.code, frame.reason);
       case "receipt-ack": {
@@ -361,6 +372,10 @@ export function receiveScheduler(
           return;
         case "joined":
           joined(message.link, cx);
+          return;
+        case "ports":
+          if (message.epoch !== wire?.epoch || !isOpen()) return;
+          tell({ type: "ports", ports: message.ports });
           return;
         case "probe":
           if (wire === undefined) message.reply.resolve(false);

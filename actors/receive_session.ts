@@ -54,6 +54,8 @@ export interface ReceiveSessionDeps {
   readonly reserveNow?: (bytes: number) => boolean;
   readonly release: (bytes: number) => void;
   readonly admit: (totalBytes: number | undefined) => Promise<void>;
+  /** Opens ports for further connections. @default {there are none} */
+  readonly sidePorts?: (count: number) => Promise<readonly number[]>;
   readonly emit: EventSink;
   /** How long a sender may be away, ms. */
   readonly patienceMs: number;

@@ -173,7 +173,7 @@ export function openReceiveWire(
       task(() => readStream(stream, hello.connection).finally(() => streams--));
     }
   };
-  const further = new Set<Conn>();
+  const further = new Map<Conn, number>();
   const sayBeats = async (): Promise<void> => {
     for (;;) {
       await cx.clock.delay(BEAT_MS, signal);
@@ -206,11 +206,13 @@ export function openReceiveWire(
         return conn.close("peer-busy", "Cannot take another connection");
       }
       const { connection } = other.hello;
-      further.add(conn);
+      further.set(conn, connection);
       arrivals.set(connection, 0);
       task(async () => {
         await conn.closed.catch(() => {});
         further.delete(conn);
+        // It may have come again, by another way.
+        if ([...further.values()].includes(connection)) return;
         arrivals.delete(connection);
       });
       task(() => takeStreams(other));
@@ -221,7 +223,7 @@ export function openReceiveWire(
     },
     close() {
       own.abort();
-      for (const conn of further) conn.close();
+      for (const conn of further.keys()) conn.close();
     },
   };
 }

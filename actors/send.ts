@@ -10,6 +10,7 @@ import type { Digest } from "../crypto/digest.ts";
 import { MAX_CHUNK_BYTES, MIN_CHUNK_BYTES } from "../protocol/entry.ts";
 import type { BulkOptions } from "../protocol/bulk.ts";
 import { parseAddress } from "../protocol/address.ts";
+import type { Growth, GrowthOptions } from "../protocol/growth.ts";
 import { absolute, fileIn } from "../store/own_path.ts";
 import {
   namedRoots,
@@ -23,7 +24,7 @@ import {
   type QuicOptions,
 } from "../transport/quic.ts";
 import type { TlsOptions } from "../transport/tls.ts";
-import { peerDialers } from "./dialers.ts";
+import { type Dialers, peerDialers } from "./dialers.ts";
 import type {
   PeerDialers,
   SendOptions,
@@ -101,6 +102,8 @@ export interface SendInside {
   readonly bulk?: BulkOptions;
   /** Starts the Worker of a thread. */
   readonly spawnThread?: () => Worker;
+  /** How many connections there are. */
+  readonly growth?: (options: GrowthOptions) => Growth;
 }
 
 /** As {@linkcode send}, for tests. */
@@ -113,6 +116,7 @@ export async function sendInside(
     tcpPort,
     bulk,
     spawnThread,
+    growth,
   }: SendInside,
 ): Promise<SendResult> {
   const settings = { ...DEFAULT_SEND_OPTIONS, ...options };
@@ -128,17 +132,20 @@ export async function sendInside(
   const id = await senderId(fileIn(resumeDir, "sender.id"), world.randomBytes);
   const source = await openSources(settings.paths, resumeDir, signal);
   const emit = (event: TransferEvent): void => options.onEvent?.(event);
-  const dialers: PeerDialers = "cubic" in where ? where : peerDialers({
-    ...where,
-    fingerprint: to.fingerprint,
-    carrier: settings.carrier,
-    endpoints,
-    quic,
-    tls,
-    ...(tcpPort !== undefined && { tcpPort }),
-    world,
-    emit,
-  });
+  const dialers: PeerDialers & Partial<Dialers> = "cubic" in where
+    ? where
+    : peerDialers({
+      ...where,
+      fingerprint: to.fingerprint,
+      carrier: settings.carrier,
+      endpoints,
+      quic,
+      tls,
+      ...(tcpPort !== undefined && { tcpPort }),
+      world,
+      emit,
+    });
+  const { side } = dialers;
   const mayThread = threadCount > 0 && "hostname" in where &&
     settings.carrier !== "tcp" && settings.congestion !== "bbr";
   const threads = mayThread
@@ -158,6 +165,8 @@ export async function sendInside(
       address: to.address,
       dialer: dialers.cubic,
       bbrDialer: dialers.bbr,
+      ...(side && { sideDialer: side }),
+      ...(growth && { growth }),
       ...(settings.carrier === "auto" && dialers.tcp &&
         { bulkDialer: dialers.tcp }),
       ...(bulk && { bulk }),
@@ -189,12 +198,15 @@ export async function sendInside(
         ? {
           max: threads.max,
           isForced: settings.threads !== "auto",
-          dialer: threads.dialer({
-            ...where,
-            fingerprint: to.fingerprint,
-            alpn: ALPN,
-            quic,
-          }),
+          hasRoom: () => threads.hasRoom,
+          dialer: (place = where) =>
+            threads.dialer({
+              hostname: place.hostname,
+              port: place.port,
+              fingerprint: to.fingerprint,
+              alpn: ALPN,
+              quic,
+            }),
         }
         : undefined,
       chunkSize: (size) =>

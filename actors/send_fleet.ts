@@ -38,6 +38,8 @@ export interface FleetDeps {
     congestion: "cubic" | "bbr",
     signal: AbortSignal,
   ) => Promise<Conn>;
+  /** Decides how many there are. @default {createGrowth} */
+  readonly growth?: typeof createGrowth;
   /** Asks the receiver for an answer. */
   readonly ping: (id: number) => void;
   /** Runs a task beside the actor; what comes of it is sent to the actor. */
@@ -107,7 +109,7 @@ export function createFleet(
   deps: FleetDeps,
   clock: Clock,
 ): Fleet {
-  const growth = createGrowth({
+  const growth = (deps.growth ?? createGrowth)({
     max: deps.connections,
     mayTryBbr: deps.congestion === "auto",
   });

@@ -30,11 +30,8 @@ import {
   type Joined,
 } from "./send_fleet.ts";
 import { BULK_LANES, type BulkLanes, createBulkLanes } from "./send_bulk.ts";
-import {
-  createThreadLanes,
-  type ThreadLanes,
-  type ThreadLanesDeps,
-} from "./send_threads.ts";
+import { createThreadLanes, type ThreadLanes } from "./send_threads.ts";
+import type { SideDials } from "./side_dials.ts";
 import { secondLook, type SecondLookMessage } from "./send_second.ts";
 import { type SendReport, sendReport } from "./send_report.ts";
 import { type Failure, type SendRun, sendRun } from "./send_run.ts";
@@ -74,6 +71,10 @@ export interface SendSchedulerDeps {
   readonly connections: number;
   readonly congestion: CongestionChoice;
   readonly dialMore: FleetDeps["dialMore"];
+  /** Finds other ports of the receiver for it. */
+  readonly side: SideDials;
+  /** See {@linkcode FleetDeps.growth}. */
+  readonly growth?: FleetDeps["growth"];
   /** Dials the receiver over TCP, for bulk beside QUIC; `undefined` when that is not wanted. */
   readonly dialBulk:
     | ((connection: number, signal: AbortSignal) => Promise<Conn>)
@@ -81,7 +82,7 @@ export interface SendSchedulerDeps {
   /** When that is done. @default {short paths only} */
   readonly bulk?: BulkOptions;
   /** Connections on threads of their own. @default {none} */
-  readonly threads?: Omit<ThreadLanesDeps, "spawn"> | undefined;
+  readonly threads?: Parameters<typeof createThreadLanes>[1] | undefined;
   readonly chunkSize: (size: number) => number;
   readonly emit: EventSink;
   /** Processor time of the process so far, ms. */
@@ -166,11 +167,17 @@ export function sendScheduler(
       lanes: BULK_LANES,
       spawn,
     }, cx.clock);
-    const isQuic = link.conn.carrier === "quic";
-    threads = deps.threads && isQuic && deps.limiter === undefined
-      ? createThreadLanes(wire, { ...deps.threads, spawn }, cx.clock)
+    const mayThread = deps.threads && link.conn.carrier === "quic" &&
+      deps.limiter === undefined;
+    threads = mayThread
+      ? createThreadLanes(wire, deps.threads, spawn, cx.clock)
       : undefined;
+    const { conn, tripMs } = link;
+    const want = (count: number): void =>
+      say({ type: "want-ports", count }, cx);
+    deps.side.begin({ conn, tripMs, want });
     fleet = createFleet(wire, {
+      ...(deps.growth && { growth: deps.growth }),
       connections: deps.connections,
       // A rate that was asked for looks like a path that carries no more.
       congestion: deps.limiter !== undefined && deps.congestion === "auto"
@@ -221,6 +228,12 @@ export function sendScheduler(
       wire.give(lease.items);
     }
   };
+
+  /** Whose a further connection is. */
+  const holderOf = (
+    connection: number,
+  ): Pick<Fleet, "joined" | "gone"> | undefined =>
+    [bulk, threads].find((it) => it?.isOurs(connection)) ?? fleet;
 
   /** Ends the transfer once both sides say that all is final, and agree on what. */
   const settle = (cx: Context<SendSchedulerMessage>): void => {
@@ -307,18 +320,12 @@ export function sendScheduler(
           if (run === undefined || message.epoch !== wire?.epoch) {
             return message.conn.close();
           }
-          if (bulk?.isOurs(message.connection)) bulk.joined(message, run);
-          else if (threads?.isOurs(message.connection)) threads.joined(message);
-          else fleet?.joined(message, run);
+          holderOf(message.connection)?.joined(message, run);
           feed();
           return;
         case "connection-gone":
           if (run === undefined || message.epoch !== wire?.epoch) return;
-          if (bulk?.isOurs(message.connection)) {
-            bulk.gone(message.connection, run);
-          } else if (threads?.isOurs(message.connection)) {
-            threads.gone(message.connection, run);
-          } else fleet?.gone(message.connection, run);
+          holderOf(message.connection)?.gone(message.connection, run);
           tellRead(cx);
           feed();
           return;
@@ -351,6 +358,9 @@ export function sendScheduler(
       case "pong":
         fleet?.pong(frame.id);
         feed();
+        return;
+      case "ports":
+        deps.side.heard(frame.ports);
         return;
       case "resume":
         return;

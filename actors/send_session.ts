@@ -16,6 +16,7 @@ import type { Digest } from "../crypto/digest.ts";
 import type { RandomBytes } from "../crypto/random.ts";
 import type { BulkOptions } from "../protocol/bulk.ts";
 import type { Offer } from "../protocol/control.ts";
+import type { Growth, GrowthOptions } from "../protocol/growth.ts";
 import type { SourceEntry } from "../store/source.ts";
 import type { Conn, Dialer } from "../transport/transport.ts";
 import type { HashPool } from "../workers/hash_pool.ts";
@@ -30,11 +31,12 @@ import { migration, type MigrationMessage, sleptEvent } from "./migration.ts";
 import {
   type SendOutcome,
   sendScheduler,
-  type SendSchedulerDeps,
   type SendSchedulerMessage,
 } from "./send_scheduler.ts";
 import type { CongestionChoice } from "./send_fleet.ts";
 import type { SendLink } from "./send_wire.ts";
+import { createDials, type SendThreads } from "./send_dials.ts";
+import type { SideDialer } from "./side_dials.ts";
 
 /** What every session needs of the world around it. */
 export interface World {
@@ -49,16 +51,6 @@ export interface World {
   readonly intercept?: (actor: string, message: unknown) => void;
 }
 
-/** Connections of a sender on threads of their own. */
-export interface SendThreads {
-  /** Dials from such a thread. */
-  readonly dialer: Dialer;
-  /** Threads at most. */
-  readonly max: number;
-  /** Opens them whatever limits. */
-  readonly isForced: boolean;
-}
-
 /** What a session at the sender needs. */
 export interface SendSessionDeps {
   readonly world: World;
@@ -68,6 +60,10 @@ export interface SendSessionDeps {
   readonly dialer: Dialer;
   /** Dials for a connection that goes by BBR. @default {dialer} */
   readonly bbrDialer?: Dialer;
+  /** Dials other ports of the receiver. @default {they are not used} */
+  readonly sideDialer?: SideDialer;
+  /** Decides how many connections there are. @default {what protocol/growth.ts says} */
+  readonly growth?: (options: GrowthOptions) => Growth;
   /** Dials over TCP, for bulk beside QUIC. @default {none} */
   readonly bulkDialer?: Dialer;
   /** When that is done. @default {short paths only} */
@@ -184,37 +180,7 @@ export async function runSendSession(
     }
   };
 
-  const dialThread = async (
-    { dialer }: SendThreads,
-    connection: number,
-    signal: AbortSignal,
-  ): Promise<Conn> => {
-    try {
-      const conn = await dialBy(dialer, connection, signal);
-      world.log.event("thread.connected", { connection });
-      return conn;
-    } catch (error) {
-      world.log.event("thread.failed", { connection, code: codeOf(error) });
-      throw error;
-    }
-  };
-  /** On a thread of its own, if one can be had, else on this one. */
-  const dialMore: SendSchedulerDeps["dialMore"] = async (
-    connection,
-    kind,
-    signal,
-  ) => {
-    if (kind === "bbr") return await dialBy(bbrDialer, connection, signal);
-    if (threads !== undefined && deps.limiter === undefined) {
-      try {
-        return await dialThread(threads, connection, signal);
-      } catch (error) {
-        if (signal.aborted || !(error instanceof SftpxError)) throw error;
-      }
-    }
-    return await dialBy(deps.dialer, connection, signal);
-  };
-
+  const dials = createDials({ ...deps, ...world, bbrDialer, dialBy });
   const supervisor = new Supervisor(`send ${hex.slice(0, 8)}`, {
     ...SESSION_POLICY,
     patienceMs: deps.giveUpAfterMs,
@@ -259,11 +225,9 @@ export async function runSendSession(
         ...(world.cpuMs && { cpuMs: world.cpuMs }),
         session: hex,
         chunker: chunks,
-        dialMore,
-        threads: threads && {
-          ...threads,
-          dial: (connection, signal) => dialThread(threads, connection, signal),
-        },
+        side: dials.side,
+        dialMore: dials.more,
+        threads: threads && { ...threads, dial: dials.thread },
         dialBulk: bulkDialer &&
           ((connection, signal) => dialBy(bulkDialer, connection, signal)),
         congestion,

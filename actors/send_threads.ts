@@ -15,18 +15,12 @@ import { FIRST_OTHER, type Wire } from "./send_wire.ts";
 
 /** What connections on threads need. */
 export interface ThreadLanesDeps {
-  /** Dials the receiver from a thread of its own; `undefined` when there is no such way. */
-  readonly dial:
-    | ((connection: number, signal: AbortSignal) => Promise<Conn>)
-    | undefined;
+  /** Dials the receiver from a thread of its own. */
+  readonly dial: (connection: number, signal: AbortSignal) => Promise<Conn>;
   /** Threads at most. */
   readonly max: number;
   /** Opens all of them at once, whatever limits. */
   readonly isForced: boolean;
-  /** Runs a task beside the actor; what comes of it is sent to the actor. */
-  readonly spawn: (
-    task: (signal: AbortSignal) => Promise<Joined | undefined>,
-  ) => void;
 }
 
 /** The connections on threads of one epoch. */
@@ -52,13 +46,17 @@ const STEP_MS = 4000;
 /** After one that could not be had, or was lost, ms; then twice as long. */
 const PAUSE_MS = 2000;
 
-/** Creates the thread lanes that go with a wire. */
+/**
+ * Creates the thread lanes that go with a wire.
+ *
+ * @param spawn Runs a task beside the actor; what comes of it is sent to the actor.
+ */
 export function createThreadLanes(
   wire: Wire,
-  deps: ThreadLanesDeps,
+  { dial, max, isForced }: ThreadLanesDeps,
+  spawn: (task: (signal: AbortSignal) => Promise<Joined | undefined>) => void,
   clock: Clock,
 ): ThreadLanes {
-  const { dial, max, isForced, spawn } = deps;
   const there = new Set<number>();
   let current = FIRST_OTHER - 1;
   let dialling = 0;
@@ -74,13 +72,8 @@ export function createThreadLanes(
     const connection = ++current;
     spawn(async (signal) => {
       try {
-        const conn = await dial?.(connection, signal);
-        return conn && {
-          type: "joined",
-          epoch: wire.epoch,
-          connection,
-          conn,
-        };
+        const conn = await dial(connection, signal);
+        return { type: "joined", epoch: wire.epoch, connection, conn };
       } catch (error) {
         // The transfer goes on over what it has.
         if (!(error instanceof SftpxError) && !signal.aborted) throw error;
@@ -95,7 +88,7 @@ export function createThreadLanes(
   return {
     isOurs: (connection) => connection >= FIRST_OTHER && connection < END,
     look(run, limiter) {
-      if (dial === undefined || current >= END - 1) return;
+      if (current >= END - 1) return;
       const { found, durable } = run.ledger.totals;
       const isWorth =
         found - durable > (isForced ? WORTH_BYTES : AUTO_WORTH_BYTES);

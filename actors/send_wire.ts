@@ -232,9 +232,10 @@ export function openWire(
     [...groups.values()].filter(({ isRetired }) => !isRetired);
   const grown = (): LaneGroup[] =>
     working().filter(({ connection }) => connection < FIRST_OTHER);
-  const end = ({ connection, conn }: LaneGroup): void => {
-    groups.delete(connection);
-    conn.close();
+  const end = (group: LaneGroup): void => {
+    groups.delete(group.connection);
+    group.stop(); // what waits for its turn would take it from others
+    group.conn.close();
   };
   const first = { limiter: deps.pace };
   let firstLane = 0; // of the lanes that the first connection has now
@@ -295,17 +296,16 @@ export function openWire(
     isBusy(connection, arrived) {
       const group = groups.get(connection);
       if (group === undefined || group.isRetired) return false;
-      return group.leases > 0 || group.written > arrived;
+      // A lane that waits for the disk or for its turn has nothing to do with it.
+      return group.writing > 0 || group.written > arrived;
     },
     leaveAllBut(connection) {
       const left: Work[] = [];
       for (const group of groups.values()) {
         if (group.connection === connection) continue;
-        group.stop();
         left.push(...group.given);
-        if (group.connection === 0) continue;
-        groups.delete(group.connection);
-        group.conn.close();
+        if (group.connection === 0) group.stop();
+        else end(group);
       }
       return left;
     },

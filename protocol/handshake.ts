@@ -10,7 +10,8 @@
  * ```
  *
  * PING, PONG, PAUSE and RESUME may come from either side from `welcome` on, and
- * CANCEL from `greeted` on. A further connection stays at `welcome`.
+ * CANCEL from `greeted` on. A further connection stays at `welcome`. WANT_PORTS
+ * may come from `open` on, each for more than the one before, and PORTS answers.
  *
  * @module
  */
@@ -66,6 +67,14 @@ const TURNS: Readonly<
   "accept": [["offered", "receiver", "open"]],
   "receipt": [["open", "receiver", "receipted"]],
   "receipt-ack": [["receipted", "sender", "over"]],
+  "want-ports": [
+    ["open", "sender", "open"],
+    ["receipted", "sender", "receipted"],
+  ],
+  "ports": [
+    ["open", "receiver", "open"],
+    ["receipted", "receiver", "receipted"],
+  ],
 };
 /** Pings that may wait for their answer; more are a peer that does not read. */
 const MAX_PINGS = 64;
@@ -82,6 +91,8 @@ export function handshake(us: Side): Handshake {
   let extra = false;
   const paused = new Set<Side>();
   const pings = new Set<number>();
+  let wanted = 0; // ports
+  let unanswered = 0; // times they were wanted
 
   function turn(frame: ControlFrame, by: Side, fail: Fail): void {
     const { type } = frame;
@@ -103,6 +114,16 @@ export function handshake(us: Side): Handshake {
       illegal();
     if (frame.type === "hello") extra = frame.extra;
     if (frame.type === "offer" && extra) illegal();
+    if (frame.type === "want-ports") {
+      if (frame.count <= wanted) fail(`${wanted} ports were wanted before`);
+      wanted = frame.count;
+      unanswered++;
+    }
+    if (frame.type === "ports") {
+      if (unanswered === 0) fail("nobody wanted ports");
+      if (frame.ports.length > wanted) fail(`only ${wanted} ports were wanted`);
+      unanswered--;
+    }
     if (next[2] === "over") over(by);
     phase = next[2];
   }

@@ -18,8 +18,8 @@ import {
 export interface LaneThreads {
   /** Threads at most. */
   readonly max: number;
-  /** Threads that there are or that begin. */
-  readonly size: number;
+  /** True while another can be started. */
+  readonly hasRoom: boolean;
   /** Dials a peer from a thread of its own, which ends with the connection. */
   dialer(peer: FarPeer): Dialer;
   /** Listens on a thread of its own, which ends with {@linkcode LaneThreads.close}. */
@@ -43,9 +43,12 @@ export function createLaneThreads(options: LaneThreadsOptions): LaneThreads {
   const leaving = new Set<Promise<void>>();
   let starting = 0;
   let isClosed = false;
+  let isBroken = false; // one could not be started
 
+  const hasRoom = (): boolean =>
+    !isClosed && !isBroken && threads.size + starting < max;
   const start = async (): Promise<LaneThread> => {
-    if (isClosed || threads.size + starting >= max) {
+    if (!hasRoom()) {
       throw new SftpxError("peer-busy", "Cannot start another thread: enough");
     }
     starting++;
@@ -55,6 +58,9 @@ export function createLaneThreads(options: LaneThreadsOptions): LaneThreads {
       thread.ended.then(() => threads.delete(thread));
       if (isClosed) thread.end();
       return thread;
+    } catch (error) {
+      isBroken = true;
+      throw error;
     } finally {
       starting--;
     }
@@ -78,8 +84,8 @@ export function createLaneThreads(options: LaneThreadsOptions): LaneThreads {
 
   return {
     max,
-    get size() {
-      return threads.size + starting;
+    get hasRoom() {
+      return hasRoom();
     },
     dialer: (peer) => ({
       async dial(signal) {
