@@ -17,7 +17,9 @@ import {
 import { tlsListener, type TlsOptions } from "../transport/tls.ts";
 import type { Listener } from "../transport/transport.ts";
 import { sideListen } from "./side_listen.ts";
+import type { LaneThreads } from "../workers/lane_threads.ts";
 import { createSidePorts, type SidePorts } from "./side_ports.ts";
+import { sideThreads } from "./side_threads.ts";
 import { ALPN } from "./world.ts";
 
 /** What to bind, and who we are. */
@@ -28,6 +30,8 @@ export interface EntranceOptions {
   readonly carrier: CarrierMode;
   readonly quic?: QuicOptions;
   readonly tls?: TlsOptions;
+  /** Threads for side ports. @default {none} */
+  readonly threads?: (() => Promise<LaneThreads>) | undefined;
   readonly clock: Clock;
   readonly log: Log;
   /** Told when TCP cannot be had. */
@@ -71,10 +75,17 @@ export function openEntrance(options: EntranceOptions): Entrance {
     return { listener: byTcp(options.port), close: () => {} };
   }
   const endpoint = createEndpoint({ hostname, port: options.port });
-  const side = createSidePorts(
-    sideListen({ ...own, hostname, firstPort: options.port, ...options.quic }),
-    log,
-  );
+  const { certificate, port: firstPort, quic: quicOptions = {}, threads } =
+    options;
+  const place = { hostname, firstPort };
+  const near = sideListen({ ...own, ...place, ...quicOptions });
+  const open = threads === undefined ? near : sideThreads({
+    ...place,
+    certificate,
+    quic: quicOptions,
+    threads,
+  }, near);
+  const side = createSidePorts(open, log);
   const close = (): void => {
     side.close();
     endpoint.close();

@@ -25,6 +25,7 @@ import type { ReceiveOutcome } from "./receive_scheduler.ts";
 import { startReceiveSession } from "./receive_session.ts";
 import { reception, type ReceptionMessage } from "./reception.ts";
 import { createSpace } from "./space.ts";
+import { openThreads, threadsFor } from "./threads.ts";
 import { loadHashing, systemWorld } from "./world.ts";
 
 /** Options of {@linkcode receive} where none are given. */
@@ -79,14 +80,18 @@ export interface ReceiveInside {
   readonly limits?: QuietLimits;
   readonly quic?: QuicOptions;
   readonly tls?: TlsOptions;
+  /** Starts the Worker of a thread. */
+  readonly spawnThread?: () => Worker;
 }
 
 /** As {@linkcode receive}, for tests. */
 export async function receiveInside(
   options: ReceiveOptions,
-  { limits = DEFAULT_QUIET_LIMITS, quic = {}, tls = {} }: ReceiveInside,
+  { limits = DEFAULT_QUIET_LIMITS, quic = {}, tls = {}, spawnThread }:
+    ReceiveInside,
 ): Promise<Receiver> {
   const settings = { ...DEFAULT_RECEIVE_OPTIONS, ...options };
+  const threadCount = threadsFor(settings.threads);
   const { uploadDir, resumeDir, certificate } = settings;
   const world = systemWorld(options.log);
   const emit = settings.onEvent ?? (() => {});
@@ -104,6 +109,9 @@ export async function receiveInside(
     ...where,
     certificate,
     carrier: settings.carrier,
+    threads: threadCount > 0
+      ? () => openThreads(threadCount, world.clock, spawnThread)
+      : undefined,
     quic,
     tls,
     clock: world.clock,

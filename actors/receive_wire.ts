@@ -11,7 +11,7 @@ import { encodePreamble } from "../protocol/lane.ts";
 import { decodeManifest, type ManifestFrame } from "../protocol/manifest.ts";
 import { encodeStatus, MAX_ARRIVED } from "../protocol/status.ts";
 import type { Conn, ReceiveStream } from "../transport/transport.ts";
-import { isFarReceive } from "../workers/far_conn.ts";
+import { isFarConn, isFarReceive } from "../workers/far_conn.ts";
 import type { Link } from "./connection.ts";
 import {
   type ControlChannel,
@@ -204,6 +204,10 @@ export function openReceiveWire(
       const { conn } = other;
       if (signal.aborted || !isOpen || further.size >= MAX_FURTHER) {
         return conn.close("peer-busy", "Cannot take another connection");
+      }
+      const over = conn.closed.catch(() => {});
+      if (isFarConn(conn) && !lane.rooms.lend(conn.roomBytes, over)) {
+        return conn.close("peer-busy", "Cannot take another thread");
       }
       const { connection } = other.hello;
       further.set(conn, connection);

@@ -21,6 +21,8 @@ export interface SidePort {
   readonly port: number;
   /** Connections that came in by it and are there still. */
   readonly load: number;
+  /** Resolves when it is no more. @default {it stays} */
+  readonly ended?: Promise<unknown>;
   /** Ends it and all that came in by it. */
   close(): void;
 }
@@ -68,6 +70,9 @@ export function createSidePorts(open: OpenSidePort, log: Log): SidePorts {
         const port = await open(ports.length, arrived);
         if (isClosed) return port.close();
         ports.push(port);
+        port.ended?.then(() => {
+          if (ports.includes(port)) ports.splice(ports.indexOf(port), 1);
+        });
         log.event("side-port.open", { port: port.port });
       } catch (error) {
         most = ports.length; // they are a help, and what is there has to do

@@ -15,11 +15,12 @@ import type {
   ReceiveStream,
   SendStream,
 } from "../transport/transport.ts";
-import type {
-  FarConnInfo,
-  FarFrame,
-  FarReport,
-  FarWork,
+import {
+  type FarConnInfo,
+  type FarFrame,
+  type FarReport,
+  type FarWork,
+  THREAD_ROOM_BYTES,
 } from "./lane_calls.ts";
 import type { LaneThread } from "./lane_thread.ts";
 
@@ -46,6 +47,17 @@ export interface FarReceiveStream extends ReceiveStream {
   listen(heard: (bytes: number) => void): () => void;
 }
 
+/** A connection that a Worker holds. */
+export interface FarConn extends Conn {
+  /** What its thread has for frames, bytes. */
+  readonly roomBytes: number;
+}
+
+/** Tells whether a connection is another thread's. */
+export function isFarConn(conn: Conn): conn is FarConn {
+  return "roomBytes" in conn;
+}
+
 /** Tells whether leases can be given to a stream. */
 export function isFarSend(stream: SendStream): stream is FarSendStream {
   return "lease" in stream;
@@ -62,11 +74,12 @@ export function isFarReceive(
 export function farConn(
   thread: LaneThread,
   { conn, remote }: FarConnInfo,
-): Conn {
+): FarConn {
   const closed: Promise<CloseInfo> = thread.call("closed", [conn]);
   closed.catch(() => {}); // nobody must listen
   return {
     carrier: "quic",
+    roomBytes: THREAD_ROOM_BYTES,
     remote,
     closed,
     async openBidi() {

@@ -12,12 +12,18 @@ import type { ErrorCode } from "../core/errors.ts";
 import type { FileEntry } from "../protocol/entry.ts";
 import type { OpenPlace } from "../store/root_file.ts";
 import type { SourceFileEntry } from "../store/source.ts";
-import type { QuicOptions } from "../transport/quic.ts";
+import type { QuicListenerOptions, QuicOptions } from "../transport/quic.ts";
 import type { CloseInfo } from "../transport/transport.ts";
 import type { LeaseReport } from "./lane_send.ts";
 
 /** The name that a lane Worker is started under. */
 export const LANE_WORKER_NAME = "sftpx-lanes";
+
+/**
+ * Frames that all lanes of a thread hold at a time, bytes: 8 lanes have one of
+ * 1 MiB each. It is taken off what a session has.
+ */
+export const THREAD_ROOM_BYTES: number = 10 * 1024 * 1024;
 
 /** Whom to dial. */
 export interface FarPeer {
@@ -31,12 +37,13 @@ export interface FarPeer {
 /** Where to listen, and who we are. */
 export interface FarEntrance {
   readonly hostname: string;
-  readonly port: number;
+  /** Which are tried, one after the other; 0 is any. */
+  readonly ports: readonly number[];
   readonly cert: string;
   /** The private key, PEM, as bytes that are moved over. */
   readonly key: Uint8Array<ArrayBuffer>;
   readonly alpn: string;
-  readonly quic: QuicOptions;
+  readonly quic: Partial<QuicListenerOptions>;
 }
 
 /** A connection that the Worker holds. */
@@ -97,7 +104,6 @@ export interface LaneCalls {
   dial(peer: FarPeer): Promise<FarConnInfo>;
   listen(entrance: FarEntrance): Promise<{ readonly address: string }>;
   accept(): Promise<FarConnInfo | undefined>;
-  stopListening(): Promise<void>;
   closed(conn: number): Promise<CloseInfo>;
   close(
     conn: number,

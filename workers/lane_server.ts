@@ -23,7 +23,11 @@ import type {
   SendStream,
 } from "../transport/transport.ts";
 import type { HashPool } from "./hash_pool.ts";
-import type { FarConnInfo, LaneCalls } from "./lane_calls.ts";
+import {
+  type FarConnInfo,
+  type LaneCalls,
+  THREAD_ROOM_BYTES,
+} from "./lane_calls.ts";
 import { type FrameLane, frameLane } from "./lane_frames.ts";
 import { type LeaseLane, leaseLane } from "./lane_lease.ts";
 import { createRooms } from "./rooms.ts";
@@ -37,9 +41,6 @@ export interface LaneServerDeps {
   /** Told of what comes of a frame that takes long. */
   readonly arrived: (stream: number, bytes: number) => void;
 }
-
-/** Frames that all lanes of a thread hold at a time: its share of the session's, bytes. */
-export const THREAD_ROOM_BYTES: number = 16 * 1024 * 1024;
 
 /** An answer of which something is moved and not copied. */
 interface Moved {
@@ -66,7 +67,6 @@ export function createLaneServer(
   const frames = new Map<number, FrameLane>();
   const left = new Map<string, AbortController>();
   const rooms = createRooms(THREAD_ROOM_BYTES);
-  let endpoint: Endpoint | undefined;
   let listener: Listener | undefined;
   let numbers = 0;
 
@@ -90,8 +90,8 @@ export function createLaneServer(
       return hold(await dialer.dial(new AbortController().signal));
     },
     // deno-lint-ignore require-await -- a failure is to be a rejection
-    async listen({ hostname, port, key, quic, ...own }) {
-      endpoint = createEndpoint({ hostname, port });
+    async listen({ hostname, ports, key, quic, ...own }) {
+      const endpoint = bindFirst(hostname, ports);
       listener = quicListener({
         ...own,
         ...quic,
@@ -104,10 +104,6 @@ export function createLaneServer(
     async accept() {
       const come = await listener?.accept();
       return come && hold(come);
-    },
-    async stopListening() {
-      listener?.close();
-      await Promise.resolve();
     },
     closed: (number) => conn(number).closed,
     async close(number, code, reason) {
@@ -196,6 +192,18 @@ export function createLaneServer(
     const moves = [heads, digests, body].flatMap((it) => it?.buffer ?? []);
     return { value: answer, moves, [MOVED]: true };
   };
+}
+
+/** Binds the first of these ports that can be had. */
+function bindFirst(hostname: string, ports: readonly number[]): Endpoint {
+  for (const port of ports.slice(0, -1)) {
+    try {
+      return createEndpoint({ hostname, port });
+    } catch (error) {
+      if (!(error instanceof SftpxError)) throw error;
+    }
+  }
+  return createEndpoint({ hostname, port: ports.at(-1) ?? 0 });
 }
 
 type FrameAnswer = NonNullable<Awaited<ReturnType<LaneCalls["frame"]>>>;

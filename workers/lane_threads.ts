@@ -22,10 +22,18 @@ export interface LaneThreads {
   readonly hasRoom: boolean;
   /** Dials a peer from a thread of its own, which ends with the connection. */
   dialer(peer: FarPeer): Dialer;
-  /** Listens on a thread of its own, which ends with {@linkcode LaneThreads.close}. */
-  listen(entrance: FarEntrance): Promise<Listener>;
+  /** Listens on a thread of its own, which ends with the listener. */
+  listen(entrance: FarEntrance): Promise<FarListener>;
   /** Ends all, once the last words are said. */
   close(): Promise<void>;
+}
+
+/** A listener on a thread of its own. */
+export interface FarListener extends Listener {
+  /** Ends all that came in by it, too. */
+  close(): void;
+  /** Resolves when it is no more. Never rejects. */
+  readonly ended: Promise<unknown>;
 }
 
 /** What threads need. */
@@ -109,9 +117,8 @@ export function createLaneThreads(options: LaneThreadsOptions): LaneThreads {
       const thread = await start();
       const { key } = entrance;
       try {
-        const { address } = await thread.call("listen", [entrance], [
-          key.buffer,
-        ]);
+        const answer = thread.call("listen", [entrance], [key.buffer]);
+        const { address } = await answer;
         return farListener(thread, address);
       } catch (error) {
         thread.end();
@@ -127,9 +134,11 @@ export function createLaneThreads(options: LaneThreadsOptions): LaneThreads {
   };
 }
 
-function farListener(thread: LaneThread, address: string): Listener {
+function farListener(thread: LaneThread, address: string): FarListener {
   return {
     address,
+    ended: thread.ended,
+    close: () => thread.end(),
     async accept() {
       try {
         const info = await thread.call("accept", []);
@@ -137,9 +146,6 @@ function farListener(thread: LaneThread, address: string): Listener {
       } catch {
         return undefined; // the thread is over, and so is this entrance
       }
-    },
-    close() {
-      thread.call("stopListening", []).catch(() => {});
     },
   };
 }

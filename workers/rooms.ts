@@ -22,16 +22,21 @@ export interface Room {
 export interface Rooms {
   /** Waits for a room of at least `length` bytes. */
   take(length: number, signal: AbortSignal): Promise<Room>;
+  /** Gives a share of what there is to another thread, until it is over; false when too much is given away. */
+  lend(bytes: number, over: Promise<unknown>): boolean;
 }
 
 /** Rooms are whole steps: frames of nearly one length then share theirs, bytes. */
 const STEP_BYTES = 64 * 1024;
+/** What other threads may have of all of it. */
+const LENT = 5 / 6;
 
 /** Creates rooms that come to `maxBytes` in use at most, and half as much that waits for use. */
 export function createRooms(maxBytes: number): Rooms {
   const free = createSemaphore(maxBytes);
   let idle: Uint8Array<ArrayBuffer>[] = [];
   let idleBytes = 0;
+  let lent = 0;
 
   /** One that was used before and is not much too large. */
   const used = (length: number): Uint8Array<ArrayBuffer> | undefined => {
@@ -53,6 +58,16 @@ export function createRooms(maxBytes: number): Rooms {
   };
 
   return {
+    lend(bytes, over) {
+      if (lent + bytes > maxBytes * LENT) return false;
+      lent += bytes;
+      free.acquire(undefined, bytes).then(async (permit) => {
+        await over;
+        permit.release();
+        lent -= bytes;
+      });
+      return true;
+    },
     async take(length, signal) {
       const permit = await free.acquire(signal, Math.min(length, maxBytes));
       const size = Math.ceil(length / STEP_BYTES) * STEP_BYTES;

@@ -280,6 +280,7 @@ Deno.test("receive lane: a room is given back whole, though its buffer moved", a
   const one = frame({ payload: noise(8) });
   const { error } = await hear(new Uint8Array([...one, ...one, ...one]), {
     rooms: {
+      ...rooms,
       async take(length, signal) {
         const { bytes, release } = await rooms.take(length, signal);
         taken.push(bytes.length);

@@ -16,23 +16,25 @@ export interface Watched {
   count(call: LaneCall["call"]): number;
   /** To be given as what starts Workers. */
   spawn(): Worker;
+  /** Tells of each call before it is made. */
+  onCall(told: (worker: Worker, call: LaneCall) => void): void;
 }
 
-/** Watches Workers; `asked` is told of each call before it is made. */
-export function watchWorkers(
-  asked: (worker: Worker, call: LaneCall) => void = () => {},
-): Watched {
+/** Watches Workers. */
+export function watchWorkers(): Watched {
+  const told: ((worker: Worker, call: LaneCall) => void)[] = [];
   const workers: Worker[] = [];
   const counts = new Map<string, number>();
   return {
     workers,
     count: (call) => counts.get(call) ?? 0,
+    onCall: (tell) => void told.push(tell),
     spawn() {
       const worker = spawnLaneWorker();
       const post = worker.postMessage.bind(worker);
       worker.postMessage = (message: LaneCall, moved?: unknown) => {
         counts.set(message.call, (counts.get(message.call) ?? 0) + 1);
-        asked(worker, message);
+        told.forEach((tell) => tell(worker, message));
         post(message, moved as Transferable[]);
       };
       workers.push(worker);
@@ -41,34 +43,28 @@ export function watchWorkers(
   };
 }
 
-/** A line to a receiver, and the Workers of who uses it. */
+/** A line to a receiver. */
 export interface SlowLine {
   readonly address: string;
-  readonly watched: Watched;
   close(): Promise<void>;
 }
 
 /**
- * A line that is slow until Workers were given so many leases: however busy the
- * machine is, the transfer is not over before they have a part in it.
+ * A line that is slow until Workers have had a part in it: however busy the
+ * machine is, the transfer is not over before.
  */
-export async function slowUntilLeased(
+export async function slowUntil(
   receiver: string,
-  leases: number,
-  asked: (worker: Worker, call: LaneCall) => void = () => {},
+  isDone: () => boolean,
+  watched: Watched,
 ): Promise<SlowLine> {
   const line = await faultProxy({ target: parseAddress(receiver, 0), keep: 0 });
   await line.set("both", { bytesPerSecond: 8 * MIB, queueBytes: 2 * MIB });
   let isSlow = true;
-  const watched = watchWorkers((worker, call) => {
-    asked(worker, call);
-    if (!isSlow || watched.count("lease") < leases) return;
+  watched.onCall(() => {
+    if (!isSlow || !isDone()) return;
     isSlow = false;
     line.set("both", { bytesPerSecond: 0 });
   });
-  return {
-    address: `127.0.0.1:${line.port}`,
-    watched,
-    close: () => line.close(),
-  };
+  return { address: `127.0.0.1:${line.port}`, close: () => line.close() };
 }

@@ -2,11 +2,25 @@
 import { assert, assertEquals } from "@std/assert";
 import { systemClock } from "../../core/clock.ts";
 import { createLaneThreads } from "../../workers/lane_threads.ts";
+import { secret } from "../../core/secret.ts";
 import { MIB } from "../faults/kit.ts";
 import { CERTIFICATE, library } from "../faults/library.ts";
 import { within } from "../testutil/deadline.ts";
-import { makeTree, sameTree } from "../testutil/tree.ts";
-import { watchWorkers } from "./kit.ts";
+import { makeTree, sameTree, type TreeSpec } from "../testutil/tree.ts";
+import { growTo, keptLog } from "../faults/side.ts";
+import { slowUntil, watchWorkers } from "./kit.ts";
+
+const TREE: TreeSpec = {
+  "a": 21 * MIB,
+  "b": 33 * MIB + 17,
+  "c": MIB,
+  "d": 64 * 1024 + 1,
+  "e": 5 * MIB - 1,
+  "empty": "",
+  "small/1": 1,
+  "small/2": 4096,
+  "z": 3 * MIB,
+};
 
 Deno.test("threads: all of a transfer can come in on another thread", async () => {
   const watched = watchWorkers();
@@ -18,7 +32,7 @@ Deno.test("threads: all of a transfer can come in on another thread", async () =
   const { cert, key } = CERTIFICATE;
   const listener = await threads.listen({
     hostname: "127.0.0.1",
-    port: 0,
+    ports: [0],
     alpn: "sftpx/1",
     cert,
     key: new TextEncoder().encode(key),
@@ -42,3 +56,42 @@ Deno.test("threads: all of a transfer can come in on another thread", async () =
   await lib.receiver.close();
   await threads.close();
 });
+
+for (const threads of [0, 2]) {
+  const where = threads > 0 ? "at both ends" : "at the receiver";
+  Deno.test(`threads: further connections come in on threads ${where}, and all of it arrives`, async () => {
+    const watched = watchWorkers();
+    const [here, there] = [keptLog(), keptLog()];
+    await using lib = await library(
+      { carrier: "quic", threads: 2, log: there },
+      { spawnThread: watched.spawn },
+    );
+    await makeTree(`${lib.dir}/src`, TREE);
+    const line = await slowUntil(
+      lib.receiver.address,
+      () => watched.count("place") >= 4,
+      watched,
+    );
+    const sending = lib.send("src", {
+      address: line.address,
+      carrier: "quic",
+      threads,
+      connections: 3,
+      b3sum: true,
+      log: here,
+      inside: { growth: growTo() },
+    });
+    const { totals } = await within(100_000, "the transfer", sending);
+    await line.close();
+    assertEquals(totals.failed, 0);
+    assertEquals(here.named("thread.connected").length >= threads, true);
+    assertEquals(here.named("side-port.unreachable"), []);
+    assertEquals(there.named("side-port.open").length >= 2, true);
+    assertEquals(
+      await sameTree(`${lib.dir}/src`, `${lib.dir}/uploads/src`),
+      [],
+    );
+    const last = lib.events.at(-1);
+    assert(last?.type === "done" && last.totals.failed === 0);
+  });
+}

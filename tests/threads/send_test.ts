@@ -5,7 +5,7 @@ import { MIB } from "../faults/kit.ts";
 import { library } from "../faults/library.ts";
 import { within } from "../testutil/deadline.ts";
 import { makeTree, sameTree, type TreeSpec } from "../testutil/tree.ts";
-import { slowUntilLeased } from "./kit.ts";
+import { slowUntil, watchWorkers } from "./kit.ts";
 
 /** Sizes around those of chunks, and small files between them. */
 const TREE: TreeSpec = {
@@ -27,19 +27,24 @@ const SIZE = Object.values(TREE).reduce<number>(
 Deno.test("threads: what is sent by two more connections is the same, and nothing goes twice", async () => {
   await using lib = await library({ carrier: "quic" });
   await makeTree(`${lib.dir}/src`, TREE);
-  const line = await slowUntilLeased(lib.receiver.address, 4);
+  const watched = watchWorkers();
+  const line = await slowUntil(
+    lib.receiver.address,
+    () => watched.count("lease") >= 4,
+    watched,
+  );
   const sending = lib.send("src", {
     address: line.address,
     carrier: "quic",
     threads: 2,
     b3sum: true,
-    inside: { spawnThread: line.watched.spawn },
+    inside: { spawnThread: watched.spawn },
   });
   const { totals } = await within(100_000, "the transfer", sending);
   await line.close();
   assertEquals(totals.failed, 0);
   assertEquals(totals.sent, SIZE);
-  assertEquals(line.watched.workers.length, 2);
+  assertEquals(watched.workers.length, 2);
   assertEquals(await sameTree(`${lib.dir}/src`, `${lib.dir}/uploads/src`), []);
   const last = lib.events.at(-1);
   assert(last?.type === "done" && last.totals.bytes === SIZE);
@@ -58,19 +63,21 @@ for (
     await using lib = await library({ carrier: "quic" });
     await makeTree(`${lib.dir}/src`, TREE);
     let killed = 0;
-    const line = await slowUntilLeased(
+    const watched = watchWorkers();
+    watched.onCall((worker, { call }) => {
+      if (call !== "lease" || killed++ > 0) return;
+      queueMicrotask(() => kill(worker));
+    });
+    const line = await slowUntil(
       lib.receiver.address,
-      2,
-      (worker, call) => {
-        if (call.call !== "lease" || killed++ > 0) return;
-        queueMicrotask(() => kill(worker));
-      },
+      () => killed > 1,
+      watched,
     );
     const sending = lib.send("src", {
       address: line.address,
       carrier: "quic",
       threads: 1,
-      inside: { spawnThread: line.watched.spawn },
+      inside: { spawnThread: watched.spawn },
     });
     const { totals } = await within(100_000, "the transfer", sending);
     await line.close();
@@ -108,15 +115,17 @@ Deno.test("threads: a transfer that is stopped ends its threads", async () => {
   await using lib = await library({ carrier: "quic" });
   await makeTree(`${lib.dir}/src`, TREE);
   const stop = new AbortController();
-  const line = await slowUntilLeased(lib.receiver.address, 1000, () => {
-    if (line.watched.count("lease") > 1) stop.abort();
+  const watched = watchWorkers();
+  watched.onCall(() => {
+    if (watched.count("lease") > 1) stop.abort();
   });
+  const line = await slowUntil(lib.receiver.address, () => false, watched);
   const sending = lib.send("src", {
     address: line.address,
     carrier: "quic",
     threads: 2,
     signal: stop.signal,
-    inside: { spawnThread: line.watched.spawn },
+    inside: { spawnThread: watched.spawn },
   });
   const code = await within(
     60_000,

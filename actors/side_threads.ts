@@ -1,0 +1,75 @@
+/**
+ * Side ports on threads of their own: what comes in by one of them is read,
+ * hashed and written there.
+ *
+ * @module
+ */
+import { SftpxError } from "../core/errors.ts";
+import type { Secret } from "../core/secret.ts";
+import { parseAddress } from "../protocol/address.ts";
+import type { QuicOptions } from "../transport/quic.ts";
+import type { Conn } from "../transport/transport.ts";
+import type { FarListener, LaneThreads } from "../workers/lane_threads.ts";
+import { portsNear, SIDE_LIMITS } from "./side_listen.ts";
+import type { OpenSidePort } from "./side_ports.ts";
+import { ALPN } from "./world.ts";
+
+/** Where side ports are bound, and who we are. */
+export interface SideThreadsOptions {
+  readonly hostname: string;
+  readonly firstPort: number;
+  readonly certificate: { readonly cert: string; readonly key: Secret };
+  readonly quic: QuicOptions;
+  /** Loads what threads take, when the first is wanted. */
+  readonly threads: () => Promise<LaneThreads>;
+}
+
+/**
+ * Listens on side ports on threads, as long as there are any.
+ *
+ * @param near Opens a port where there are not.
+ */
+export function sideThreads(
+  options: SideThreadsOptions,
+  near: OpenSidePort,
+): OpenSidePort {
+  const { hostname, firstPort, certificate, quic } = options;
+  let loading: Promise<LaneThreads> | undefined;
+  return async (index, arrived) => {
+    const threads = await (loading ??= options.threads());
+    if (!threads.hasRoom) return await near(index, arrived);
+    let listener: FarListener;
+    try {
+      listener = await threads.listen({
+        hostname,
+        ports: portsNear(firstPort, index),
+        cert: certificate.cert,
+        key: certificate.key.reveal().slice(), // it is moved there, and zeroed
+        alpn: ALPN,
+        quic: { ...SIDE_LIMITS, ...quic },
+      });
+    } catch (error) {
+      if (!(error instanceof SftpxError)) throw error;
+      return await near(index, arrived);
+    }
+    const conns = new Set<Conn>();
+    const run = async (): Promise<void> => {
+      for (;;) {
+        const conn = await listener.accept();
+        if (conn === undefined) return;
+        conns.add(conn);
+        conn.closed.catch(() => {}).finally(() => conns.delete(conn));
+        arrived(conn);
+      }
+    };
+    run(); // never rejects
+    return {
+      port: parseAddress(listener.address, 0).port,
+      ended: listener.ended,
+      get load() {
+        return conns.size;
+      },
+      close: listener.close,
+    };
+  };
+}
