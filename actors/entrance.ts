@@ -12,14 +12,19 @@ import { type CarrierMode, combineListeners } from "../transport/carrier.ts";
 import {
   createEndpoint,
   quicListener,
+  type QuicListenerOptions,
   type QuicOptions,
 } from "../transport/quic.ts";
 import { tlsListener, type TlsOptions } from "../transport/tls.ts";
 import type { Listener } from "../transport/transport.ts";
 import { sideListen } from "./side_listen.ts";
 import type { LaneThreads } from "../workers/lane_threads.ts";
-import { createSidePorts, type SidePorts } from "./side_ports.ts";
-import { sideThreads } from "./side_threads.ts";
+import {
+  createSidePorts,
+  type OpenSidePort,
+  type SidePorts,
+} from "./side_ports.ts";
+import { sideThreads, type SideThreadsOptions } from "./side_threads.ts";
 import { ALPN } from "./world.ts";
 
 /** What to bind, and who we are. */
@@ -32,6 +37,8 @@ export interface EntranceOptions {
   readonly tls?: TlsOptions;
   /** Threads for side ports. @default {none} */
   readonly threads?: (() => Promise<LaneThreads>) | undefined;
+  /** Threads for what comes over TCP beside QUIC. @default {none} */
+  readonly bulkThreads?: (() => Promise<LaneThreads>) | undefined;
   readonly clock: Clock;
   readonly log: Log;
   /** Told when TCP cannot be had. */
@@ -75,17 +82,10 @@ export function openEntrance(options: EntranceOptions): Entrance {
     return { listener: byTcp(options.port), close: () => {} };
   }
   const endpoint = createEndpoint({ hostname, port: options.port });
-  const { certificate, port: firstPort, quic: quicOptions = {}, threads } =
-    options;
-  const place = { hostname, firstPort };
-  const near = sideListen({ ...own, ...place, ...quicOptions });
-  const open = threads === undefined ? near : sideThreads({
-    ...place,
-    certificate,
-    quic: quicOptions,
-    threads,
-  }, near);
-  const side = createSidePorts(open, log);
+  const side = createSidePorts({
+    quic: quicPorts(options, own),
+    tcp: tcpPorts(options),
+  }, log);
   const close = (): void => {
     side.close();
     endpoint.close();
@@ -103,4 +103,38 @@ export function openEntrance(options: EntranceOptions): Entrance {
     });
     return { listener: quic, side, close };
   }
+}
+
+/** Side ports for QUIC: on threads as long as there are any, else on this one. */
+function quicPorts(
+  options: EntranceOptions,
+  own: Pick<QuicListenerOptions, "cert" | "key" | "alpn" | "clock" | "log">,
+): OpenSidePort {
+  const { hostname, port: firstPort, quic = {}, threads } = options;
+  const near = sideListen({ ...own, hostname, firstPort, ...quic });
+  return threads === undefined
+    ? near
+    : sideThreads({ ...onThreads(options, threads), carrier: "quic" }, near);
+}
+
+/** Side ports for TCP, which are of use on threads only. */
+function tcpPorts(options: EntranceOptions): OpenSidePort {
+  const { bulkThreads, carrier } = options;
+  const none: OpenSidePort = () =>
+    Promise.reject(
+      new SftpxError(
+        "peer-busy",
+        "Cannot open port: there is no thread for it",
+      ),
+    );
+  return bulkThreads === undefined || carrier !== "auto"
+    ? none
+    : sideThreads({ ...onThreads(options, bulkThreads), carrier: "tcp" }, none);
+}
+
+function onThreads(
+  { hostname, port, certificate, quic = {}, tls = {} }: EntranceOptions,
+  threads: () => Promise<LaneThreads>,
+): Omit<SideThreadsOptions, "carrier"> {
+  return { hostname, firstPort: port, certificate, quic, tls, threads };
 }

@@ -25,7 +25,7 @@ import type { ReceiveOutcome } from "./receive_scheduler.ts";
 import { startReceiveSession } from "./receive_session.ts";
 import { reception, type ReceptionMessage } from "./reception.ts";
 import { createSpace } from "./space.ts";
-import { openThreads, threadsFor } from "./threads.ts";
+import { bulkThreadsFor, openThreads, threadsFor } from "./threads.ts";
 import { loadHashing, systemWorld } from "./world.ts";
 
 /** Options of {@linkcode receive} where none are given. */
@@ -92,6 +92,7 @@ export async function receiveInside(
 ): Promise<Receiver> {
   const settings = { ...DEFAULT_RECEIVE_OPTIONS, ...options };
   const threadCount = threadsFor(settings.threads);
+  const bulkCount = bulkThreadsFor(settings.threads);
   const { uploadDir, resumeDir, certificate } = settings;
   const world = systemWorld(options.log);
   const emit = settings.onEvent ?? (() => {});
@@ -111,6 +112,9 @@ export async function receiveInside(
     carrier: settings.carrier,
     threads: threadCount > 0
       ? () => openThreads(threadCount, world.clock, spawnThread)
+      : undefined,
+    bulkThreads: bulkCount > 0
+      ? () => openThreads(bulkCount, world.clock, spawnThread)
       : undefined,
     quic,
     tls,

@@ -44,6 +44,7 @@ import {
   type ReceiveWireMessage,
 } from "./receive_wire.ts";
 import { createRooms } from "../workers/rooms.ts";
+import type { SidePorts } from "./side_ports.ts";
 import type { VerifierMessage } from "./verifier.ts";
 
 /** What the receiver's scheduler can be told. */
@@ -86,7 +87,7 @@ export interface ReceiveSchedulerDeps {
   /** Says whether a transfer of so many bytes, if that is known, may come. */
   readonly admit: (totalBytes: number | undefined) => Promise<void>;
   /** Opens ports for further connections. @default {there are none} */
-  readonly sidePorts?: (count: number) => Promise<readonly number[]>;
+  readonly sidePorts?: SidePorts["take"];
   readonly progress: () => void;
   readonly limits: QuietLimits;
   /** Told of a peer that says nothing any more. */
@@ -292,7 +293,7 @@ export function receiveScheduler(
         findPorts(cx, {
           epoch: wire.epoch,
           conn: wire.link.conn,
-          count: frame.count,
+          ...frame,
         }, deps.sidePorts);
         return;
       case "cancel":
@@ -375,7 +376,7 @@ export function receiveScheduler(
           return;
         case "ports":
           if (message.epoch !== wire?.epoch || !isOpen()) return;
-          tell({ type: "ports", ports: message.ports });
+          tell(message.frame);
           return;
         case "probe":
           if (wire === undefined) message.reply.resolve(false);

@@ -34,6 +34,7 @@ import {
 } from "./receive_scheduler.ts";
 import type { ReceiveLink } from "./receive_wire.ts";
 import { SESSION_POLICY, type World } from "./send_session.ts";
+import type { SidePorts } from "./side_ports.ts";
 import { verifier, type VerifierMessage } from "./verifier.ts";
 
 /** What a session at the receiver needs. */
@@ -55,7 +56,7 @@ export interface ReceiveSessionDeps {
   readonly release: (bytes: number) => void;
   readonly admit: (totalBytes: number | undefined) => Promise<void>;
   /** Opens ports for further connections. @default {there are none} */
-  readonly sidePorts?: (count: number) => Promise<readonly number[]>;
+  readonly sidePorts?: SidePorts["take"];
   readonly emit: EventSink;
   /** How long a sender may be away, ms. */
   readonly patienceMs: number;

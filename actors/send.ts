@@ -169,6 +169,8 @@ export async function sendInside(
       ...(growth && { growth }),
       ...(settings.carrier === "auto" && dialers.tcp &&
         { bulkDialer: dialers.tcp }),
+      ...(dialers.tcpSide && settings.threads !== 0 &&
+        { bulkSideDialer: dialers.tcpSide }),
       ...(bulk && { bulk }),
       congestion: settings.congestion,
       fingerprint: to.fingerprint,

@@ -9,6 +9,7 @@ import { codeOf, SftpxError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import type { HostAndPort } from "../protocol/address.ts";
 import type { Conn, Dialer } from "../transport/transport.ts";
+import type { BulkDials } from "./send_bulk.ts";
 import {
   createSideDials,
   type SideDialer,
@@ -33,6 +34,10 @@ export interface DialsDeps {
   readonly bbrDialer: Dialer;
   /** Dials other ports of the receiver. @default {they are not used} */
   readonly sideDialer?: SideDialer;
+  /** Dials over TCP. @default {that is not wanted} */
+  readonly bulkDialer?: Dialer;
+  /** The same, to other ports. @default {they are not used} */
+  readonly bulkSideDialer?: (place: HostAndPort) => Dialer;
   /** @default {there are none} */
   readonly threads?: SendThreads | undefined;
   /** Connections at most, those on threads not counted. */
@@ -58,11 +63,14 @@ export interface Dials {
   ): Promise<Conn>;
   /** A further connection from a thread of its own. */
   thread(connection: number, signal: AbortSignal): Promise<Conn>;
+  /** Connections over TCP; `undefined` when they are not wanted. */
+  readonly bulk: BulkDials | undefined;
 }
 
 /** Makes the dials of a session. */
 export function createDials(deps: DialsDeps): Dials {
   const { dialer, bbrDialer, sideDialer, threads, log } = deps;
+  const { bulkDialer, bulkSideDialer } = deps;
   const ways: SideDialer | undefined = sideDialer &&
     ((place, congestion) => {
       const near = sideDialer(place, congestion);
@@ -87,6 +95,17 @@ export function createDials(deps: DialsDeps): Dials {
   return {
     side,
     more,
+    bulk: bulkDialer && {
+      dial: (connection, signal) => deps.dialBy(bulkDialer, connection, signal),
+      places: (count, signal) =>
+        bulkSideDialer === undefined
+          ? Promise.resolve([])
+          : side.places("tcp", count, signal),
+      async dialAt(place, connection, signal) {
+        const dialer = bulkSideDialer?.(place) ?? bulkDialer;
+        return await deps.dialBy(dialer, connection, signal);
+      },
+    },
     async thread(connection, signal) {
       if (threads?.hasRoom() !== true) {
         throw new SftpxError("peer-busy", "Cannot use another thread: enough");

@@ -29,9 +29,14 @@ import {
   type FleetDeps,
   type Joined,
 } from "./send_fleet.ts";
-import { BULK_LANES, type BulkLanes, createBulkLanes } from "./send_bulk.ts";
+import {
+  BULK_LANES,
+  type BulkDials,
+  type BulkLanes,
+  createBulkLanes,
+} from "./send_bulk.ts";
 import { createThreadLanes, type ThreadLanes } from "./send_threads.ts";
-import type { SideDials } from "./side_dials.ts";
+import type { FirstConnection, SideDials } from "./side_dials.ts";
 import { secondLook, type SecondLookMessage } from "./send_second.ts";
 import { type SendReport, sendReport } from "./send_report.ts";
 import { type Failure, type SendRun, sendRun } from "./send_run.ts";
@@ -76,9 +81,7 @@ export interface SendSchedulerDeps {
   /** See {@linkcode FleetDeps.growth}. */
   readonly growth?: FleetDeps["growth"];
   /** Dials the receiver over TCP, for bulk beside QUIC; `undefined` when that is not wanted. */
-  readonly dialBulk:
-    | ((connection: number, signal: AbortSignal) => Promise<Conn>)
-    | undefined;
+  readonly dialBulk: BulkDials | undefined;
   /** When that is done. @default {short paths only} */
   readonly bulk?: BulkOptions;
   /** Connections on threads of their own. @default {none} */
@@ -163,7 +166,7 @@ export function sendScheduler(
     const mayBulk = deps.limiter === undefined && link.conn.carrier !== "tcp";
     bulk = createBulkLanes(wire, {
       ...deps.bulk,
-      dial: mayBulk ? deps.dialBulk : undefined,
+      dials: mayBulk ? deps.dialBulk : undefined,
       lanes: BULK_LANES,
       spawn,
     }, cx.clock);
@@ -173,8 +176,8 @@ export function sendScheduler(
       ? createThreadLanes(wire, deps.threads, spawn, cx.clock)
       : undefined;
     const { conn, tripMs } = link;
-    const want = (count: number): void =>
-      say({ type: "want-ports", count }, cx);
+    const want: FirstConnection["want"] = (carrier, count) =>
+      say({ type: "want-ports", carrier, count }, cx);
     deps.side.begin({ conn, tripMs, want });
     fleet = createFleet(wire, {
       ...(deps.growth && { growth: deps.growth }),
@@ -360,7 +363,7 @@ export function sendScheduler(
         feed();
         return;
       case "ports":
-        deps.side.heard(frame.ports);
+        deps.side.heard(frame.carrier, frame.ports);
         return;
       case "resume":
         return;

@@ -15,6 +15,7 @@ import { type RestartPolicy, Supervisor } from "../core/supervisor.ts";
 import type { Digest } from "../crypto/digest.ts";
 import type { RandomBytes } from "../crypto/random.ts";
 import type { BulkOptions } from "../protocol/bulk.ts";
+import type { HostAndPort } from "../protocol/address.ts";
 import type { Offer } from "../protocol/control.ts";
 import type { Growth, GrowthOptions } from "../protocol/growth.ts";
 import type { SourceEntry } from "../store/source.ts";
@@ -66,6 +67,8 @@ export interface SendSessionDeps {
   readonly growth?: (options: GrowthOptions) => Growth;
   /** Dials over TCP, for bulk beside QUIC. @default {none} */
   readonly bulkDialer?: Dialer;
+  /** The same, to another port of the receiver. @default {they are not used} */
+  readonly bulkSideDialer?: (place: HostAndPort) => Dialer;
   /** When that is done. @default {short paths only} */
   readonly bulk?: BulkOptions;
   /** @default {"cubic"} */
@@ -110,8 +113,7 @@ export async function runSendSession(
   signal: AbortSignal,
 ): Promise<SendOutcome> {
   const { world, emit, address, session } = deps;
-  const { bbrDialer = deps.dialer, congestion = "cubic", bulkDialer, threads } =
-    deps;
+  const { bbrDialer = deps.dialer, congestion = "cubic", threads } = deps;
   const hex = session.toHex();
   const own = new AbortController();
   let outcome: SendOutcome | undefined;
@@ -228,8 +230,7 @@ export async function runSendSession(
         side: dials.side,
         dialMore: dials.more,
         threads: threads && { ...threads, dial: dials.thread },
-        dialBulk: bulkDialer &&
-          ((connection, signal) => dialBy(bulkDialer, connection, signal)),
+        dialBulk: dials.bulk,
         congestion,
         progress: () => supervisor.progress(),
         heard: () => heardAt = world.clock.now(),

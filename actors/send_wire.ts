@@ -112,7 +112,7 @@ export interface Wire {
   /** Ends the lanes of all connections but one; returns what may be lost with them. */
   leaveAllBut(connection: number): readonly Work[];
   /** Gives no more to all connections but one; returns what they have not begun. */
-  restAllBut(connection: number): readonly Work[];
+  restAllBut(goesOn: (connection: number) => boolean): readonly Work[];
   /** Gives to all connections again. */
   wake(): void;
   /** True when nothing is under way over connections that rest. */
@@ -309,10 +309,10 @@ export function openWire(
       }
       return left;
     },
-    restAllBut(connection) {
+    restAllBut(goesOn) {
       const rest: Work[] = [];
       for (const group of groups.values()) {
-        if (group.connection === connection) continue;
+        if (goesOn(group.connection) || resting.has(group)) continue;
         resting.add(group);
         rest.push(...group.rest());
       }

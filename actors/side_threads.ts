@@ -7,7 +7,9 @@
 import { SftpxError } from "../core/errors.ts";
 import type { Secret } from "../core/secret.ts";
 import { parseAddress } from "../protocol/address.ts";
+import type { PortCarrier } from "../protocol/control.ts";
 import type { QuicOptions } from "../transport/quic.ts";
+import type { TlsOptions } from "../transport/tls.ts";
 import type { Conn } from "../transport/transport.ts";
 import type { FarListener, LaneThreads } from "../workers/lane_threads.ts";
 import { portsNear, SIDE_LIMITS } from "./side_listen.ts";
@@ -19,7 +21,9 @@ export interface SideThreadsOptions {
   readonly hostname: string;
   readonly firstPort: number;
   readonly certificate: { readonly cert: string; readonly key: Secret };
+  readonly carrier: PortCarrier;
   readonly quic: QuicOptions;
+  readonly tls: TlsOptions;
   /** Loads what threads take, when the first is wanted. */
   readonly threads: () => Promise<LaneThreads>;
 }
@@ -33,7 +37,7 @@ export function sideThreads(
   options: SideThreadsOptions,
   near: OpenSidePort,
 ): OpenSidePort {
-  const { hostname, firstPort, certificate, quic } = options;
+  const { carrier, hostname, firstPort, certificate, quic, tls } = options;
   let loading: Promise<LaneThreads> | undefined;
   return async (index, arrived) => {
     const threads = await (loading ??= options.threads());
@@ -41,12 +45,15 @@ export function sideThreads(
     let listener: FarListener;
     try {
       listener = await threads.listen({
+        carrier,
         hostname,
         ports: portsNear(firstPort, index),
         cert: certificate.cert,
         key: certificate.key.reveal().slice(), // it is moved there, and zeroed
         alpn: ALPN,
-        quic: { ...SIDE_LIMITS, ...quic },
+        limits: SIDE_LIMITS,
+        quic,
+        tls,
       });
     } catch (error) {
       if (!(error instanceof SftpxError)) throw error;

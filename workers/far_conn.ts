@@ -73,12 +73,12 @@ export function isFarReceive(
 /** A connection of `thread`. */
 export function farConn(
   thread: LaneThread,
-  { conn, remote }: FarConnInfo,
+  { conn, carrier, remote }: FarConnInfo,
 ): FarConn {
   const closed: Promise<CloseInfo> = thread.call("closed", [conn]);
   closed.catch(() => {}); // nobody must listen
   return {
-    carrier: "quic",
+    carrier,
     roomBytes: THREAD_ROOM_BYTES,
     remote,
     closed,

@@ -9,10 +9,12 @@
  * @module
  */
 import type { ErrorCode } from "../core/errors.ts";
+import type { PortCarrier } from "../protocol/control.ts";
 import type { FileEntry } from "../protocol/entry.ts";
 import type { OpenPlace } from "../store/root_file.ts";
 import type { SourceFileEntry } from "../store/source.ts";
-import type { QuicListenerOptions, QuicOptions } from "../transport/quic.ts";
+import type { QuicOptions } from "../transport/quic.ts";
+import type { TlsOptions } from "../transport/tls.ts";
 import type { CloseInfo } from "../transport/transport.ts";
 import type { LeaseReport } from "./lane_send.ts";
 
@@ -36,6 +38,7 @@ export interface FarPeer {
 
 /** Where to listen, and who we are. */
 export interface FarEntrance {
+  readonly carrier: PortCarrier;
   readonly hostname: string;
   /** Which are tried, one after the other; 0 is any. */
   readonly ports: readonly number[];
@@ -43,12 +46,19 @@ export interface FarEntrance {
   /** The private key, PEM, as bytes that are moved over. */
   readonly key: Uint8Array<ArrayBuffer>;
   readonly alpn: string;
-  readonly quic: Partial<QuicListenerOptions>;
+  /** How many may be on their way in, and may wait there. */
+  readonly limits: {
+    readonly maxHandshakes: number;
+    readonly maxWaiting: number;
+  };
+  readonly quic: QuicOptions;
+  readonly tls: TlsOptions;
 }
 
 /** A connection that the Worker holds. */
 export interface FarConnInfo {
   readonly conn: number;
+  readonly carrier: PortCarrier;
   readonly remote: string;
 }
 

@@ -28,6 +28,11 @@ export interface FrameLaneDeps {
   readonly rooms: Rooms;
   readonly native: Native | undefined;
   readonly clock: Clock;
+  /**
+   * True when this thread may wait for the disk, as the system takes in what
+   * comes meanwhile. It costs a fifth less than to have another thread wait.
+   */
+  readonly mayWait: boolean;
   /** Told of what comes of a frame that takes long. */
   readonly arrived: (bytes: number) => void;
 }
@@ -50,7 +55,7 @@ const PIECE_BYTES = 16 * 1024;
 
 /** Creates a lane that reads from a stream, whose preamble was read. */
 export function frameLane(deps: FrameLaneDeps): FrameLane {
-  const { stream, pool, rooms, native, clock } = deps;
+  const { stream, pool, rooms, native, clock, mayWait } = deps;
   const ended = new AbortController();
   let head = new Uint8Array(LANE_HEADER_BYTES);
   let isSlow = true; // nothing is known yet
@@ -134,13 +139,14 @@ export function frameLane(deps: FrameLaneDeps): FrameLane {
     async place(start, end, { fd, directFd, directAlign, position }) {
       const bytes = part(start, end);
       if (native === undefined) return 0;
+      const write = mayWait ? native.writeNow : native.write;
       let done = 0;
       while (done < bytes.length) {
         const left = bytes.subarray(done);
         const at = position + done;
         const isDirect = directFd >= 0 && isAligned(left, at, directAlign);
-        let count = isDirect ? await native.write(directFd, left, at) : -1;
-        if (count <= 0) count = await native.write(fd, left, at);
+        let count = isDirect ? await write(directFd, left, at) : -1;
+        if (count <= 0) count = await write(fd, left, at);
         if (count <= 0) break;
         done += count;
       }

@@ -10,11 +10,11 @@ import type { Native } from "../store/root_native.ts";
 import type { SourceDisk } from "../store/source.ts";
 import {
   createEndpoint,
-  type Endpoint,
   endpointPool,
   quicDialer,
   quicListener,
 } from "../transport/quic.ts";
+import { tlsListener } from "../transport/tls.ts";
 import type {
   BidiStream,
   Conn,
@@ -68,12 +68,17 @@ export function createLaneServer(
   const left = new Map<string, AbortController>();
   const rooms = createRooms(THREAD_ROOM_BYTES);
   let listener: Listener | undefined;
+  let mayWait = false; // for the disk
   let numbers = 0;
 
   const hold = (conn: Conn): FarConnInfo => {
     const number = ++numbers;
     conns.set(number, conn);
-    return { conn: number, remote: conn.remote };
+    return {
+      conn: number,
+      carrier: conn.carrier ?? "quic",
+      remote: conn.remote,
+    };
   };
   const holdBidi = ({ send, receive }: BidiStream): number => {
     const number = ++numbers;
@@ -90,14 +95,21 @@ export function createLaneServer(
       return hold(await dialer.dial(new AbortController().signal));
     },
     // deno-lint-ignore require-await -- a failure is to be a rejection
-    async listen({ hostname, ports, key, quic, ...own }) {
-      const endpoint = bindFirst(hostname, ports);
-      listener = quicListener({
-        ...own,
-        ...quic,
-        key: new TextDecoder().decode(key),
-        endpoint,
-      });
+    async listen({ carrier, ports, key, limits, quic, tls, ...own }) {
+      const { hostname } = own;
+      const whole = { ...own, ...limits, key: new TextDecoder().decode(key) };
+      listener = firstBound(
+        ports,
+        (port) =>
+          carrier === "tcp"
+            ? tlsListener({ ...whole, ...tls, port })
+            : quicListener({
+              ...whole,
+              ...quic,
+              endpoint: createEndpoint({ hostname, port }),
+            }),
+      );
+      mayWait = carrier === "tcp";
       key.fill(0);
       return { address: listener.address };
     },
@@ -170,6 +182,7 @@ export function createLaneServer(
         lane = frameLane({
           ...deps,
           rooms,
+          mayWait,
           stream: found(receiving, stream),
           arrived: (bytes) => deps.arrived(stream, bytes),
         });
@@ -194,16 +207,19 @@ export function createLaneServer(
   };
 }
 
-/** Binds the first of these ports that can be had. */
-function bindFirst(hostname: string, ports: readonly number[]): Endpoint {
+/** Listens on the first of these ports that can be had. */
+function firstBound(
+  ports: readonly number[],
+  listen: (port: number) => Listener,
+): Listener {
   for (const port of ports.slice(0, -1)) {
     try {
-      return createEndpoint({ hostname, port });
+      return listen(port);
     } catch (error) {
       if (!(error instanceof SftpxError)) throw error;
     }
   }
-  return createEndpoint({ hostname, port: ports.at(-1) ?? 0 });
+  return listen(ports.at(-1) ?? 0);
 }
 
 type FrameAnswer = NonNullable<Awaited<ReturnType<LaneCalls["frame"]>>>;

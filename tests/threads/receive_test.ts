@@ -31,12 +31,15 @@ Deno.test("threads: all of a transfer can come in on another thread", async () =
   });
   const { cert, key } = CERTIFICATE;
   const listener = await threads.listen({
+    carrier: "quic",
     hostname: "127.0.0.1",
     ports: [0],
     alpn: "sftpx/1",
     cert,
     key: new TextEncoder().encode(key),
+    limits: { maxHandshakes: 32, maxWaiting: 16 },
     quic: {},
+    tls: {},
   });
   await using lib = await library({ listener });
   await makeTree(`${lib.dir}/src`, {
