@@ -84,6 +84,7 @@ export function createLaneServer(
   const conn = (number: number): Conn => found(conns, number);
 
   const calls: LaneCalls = {
+    ping: () => Promise.resolve(),
     async dial({ quic, ...peer }) {
       const endpoints = endpointPool();
       const dialer = quicDialer({ ...peer, ...quic, endpoint: endpoints });
