@@ -77,7 +77,7 @@ export interface Fleet {
 /** What is seen of a path. */
 export type PathSeen = Pick<
   SenderSeen,
-  "underWayBytes" | "windowBytes" | "isLossy"
+  "underWayBytes" | "windowBytes" | "isLossy" | "threads"
 >;
 
 /** What decides how fast to send: one of the platform's, or whichever does better. */

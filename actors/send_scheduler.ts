@@ -331,9 +331,12 @@ export function sendScheduler(
           return;
         case "tick":
           if (run !== undefined) {
-            reports?.progress(run, fleet?.path);
+            const path = fleet?.path;
+            const all = 1 + (threads?.count ?? 0);
+            reports?.progress(run, path && { ...path, threads: all });
             fleet?.look(run, bulk?.isUsed ?? false);
-            if (!bulk?.isUsed) threads?.look(run, reports?.limiter ?? "none");
+            const mayAdd = !bulk?.isUsed && path?.isLossy === false;
+            if (mayAdd) threads?.look(run, reports?.limiter ?? "none");
             tellRead(cx);
             feed();
           }

@@ -25,6 +25,8 @@ export interface ThreadLanesDeps {
 
 /** The connections on threads of one epoch. */
 export interface ThreadLanes {
+  /** Connections that there are. */
+  readonly count: number;
   /** Tells whether a connection is ours. */
   isOurs(connection: number): boolean;
   /** Looks whether more are called for; some times a second. */
@@ -86,6 +88,9 @@ export function createThreadLanes(
   };
 
   return {
+    get count() {
+      return there.size;
+    },
     isOurs: (connection) => connection >= FIRST_OTHER && connection < END,
     look(run, limiter) {
       if (current >= END - 1) return;
