@@ -147,7 +147,8 @@ export async function sendInside(
     });
   const { side } = dialers;
   const mayThread = threadCount > 0 && "hostname" in where &&
-    settings.carrier !== "tcp" && settings.congestion !== "bbr";
+    settings.carrier !== "tcp" && settings.congestion !== "bbr" &&
+    options.limitRate === undefined; // for which one thread is enough
   const threads = mayThread
     ? await openThreads(threadCount, world.clock, spawnThread)
     : undefined;

@@ -32,6 +32,8 @@ export interface FleetDeps {
   readonly congestion: CongestionChoice;
   /** Holds back the first connection, where that goes by BBR. */
   readonly pace: Pace | undefined;
+  /** Threads that carry connections. @default {1} */
+  readonly threads?: () => number;
   /** Dials the receiver once more, for lanes of this session only. */
   readonly dialMore: (
     connection: number,
@@ -194,6 +196,7 @@ export function createFleet(
         underWayBytes: meter.rate() / 1000 * shortest(),
         windowBytes: wire.connections * CONNECTION_WINDOW_BYTES,
         isLossy: paces.size > 0,
+        threads: deps.threads?.() ?? 1,
       };
     },
     get leaseBytes() {

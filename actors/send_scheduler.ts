@@ -167,11 +167,8 @@ export function sendScheduler(
       lanes: BULK_LANES,
       spawn,
     }, cx.clock);
-    const mayThread = deps.threads && link.conn.carrier === "quic" &&
-      deps.limiter === undefined;
-    threads = mayThread
-      ? createThreadLanes(wire, deps.threads, spawn, cx.clock)
-      : undefined;
+    threads = deps.threads &&
+      createThreadLanes(wire, deps.threads, spawn, cx.clock);
     const { conn, tripMs } = link;
     const want = (count: number): void =>
       say({ type: "want-ports", count }, cx);
@@ -184,6 +181,7 @@ export function sendScheduler(
         ? "cubic"
         : deps.congestion,
       pace,
+      threads: () => 1 + (threads?.count ?? 0),
       dialMore: deps.dialMore,
       ping: (id) => say({ type: "ping", id }, cx),
       spawn,
@@ -331,12 +329,9 @@ export function sendScheduler(
           return;
         case "tick":
           if (run !== undefined) {
-            const path = fleet?.path;
-            const all = 1 + (threads?.count ?? 0);
-            reports?.progress(run, path && { ...path, threads: all });
+            reports?.progress(run, fleet?.path);
             fleet?.look(run, bulk?.isUsed ?? false);
-            const mayAdd = !bulk?.isUsed && path?.isLossy === false;
-            if (mayAdd) threads?.look(run, reports?.limiter ?? "none");
+            if (!bulk?.isUsed) threads?.look(run, reports?.limiter);
             tellRead(cx);
             feed();
           }

@@ -30,7 +30,7 @@ export interface ThreadLanes {
   /** Tells whether a connection is ours. */
   isOurs(connection: number): boolean;
   /** Looks whether more are called for; some times a second. */
-  look(run: SendRun, limiter: Limiter): void;
+  look(run: SendRun, limiter: Limiter | undefined): void;
   /** Puts one to use. */
   joined(message: Joined): void;
   /** One was lost: what it had goes again. */
@@ -93,7 +93,7 @@ export function createThreadLanes(
     },
     isOurs: (connection) => connection >= FIRST_OTHER && connection < END,
     look(run, limiter) {
-      if (current >= END - 1) return;
+      if (wire.link.conn.carrier !== "quic" || current >= END - 1) return;
       const { found, durable } = run.ledger.totals;
       const isWorth =
         found - durable > (isForced ? WORTH_BYTES : AUTO_WORTH_BYTES);
