@@ -134,8 +134,13 @@ export async function startLaneThread(
       if (over !== undefined) return reject(over);
       const id = ++lastId;
       const asked: LaneCall = { id, call, args };
-      worker.postMessage(asked, transfer);
       waiting.set(id, { call, resolve, reject });
+      try {
+        worker.postMessage(asked, transfer);
+      } catch (error) { // what was given cannot be sent over
+        waiting.delete(id);
+        reject(error);
+      }
     });
     return answer as ReturnType<LaneCalls[typeof call]>;
   };
@@ -173,7 +178,7 @@ export async function startLaneThread(
 interface Waiting {
   readonly call: keyof LaneCalls;
   resolve(value: unknown): void;
-  reject(error: SftpxError): void;
+  reject(error: unknown): void;
 }
 
 function cannotStart(reason: string, cause: unknown): SftpxError {
