@@ -28,6 +28,8 @@ export interface DialersOptions {
   readonly port: number;
   /** Where it is over TCP. @default the same port */
   readonly tcpPort?: number;
+  /** Whether it has other ports for TCP at that host. @default {if its port is the same} */
+  readonly tcpSide?: boolean;
   readonly fingerprint: Uint8Array;
   readonly carrier: CarrierMode;
   readonly endpoints: EndpointPool;
@@ -100,7 +102,7 @@ export function peerDialers(options: DialersOptions): Dialers {
     bbr: by("bbr"),
     tcp,
     // What comes in by one begins no streams.
-    tcpSide: options.tcpPort === undefined
+    tcpSide: options.tcpSide ?? options.tcpPort === undefined
       ? ({ hostname, port }) => byTcp({ hostname, port, lent: 0 })
       : undefined,
     side: options.carrier === "tcp" ? undefined : side,

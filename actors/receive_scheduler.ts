@@ -137,6 +137,7 @@ export function receiveScheduler(
       deps.emit,
       cx.clock,
       deps.cpuMs,
+      () => 1 + rooms.shares,
     );
     const peer = link.hello.life.toHex();
     const continued = run !== undefined && peerLife === peer &&

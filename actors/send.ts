@@ -98,6 +98,8 @@ export interface SendInside {
   readonly tls?: TlsOptions;
   /** Where the receiver is over TCP, if that is not its own port. */
   readonly tcpPort?: number;
+  /** Whether it has other ports for TCP. @default {if its port is the same} */
+  readonly tcpSide?: boolean;
   /** When chunks go over TCP beside QUIC. */
   readonly bulk?: BulkOptions;
   /** Starts the Worker of a thread. */
@@ -114,6 +116,7 @@ export async function sendInside(
     quic = {},
     tls = {},
     tcpPort,
+    tcpSide,
     bulk,
     spawnThread,
     growth,
@@ -142,12 +145,14 @@ export async function sendInside(
       quic,
       tls,
       ...(tcpPort !== undefined && { tcpPort }),
+      ...(tcpSide !== undefined && { tcpSide }),
       world,
       emit,
     });
   const { side } = dialers;
   const mayThread = threadCount > 0 && "hostname" in where &&
-    settings.carrier !== "tcp" && settings.congestion !== "bbr";
+    settings.carrier !== "tcp" && settings.congestion !== "bbr" &&
+    options.limitRate === undefined; // for which one thread is enough
   const threads = mayThread
     ? await openThreads(threadCount, world.clock, spawnThread)
     : undefined;

@@ -17,7 +17,6 @@ import type { BulkOptions } from "../protocol/bulk.ts";
 import type { ControlFrame } from "../protocol/control.ts";
 import { sameDigest } from "../protocol/digests.ts";
 import { senderRules } from "../protocol/session.ts";
-import type { Conn } from "../transport/transport.ts";
 import type { HashPool } from "../workers/hash_pool.ts";
 import type { ChunkerMessage, Found } from "./chunker.ts";
 import type { Connected } from "./connection.ts";
@@ -170,11 +169,8 @@ export function sendScheduler(
       lanes: BULK_LANES,
       spawn,
     }, cx.clock);
-    const mayThread = deps.threads && link.conn.carrier === "quic" &&
-      deps.limiter === undefined;
-    threads = mayThread
-      ? createThreadLanes(wire, deps.threads, spawn, cx.clock)
-      : undefined;
+    threads = deps.threads &&
+      createThreadLanes(wire, deps.threads, spawn, cx.clock);
     const { conn, tripMs } = link;
     const want: FirstConnection["want"] = (carrier, count) =>
       say({ type: "want-ports", carrier, count }, cx);
@@ -187,6 +183,7 @@ export function sendScheduler(
         ? "cubic"
         : deps.congestion,
       pace,
+      threads: () => 1 + (threads?.count ?? 0),
       dialMore: deps.dialMore,
       ping: (id) => say({ type: "ping", id }, cx),
       spawn,
@@ -336,7 +333,7 @@ export function sendScheduler(
           if (run !== undefined) {
             reports?.progress(run, fleet?.path);
             fleet?.look(run, bulk?.isUsed ?? false);
-            if (!bulk?.isUsed) threads?.look(run, reports?.limiter ?? "none");
+            if (!bulk?.isUsed) threads?.look(run, reports?.limiter);
             tellRead(cx);
             feed();
           }

@@ -25,10 +25,12 @@ export interface ThreadLanesDeps {
 
 /** The connections on threads of one epoch. */
 export interface ThreadLanes {
+  /** Connections that there are. */
+  readonly count: number;
   /** Tells whether a connection is ours. */
   isOurs(connection: number): boolean;
   /** Looks whether more are called for; some times a second. */
-  look(run: SendRun, limiter: Limiter): void;
+  look(run: SendRun, limiter: Limiter | undefined): void;
   /** Puts one to use. */
   joined(message: Joined): void;
   /** One was lost: what it had goes again. */
@@ -86,9 +88,12 @@ export function createThreadLanes(
   };
 
   return {
+    get count() {
+      return there.size;
+    },
     isOurs: (connection) => connection >= FIRST_OTHER && connection < END,
     look(run, limiter) {
-      if (current >= END - 1) return;
+      if (wire.link.conn.carrier !== "quic" || current >= END - 1) return;
       const { found, durable } = run.ledger.totals;
       const isWorth =
         found - durable > (isForced ? WORTH_BYTES : AUTO_WORTH_BYTES);

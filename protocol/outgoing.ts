@@ -17,7 +17,8 @@ import {
   sameDigest,
 } from "./digests.ts";
 import { chunkCount, chunkLength, rootRecord } from "./entry.ts";
-import { type Range, type RangeSet, rangeSet } from "./ranges.ts";
+import { digestsOf, gaps, isUnread, missing } from "./outgoing_missing.ts";
+import { type RangeSet, rangeSet } from "./ranges.ts";
 import type {
   OutEntry,
   Outgoing,
@@ -118,35 +119,6 @@ export function outgoing<S>(deps: OutgoingDeps): Outgoing<S> {
         }`,
       );
     }
-  };
-  /** @param alsoUnread Counts what is durable without having been read here. */
-  const missing = (
-    item: Live<S>,
-    first: number,
-    end: number,
-    alsoUnread = false,
-  ): Work[] => {
-    const { index, gen } = item;
-    let { durable } = item;
-    const isUnread = (chunk: number): boolean =>
-      durable.has(chunk) && item.digests.get(chunk) === undefined;
-    if (alsoUnread && item.digest === undefined) {
-      for (let chunk = first; chunk < end; chunk++) {
-        if (!isUnread(chunk)) continue;
-        if (durable === item.durable) durable = durable.clone();
-        durable.remove(chunk, chunk + 1);
-      }
-    }
-    if (durable.isEmpty() && end > first) {
-      return [{ index, gen, first, count: end - first }];
-    }
-    return [...gaps(durable, first, end)]
-      .map(({ start, end }) => ({
-        index,
-        gen,
-        first: start,
-        count: end - start,
-      }));
   };
   const refuse = (item: Live<S>, code: ErrorCode, reason: string): void => {
     forget(item);
@@ -357,18 +329,11 @@ export function outgoing<S>(deps: OutgoingDeps): Outgoing<S> {
     missing({ index, gen, first, count }) {
       const item = live.get(index);
       if (item?.gen !== gen || item.outcome !== "here") return [];
-      return missing(item, first, first + count, true);
+      return missing(item, first, first + count, isUnread(item));
     },
     digests({ index, gen, first, count }) {
-      const known = new Uint8Array(count * 32);
-      const offered = new Uint8Array(count * 32);
       const item = live.get(index);
-      if (item?.gen !== gen) return { known, offered };
-      for (let n = 0; n < count; n++) {
-        known.set(item.digests.get(first + n) ?? [], n * 32);
-        offered.set(item.candidates?.get(first + n) ?? [], n * 32);
-      }
-      return { known, offered };
+      return digestsOf(item?.gen === gen ? item : undefined, first, count);
     },
     isRead(index, gen) {
       const item = live.get(index);
@@ -410,13 +375,4 @@ export function outgoing<S>(deps: OutgoingDeps): Outgoing<S> {
       return list;
     },
   };
-}
-
-/** The gaps of `set` within `from..to`, in order. */
-function* gaps(set: RangeSet, from: number, to: number): Generator<Range> {
-  for (
-    let gap = set.firstMissing(from, to);
-    gap !== undefined;
-    gap = set.firstMissing(gap.end, to)
-  ) yield gap;
 }

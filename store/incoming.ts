@@ -213,10 +213,15 @@ export function incoming(
     async write(chunk, bytes) {
       if (isEnded) return false; // nobody waits for it any more
       if (written.has(chunk)) return true;
-      const pending = writing.get(chunk);
-      if (pending !== undefined) {
-        await pending;
-        return !isEnded;
+      for (
+        let pending = writing.get(chunk);
+        pending !== undefined;
+        pending = writing.get(chunk)
+      ) {
+        // Bytes of another thread may be lost with it: these are the same.
+        await pending.catch(() => {});
+        if (isEnded) return false;
+        if (written.has(chunk)) return true;
       }
       const work = (async () => {
         const target = await openPart();

@@ -111,6 +111,8 @@ export interface FarFrame {
 
 /** What can be asked. */
 export interface LaneCalls {
+  /** Answers. */
+  ping(): Promise<void>;
   dial(peer: FarPeer): Promise<FarConnInfo>;
   listen(entrance: FarEntrance): Promise<{ readonly address: string }>;
   accept(): Promise<FarConnInfo | undefined>;

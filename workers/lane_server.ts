@@ -16,7 +16,6 @@ import {
 } from "../transport/quic.ts";
 import { tlsListener } from "../transport/tls.ts";
 import type {
-  BidiStream,
   Conn,
   Listener,
   ReceiveStream,
@@ -65,6 +64,7 @@ export function createLaneServer(
   const receiving = new Map<number, ReceiveStream>();
   const leases = new Map<number, LeaseLane>();
   const frames = new Map<number, FrameLane>();
+  const owners = new Map<number, number>(); // the connection of each stream
   const left = new Map<string, AbortController>();
   const rooms = createRooms(THREAD_ROOM_BYTES);
   let listener: Listener | undefined;
@@ -74,21 +74,47 @@ export function createLaneServer(
   const hold = (conn: Conn): FarConnInfo => {
     const number = ++numbers;
     conns.set(number, conn);
+    // Who comes and goes leaves nothing.
+    conn.closed.catch(() => {}).finally(() => {
+      conns.delete(number);
+      for (const [stream, owner] of owners) {
+        if (owner === number) forget(stream, "both");
+      }
+    });
     return {
       conn: number,
       carrier: conn.carrier ?? "quic",
       remote: conn.remote,
     };
   };
-  const holdBidi = ({ send, receive }: BidiStream): number => {
+  const forget = (stream: number, which: "send" | "receive" | "both"): void => {
+    if (which !== "receive") {
+      sending.delete(stream);
+      leases.delete(stream);
+    }
+    if (which !== "send") {
+      receiving.delete(stream);
+      frames.get(stream)?.close();
+      frames.delete(stream);
+    }
+    if (!sending.has(stream) && !receiving.has(stream)) owners.delete(stream);
+  };
+  /** A number for a stream of a connection. */
+  const numberOf = (
+    conn: number,
+    send?: SendStream,
+    receive?: ReceiveStream,
+  ): number => {
     const number = ++numbers;
-    sending.set(number, send);
-    receiving.set(number, receive);
+    if (send !== undefined) sending.set(number, send);
+    if (receive !== undefined) receiving.set(number, receive);
+    owners.set(number, conn);
     return number;
   };
   const conn = (number: number): Conn => found(conns, number);
 
   const calls: LaneCalls = {
+    ping: () => Promise.resolve(),
     async dial({ quic, ...peer }) {
       const endpoints = endpointPool();
       const dialer = quicDialer({ ...peer, ...quic, endpoint: endpoints });
@@ -123,29 +149,26 @@ export function createLaneServer(
       await Promise.resolve();
     },
     async openBidi(number) {
-      return holdBidi(await conn(number).openBidi());
+      const { send, receive } = await conn(number).openBidi();
+      return numberOf(number, send, receive);
     },
     async openUni(number, priority) {
-      const stream = await conn(number).openUni(priority);
-      sending.set(++numbers, stream);
-      return numbers;
+      return numberOf(number, await conn(number).openUni(priority));
     },
     async acceptBidi(number) {
       const stream = await conn(number).acceptBidi();
-      return stream && holdBidi(stream);
+      return stream && numberOf(number, stream.send, stream.receive);
     },
     async acceptUni(number) {
       const stream = await conn(number).acceptUni();
-      if (stream === undefined) return undefined;
-      receiving.set(++numbers, stream);
-      return numbers;
+      return stream && numberOf(number, undefined, stream);
     },
     write: (stream, bytes) => found(sending, stream).write(bytes),
     async end(stream) {
-      await leases.get(stream)?.close();
-      if (!leases.has(stream)) await found(sending, stream).end();
-      leases.delete(stream);
-      sending.delete(stream);
+      const lane = leases.get(stream) ?? {
+        close: () => found(sending, stream).end(),
+      };
+      await lane.close().finally(() => forget(stream, "send"));
     },
     async read(stream, bytes, isAll) {
       const view = new Uint8Array(bytes);
@@ -153,10 +176,9 @@ export function createLaneServer(
       return await (isAll ? from.readFully(view) : from.readSome(view));
     },
     async cancel(stream) {
-      frames.get(stream)?.close();
-      frames.delete(stream);
-      await receiving.get(stream)?.cancel();
-      receiving.delete(stream);
+      const from = receiving.get(stream);
+      forget(stream, "receive");
+      await from?.cancel();
     },
     async lease(stream, id, works) {
       let lane = leases.get(stream);

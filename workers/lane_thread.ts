@@ -7,7 +7,7 @@
  * @module
  */
 import type { Clock } from "../core/clock.ts";
-import { SftpxError } from "../core/errors.ts";
+import { SftpxError, sftpxErrorOf } from "../core/errors.ts";
 import type { LaneAnswer, LaneCall, LaneCalls } from "./lane_calls.ts";
 import { spawnLaneWorker } from "./lane_worker.ts";
 
@@ -34,6 +34,10 @@ export interface LaneThreadOptions {
   readonly spawn?: () => Worker;
 }
 
+/** How often a Worker that has something to do is asked whether it is there, ms. */
+const PING_MS = 2000;
+/** How long it may take to answer: a disk that hangs has its own threads, ms. */
+const SILENT_MS = 10_000;
 /** How long a Worker may take to start, ms. */
 const START_MS = 10_000;
 /**
@@ -54,7 +58,7 @@ export async function startLaneThread(
   const listeners = new Map<number, (bytes: number) => void>();
   const ready = Promise.withResolvers<void>();
   const ended = Promise.withResolvers<SftpxError | undefined>();
-  const settling = new AbortController();
+  const own = new AbortController();
   let over: SftpxError | undefined;
   let lastId = 0;
 
@@ -64,10 +68,11 @@ export async function startLaneThread(
       new SftpxError("connection-lost", "Cannot go on: the thread has ended");
     const why = over;
     worker.terminate();
+    own.abort();
     ready.reject(why);
     for (const { call, reject } of waiting.values()) {
       if (call !== "place") reject(why);
-      else clock.delay(SETTLE_MS, settling.signal).finally(() => reject(why));
+      else clock.delay(SETTLE_MS).then(() => reject(why));
     }
     waiting.clear();
     listeners.clear();
@@ -124,6 +129,41 @@ export async function startLaneThread(
     started.abort();
   }
 
+  const call: LaneThread["call"] = (call, args, transfer = []) => {
+    const answer = new Promise<unknown>((resolve, reject) => {
+      if (over !== undefined) return reject(over);
+      const id = ++lastId;
+      const asked: LaneCall = { id, call, args };
+      waiting.set(id, { call, resolve, reject });
+      try {
+        worker.postMessage(asked, transfer);
+      } catch (error) { // what was given cannot be sent over
+        waiting.delete(id);
+        reject(error);
+      }
+    });
+    return answer as ReturnType<LaneCalls[typeof call]>;
+  };
+  /** Sees when it does not answer any more; ends with it. */
+  const watch = async (): Promise<void> => {
+    for (;;) {
+      await clock.delay(PING_MS, own.signal);
+      if (waiting.size === 0) continue;
+      const heard = new AbortController();
+      const either = AbortSignal.any([own.signal, heard.signal]);
+      await Promise.race([
+        call("ping", []),
+        clock.delay(SILENT_MS, either).then(() => {
+          throw new SftpxError(
+            "connection-lost",
+            "Cannot go on: a thread does not answer",
+          );
+        }),
+      ]).finally(() => heard.abort());
+    }
+  };
+  watch().catch((error) => end(sftpxErrorOf(error)));
+
   return {
     ended: ended.promise,
     end,
@@ -131,23 +171,14 @@ export async function startLaneThread(
       listeners.set(stream, heard);
       return () => listeners.delete(stream);
     },
-    call(call, args, transfer = []) {
-      const answer = new Promise<unknown>((resolve, reject) => {
-        if (over !== undefined) return reject(over);
-        const id = ++lastId;
-        const asked: LaneCall = { id, call, args };
-        worker.postMessage(asked, transfer);
-        waiting.set(id, { call, resolve, reject });
-      });
-      return answer as ReturnType<LaneCalls[typeof call]>;
-    },
+    call,
   };
 }
 
 interface Waiting {
   readonly call: keyof LaneCalls;
   resolve(value: unknown): void;
-  reject(error: SftpxError): void;
+  reject(error: unknown): void;
 }
 
 function cannotStart(reason: string, cause: unknown): SftpxError {

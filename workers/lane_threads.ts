@@ -114,15 +114,18 @@ export function createLaneThreads(options: LaneThreadsOptions): LaneThreads {
       },
     }),
     async listen(entrance) {
-      const thread = await start();
       const { key } = entrance;
+      let thread: LaneThread | undefined;
       try {
+        thread = await start();
         const answer = thread.call("listen", [entrance], [key.buffer]);
         const { address } = await answer;
         return farListener(thread, address);
       } catch (error) {
-        thread.end();
+        thread?.end();
         throw error;
+      } finally {
+        if (!key.buffer.detached) key.fill(0); // it did not get there
       }
     },
     async close() {

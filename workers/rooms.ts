@@ -24,6 +24,8 @@ export interface Rooms {
   take(length: number, signal: AbortSignal): Promise<Room>;
   /** Gives a share of what there is to another thread, until it is over; false when too much is given away. */
   lend(bytes: number, over: Promise<unknown>): boolean;
+  /** Shares that other threads have. */
+  readonly shares: number;
 }
 
 /** Rooms are whole steps: frames of nearly one length then share theirs, bytes. */
@@ -37,6 +39,7 @@ export function createRooms(maxBytes: number): Rooms {
   let idle: Uint8Array<ArrayBuffer>[] = [];
   let idleBytes = 0;
   let lent = 0;
+  let shares = 0;
 
   /** One that was used before and is not much too large. */
   const used = (length: number): Uint8Array<ArrayBuffer> | undefined => {
@@ -58,13 +61,18 @@ export function createRooms(maxBytes: number): Rooms {
   };
 
   return {
+    get shares() {
+      return shares;
+    },
     lend(bytes, over) {
       if (lent + bytes > maxBytes * LENT) return false;
       lent += bytes;
+      shares++;
       free.acquire(undefined, bytes).then(async (permit) => {
         await over;
         permit.release();
         lent -= bytes;
+        shares--;
       });
       return true;
     },
