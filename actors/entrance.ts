@@ -83,6 +83,7 @@ export function openEntrance(options: EntranceOptions): Entrance {
     ...place,
     certificate,
     quic: quicOptions,
+    log,
     threads,
   }, near);
   const side = createSidePorts(open, log);

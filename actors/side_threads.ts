@@ -5,6 +5,7 @@
  * @module
  */
 import { SftpxError } from "../core/errors.ts";
+import type { Log } from "../core/log.ts";
 import type { Secret } from "../core/secret.ts";
 import { parseAddress } from "../protocol/address.ts";
 import type { QuicOptions } from "../transport/quic.ts";
@@ -20,6 +21,7 @@ export interface SideThreadsOptions {
   readonly firstPort: number;
   readonly certificate: { readonly cert: string; readonly key: Secret };
   readonly quic: QuicOptions;
+  readonly log: Log;
   /** Loads what threads take, when the first is wanted. */
   readonly threads: () => Promise<LaneThreads>;
 }
@@ -33,7 +35,7 @@ export function sideThreads(
   options: SideThreadsOptions,
   near: OpenSidePort,
 ): OpenSidePort {
-  const { hostname, firstPort, certificate, quic } = options;
+  const { hostname, firstPort, certificate, quic, log } = options;
   let loading: Promise<LaneThreads> | undefined;
   return async (index, arrived) => {
     const threads = await (loading ??= options.threads());
@@ -50,6 +52,7 @@ export function sideThreads(
       });
     } catch (error) {
       if (!(error instanceof SftpxError)) throw error;
+      log.event("thread.none", { code: error.code });
       return await near(index, arrived);
     }
     const conns = new Set<Conn>();
