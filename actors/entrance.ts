@@ -133,8 +133,8 @@ function tcpPorts(options: EntranceOptions): OpenSidePort {
 }
 
 function onThreads(
-  { hostname, port, certificate, quic = {}, tls = {} }: EntranceOptions,
+  { hostname, port, certificate, quic = {}, tls = {}, log }: EntranceOptions,
   threads: () => Promise<LaneThreads>,
 ): Omit<SideThreadsOptions, "carrier"> {
-  return { hostname, firstPort: port, certificate, quic, tls, threads };
+  return { hostname, firstPort: port, certificate, quic, tls, log, threads };
 }

@@ -5,6 +5,7 @@
  * @module
  */
 import { SftpxError } from "../core/errors.ts";
+import type { Log } from "../core/log.ts";
 import type { Secret } from "../core/secret.ts";
 import { parseAddress } from "../protocol/address.ts";
 import type { PortCarrier } from "../protocol/control.ts";
@@ -24,6 +25,7 @@ export interface SideThreadsOptions {
   readonly carrier: PortCarrier;
   readonly quic: QuicOptions;
   readonly tls: TlsOptions;
+  readonly log: Log;
   /** Loads what threads take, when the first is wanted. */
   readonly threads: () => Promise<LaneThreads>;
 }
@@ -37,7 +39,7 @@ export function sideThreads(
   options: SideThreadsOptions,
   near: OpenSidePort,
 ): OpenSidePort {
-  const { carrier, hostname, firstPort, certificate, quic, tls } = options;
+  const { carrier, hostname, firstPort, certificate, quic, tls, log } = options;
   let loading: Promise<LaneThreads> | undefined;
   return async (index, arrived) => {
     const threads = await (loading ??= options.threads());
@@ -57,6 +59,7 @@ export function sideThreads(
       });
     } catch (error) {
       if (!(error instanceof SftpxError)) throw error;
+      log.event("thread.none", { code: error.code });
       return await near(index, arrived);
     }
     const conns = new Set<Conn>();

@@ -45,7 +45,7 @@ Deno.test("layers: the table of ARCHITECTURE.md is what the rule knows", () => {
     crypto: ["protocol", "transport", "store", "workers"],
     transport: ["protocol", "crypto", "store", "actors"],
     store: ["crypto", "transport", "workers", "actors"],
-    workers: ["protocol", "transport", "actors"],
+    workers: ["actors", "rendezvous", "xftp", "cmd"],
     actors: ["cmd", "web", "xftp", "rendezvous"],
     rendezvous: ["store", "workers", "actors", "cmd"],
     xftp: ["actors", "rendezvous", "web", "cmd"],
