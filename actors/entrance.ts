@@ -39,6 +39,8 @@ export interface EntranceOptions {
   readonly threads?: (() => Promise<LaneThreads>) | undefined;
   /** Threads for what comes over TCP beside QUIC. @default {none} */
   readonly bulkThreads?: (() => Promise<LaneThreads>) | undefined;
+  /** Changes how side ports are opened. @default {they are as they are} */
+  readonly sidePort?: ((open: OpenSidePort) => OpenSidePort) | undefined;
   readonly clock: Clock;
   readonly log: Log;
   /** Told when TCP cannot be had. */
@@ -82,8 +84,9 @@ export function openEntrance(options: EntranceOptions): Entrance {
     return { listener: byTcp(options.port), close: () => {} };
   }
   const endpoint = createEndpoint({ hostname, port: options.port });
+  const { sidePort = (open) => open } = options;
   const side = createSidePorts({
-    quic: quicPorts(options, own),
+    quic: sidePort(quicPorts(options, own)),
     tcp: tcpPorts(options),
   }, log);
   const close = (): void => {
