@@ -18,7 +18,11 @@ import { tlsListener, type TlsOptions } from "../transport/tls.ts";
 import type { Listener } from "../transport/transport.ts";
 import { sideListen } from "./side_listen.ts";
 import type { LaneThreads } from "../workers/lane_threads.ts";
-import { createSidePorts, type SidePorts } from "./side_ports.ts";
+import {
+  createSidePorts,
+  type OpenSidePort,
+  type SidePorts,
+} from "./side_ports.ts";
 import { sideThreads } from "./side_threads.ts";
 import { ALPN } from "./world.ts";
 
@@ -32,6 +36,8 @@ export interface EntranceOptions {
   readonly tls?: TlsOptions;
   /** Threads for side ports. @default {none} */
   readonly threads?: (() => Promise<LaneThreads>) | undefined;
+  /** Changes how side ports are opened. @default {they are as they are} */
+  readonly sidePort?: ((open: OpenSidePort) => OpenSidePort) | undefined;
   readonly clock: Clock;
   readonly log: Log;
   /** Told when TCP cannot be had. */
@@ -75,8 +81,13 @@ export function openEntrance(options: EntranceOptions): Entrance {
     return { listener: byTcp(options.port), close: () => {} };
   }
   const endpoint = createEndpoint({ hostname, port: options.port });
-  const { certificate, port: firstPort, quic: quicOptions = {}, threads } =
-    options;
+  const {
+    certificate,
+    port: firstPort,
+    quic: quicOptions = {},
+    threads,
+    sidePort = (open: OpenSidePort) => open,
+  } = options;
   const place = { hostname, firstPort };
   const near = sideListen({ ...own, ...place, ...quicOptions });
   const open = threads === undefined ? near : sideThreads({
@@ -86,7 +97,7 @@ export function openEntrance(options: EntranceOptions): Entrance {
     log,
     threads,
   }, near);
-  const side = createSidePorts(open, log);
+  const side = createSidePorts(sidePort(open), log);
   const close = (): void => {
     side.close();
     endpoint.close();

@@ -69,6 +69,8 @@ export interface ReceiveLaneDeps {
   readonly received: (bytes: number) => void;
   /** Told how many bytes of whatever came, as they come. */
   readonly arrived: (bytes: number) => void;
+  /** Told when a frame that there is memory for is waited for, and when that is over. */
+  readonly waiting?: (isWaiting: boolean) => void;
   /** Milliseconds, monotonic. */
   readonly now: () => number;
   /** Counts what is waited for. @default {nobody} */
@@ -97,10 +99,11 @@ export async function receiveLane(
 ): Promise<void> {
   let head = new Uint8Array(LANE_HEADER_BYTES);
   let isSlow = true; // nothing is known yet
+  /** Counts a wait, also one that a lost connection ends. */
+  const timed = <T>(kind: "net" | "disk", work: Promise<T>): Promise<T> =>
+    deps.watch === undefined ? work : deps.watch.time(kind, work);
   for (;;) {
-    const come = deps.watch?.begin("net");
-    head = await deps.stream.readFully(head);
-    come?.();
+    head = await timed("net", deps.stream.readFully(head));
     if (head.length === 0) return;
     if (head.length < LANE_HEADER_BYTES) throw cut();
     const { length, count } = readLaneHeader(head);
@@ -110,19 +113,18 @@ export async function receiveLane(
         `Cannot accept a frame of ${length} bytes: no chunk is that large`,
       );
     }
-    const free = deps.watch?.begin("disk"); // others have the rooms until the disk has theirs
-    const room = await deps.rooms.take(length, signal);
-    free?.();
+    // Others have the rooms until the disk has what is in them.
+    const room = await timed("disk", deps.rooms.take(length, signal));
     const capacity = room.bytes.length; // 0 once its buffer has moved
     let back: Uint8Array<ArrayBuffer> | undefined;
     let checked: readonly CheckedChunk[];
     try {
       const begun = deps.now();
-      const arrived = deps.watch?.begin("net");
       const piece = isSlow ? PIECE_BYTES : length;
       const view = room.bytes.subarray(0, length);
-      const body = await readBody(deps, view, piece);
-      arrived?.();
+      deps.waiting?.(true);
+      const body = await timed("net", readBody(deps, view, piece))
+        .finally(() => deps.waiting?.(false));
       isSlow = deps.now() - begun > SLOW_MS;
       signal.throwIfAborted();
       const taken = await takeFrame(deps, body, count);
@@ -132,9 +134,7 @@ export async function receiveLane(
     } finally {
       room.release(back);
     }
-    const taken = deps.watch?.begin("disk");
-    if (checked.length > 0) await deps.checked(checked);
-    taken?.();
+    if (checked.length > 0) await timed("disk", deps.checked(checked));
   }
 }
 
@@ -219,8 +219,12 @@ export async function takeFrame(
     for (const arrival of next) {
       const { target, chunk } = arrival;
       const put = deps.watch?.begin("disk");
-      const isDone = await target.write(chunk, bytesOf(arrival));
-      put?.();
+      let isDone: boolean;
+      try {
+        isDone = await target.write(chunk, bytesOf(arrival));
+      } finally {
+        put?.();
+      }
       if (isDone) note(arrival, "written");
     }
   };

@@ -12,7 +12,7 @@ import {
 import { parseBind } from "../protocol/address.ts";
 import { fileIn } from "../store/own_path.ts";
 import { makeStateDir } from "../store/state_dir.ts";
-import { openRoot } from "../store/root.ts";
+import { openRoot, type Root } from "../store/root.ts";
 import { combineListeners } from "../transport/carrier.ts";
 import type { QuicOptions } from "../transport/quic.ts";
 import type { TlsOptions } from "../transport/tls.ts";
@@ -20,7 +20,11 @@ import { LOOK_MS, sleptEvent } from "./migration.ts";
 import type { ReceiveOptions, Receiver } from "./options.ts";
 import { DEFAULT_QUIET_LIMITS, type QuietLimits } from "./quiet.ts";
 import { createDoor } from "./door.ts";
-import { givenEntrance, openEntrance } from "./entrance.ts";
+import {
+  type EntranceOptions,
+  givenEntrance,
+  openEntrance,
+} from "./entrance.ts";
 import type { ReceiveOutcome } from "./receive_scheduler.ts";
 import { startReceiveSession } from "./receive_session.ts";
 import { reception, type ReceptionMessage } from "./reception.ts";
@@ -82,13 +86,26 @@ export interface ReceiveInside {
   readonly tls?: TlsOptions;
   /** Starts the Worker of a thread. */
   readonly spawnThread?: () => Worker;
+  /** Memory for frames that a session's lanes read, bytes. */
+  readonly roomBytes?: number;
+  /** Changes what a session's upload folder does. */
+  readonly root?: (root: Root) => Root;
+  /** What stands between a side port and its senders. */
+  readonly sidePort?: EntranceOptions["sidePort"];
 }
 
 /** As {@linkcode receive}, for tests. */
 export async function receiveInside(
   options: ReceiveOptions,
-  { limits = DEFAULT_QUIET_LIMITS, quic = {}, tls = {}, spawnThread }:
-    ReceiveInside,
+  {
+    limits = DEFAULT_QUIET_LIMITS,
+    quic = {},
+    tls = {},
+    roomBytes,
+    root = (root) => root,
+    sidePort,
+    spawnThread,
+  }: ReceiveInside,
 ): Promise<Receiver> {
   const settings = { ...DEFAULT_RECEIVE_OPTIONS, ...options };
   const threadCount = threadsFor(settings.threads);
@@ -114,6 +131,7 @@ export async function receiveInside(
       : undefined,
     quic,
     tls,
+    sidePort,
     clock: world.clock,
     log: world.log,
     emit,
@@ -180,7 +198,7 @@ export async function receiveInside(
               world,
               session: link.hello.session,
               journalFile: fileIn(resumeDir, `${hex}.bitmap`),
-              openRoot: () => openRoot(uploadDir),
+              openRoot: async () => root(await openRoot(uploadDir)),
               digest,
               pool,
               reserve: space.reserve,
@@ -188,6 +206,7 @@ export async function receiveInside(
               release: space.release,
               admit: (totalBytes) => space.check(totalBytes ?? 0),
               ...(side && { sidePorts: side.take }),
+              ...(roomBytes !== undefined && { roomBytes }),
               emit,
               patienceMs: AWAY_MS,
               limits,

@@ -85,6 +85,8 @@ export interface ReceiveSchedulerDeps {
   readonly cpuMs?: (() => number) | undefined;
   /** Says whether a transfer of so many bytes, if that is known, may come. */
   readonly admit: (totalBytes: number | undefined) => Promise<void>;
+  /** Frames that all lanes hold at a time, bytes. @default {96 MiB} */
+  readonly roomBytes?: number;
   /** Opens ports for further connections. @default {there are none} */
   readonly sidePorts?: (count: number) => Promise<readonly number[]>;
   readonly progress: () => void;
@@ -98,8 +100,6 @@ export interface ReceiveSchedulerDeps {
 export const WINDOW = 4096;
 /** Lanes that a sender may open on one connection. */
 export const MAX_LANES = 64;
-/** Frames that all lanes of a session hold at a time, bytes. */
-const ROOM_BYTES = 96 * 1024 * 1024;
 /** Time between two looks at the progress, ms. */
 const TICK_MS = 250;
 /** How long facts take to be said once more, at most, ms. */
@@ -123,7 +123,7 @@ export function receiveScheduler(
   let receipted = false;
   let counts: ReceiveCounts | undefined;
   const pings = createPings((id) => tell({ type: "ping", id }));
-  const rooms = createRooms(ROOM_BYTES);
+  const rooms = createRooms(deps.roomBytes);
   const quiet = quietWatch(deps.limits, TICK_MS);
 
   const connected = (

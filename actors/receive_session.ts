@@ -54,6 +54,8 @@ export interface ReceiveSessionDeps {
   readonly reserveNow?: (bytes: number) => boolean;
   readonly release: (bytes: number) => void;
   readonly admit: (totalBytes: number | undefined) => Promise<void>;
+  /** Frames that all lanes hold at a time, bytes. @default {96 MiB} */
+  readonly roomBytes?: number;
   /** Opens ports for further connections. @default {there are none} */
   readonly sidePorts?: (count: number) => Promise<readonly number[]>;
   readonly emit: EventSink;

@@ -23,6 +23,7 @@ import {
 } from "./frames.ts";
 import { receiveFarLane } from "./lane_far.ts";
 import { receiveLane, type ReceiveLaneDeps } from "./lane_receive.ts";
+import { type Carrying, stallWatch } from "./receive_stalled.ts";
 
 /** A connection to a sender that has said hello and may come in. */
 export interface ReceiveLink extends Link {
@@ -89,6 +90,7 @@ export function openReceiveWire(
   const signal = AbortSignal.any([cx.signal, own.signal]);
   const { conn, control } = link;
   const status = frameQueue();
+  const stalls = stallWatch();
   let isOpen = false;
   let hasManifest = false;
 
@@ -110,6 +112,7 @@ export function openReceiveWire(
     for (;;) {
       const frame = await control.read();
       if (frame === undefined) return;
+      stalls.heard();
       await post({ type: "control", epoch, frame });
     }
   });
@@ -125,16 +128,19 @@ export function openReceiveWire(
       if (frames.length > 0) await post({ type: "manifest", epoch, frames });
     }
   };
-  /** What came over each connection that is open. */
-  const arrivals = new Map([[0, 0]]);
+  /** What came over each connection that is open, and how many of its lanes wait for more. */
+  const arrivals = new Map([[0, { bytes: 0, waiting: 0 }]]);
   const readStream = async (
     stream: ReceiveStream,
     connection: number,
   ): Promise<void> => {
+    const ours = arrivals.get(connection);
     const arrived = (bytes: number): void => {
       lane.arrived(bytes);
-      const before = arrivals.get(connection);
-      if (before !== undefined) arrivals.set(connection, before + bytes);
+      if (ours !== undefined) ours.bytes += bytes;
+    };
+    const waiting = (isWaiting: boolean): void => {
+      if (ours !== undefined) ours.waiting += isWaiting ? 1 : -1;
     };
     try {
       const preamble = await readStreamPreamble(stream);
@@ -142,7 +148,7 @@ export function openReceiveWire(
       if (preamble.kind === "lane") {
         return await (isFarReceive(stream)
           ? receiveFarLane({ ...lane, stream, arrived }, signal)
-          : receiveLane({ ...lane, stream, arrived }, signal));
+          : receiveLane({ ...lane, stream, arrived, waiting }, signal));
       }
       if (preamble.kind === "manifest" && connection === 0 && !hasManifest) {
         hasManifest = true;
@@ -174,12 +180,24 @@ export function openReceiveWire(
     }
   };
   const further = new Map<Conn, number>();
+  /** Ends a connection that has what the others need, and brings nothing. */
+  const endStalled = (): void => {
+    const others = new Map<number, Carrying>(arrivals);
+    others.delete(0); // the sender sees to that one
+    const stalled = stalls.beat(lane.rooms.isCrowded, others);
+    for (const [conn, connection] of further) {
+      if (connection !== stalled) continue;
+      cx.log.event("connection.stalled", { connection });
+      conn.close();
+    }
+  };
   const sayBeats = async (): Promise<void> => {
     for (;;) {
       await cx.clock.delay(BEAT_MS, signal);
+      endStalled();
       if (!status.isEmpty) continue;
       const connections = [...arrivals].slice(0, MAX_ARRIVED)
-        .map(([connection, bytes]) => ({ connection, bytes }));
+        .map(([connection, { bytes }]) => ({ connection, bytes }));
       status.push(beat(), encodeStatus({ type: "arrived", connections }));
     }
   };
@@ -211,7 +229,7 @@ export function openReceiveWire(
       }
       const { connection } = other.hello;
       further.set(conn, connection);
-      arrivals.set(connection, 0);
+      arrivals.set(connection, { bytes: 0, waiting: 0 });
       task(async () => {
         await conn.closed.catch(() => {});
         further.delete(conn);

@@ -200,7 +200,10 @@ export function reception(deps: ReceptionDeps): Behavior<ReceptionMessage> {
           throw new SftpxError("internal", "Cannot listen: the socket closed");
         }
         const [oldest] = hall.greetings;
-        if (hall.greetings.size >= hall.most) oldest?.abort(CROWDED);
+        if (oldest && hall.greetings.size >= hall.most) {
+          hall.greetings.delete(oldest); // at once: the next evicts another
+          oldest.abort(CROWDED);
+        }
         cx.spawn(() => greet(conn, hall, cx));
       }
     });

@@ -8,6 +8,7 @@ import { unreachable } from "../core/actor.ts";
 import type { Clock } from "../core/clock.ts";
 import { SftpxError } from "../core/errors.ts";
 import type { SenderSeen } from "../core/limiter.ts";
+import type { Log } from "../core/log.ts";
 import { createMeter } from "../core/rate.ts";
 import { CONNECTION_WINDOW_BYTES, createGrowth } from "../protocol/growth.ts";
 import type { Arrived } from "../protocol/status.ts";
@@ -42,6 +43,7 @@ export interface FleetDeps {
   ) => Promise<Conn>;
   /** Decides how many there are. @default {createGrowth} */
   readonly growth?: typeof createGrowth;
+  readonly log: Log;
   /** Asks the receiver for an answer. */
   readonly ping: (id: number) => void;
   /** Runs a task beside the actor; what comes of it is sent to the actor. */
@@ -111,6 +113,7 @@ export function createFleet(
   deps: FleetDeps,
   clock: Clock,
 ): Fleet {
+  const { log } = deps;
   const growth = (deps.growth ?? createGrowth)({
     max: deps.connections,
     mayTryBbr: deps.congestion === "auto",
@@ -163,7 +166,11 @@ export function createFleet(
     for (const work of wire.drop(connection)) run.again(work);
     forget(connection);
   };
+  let lookedAt = clock.now();
+  let heardAt = clock.now(); // what the receiver says of all
   const shortest = (): number => Math.min(...trips);
+  const stalledMs = (): number =>
+    Math.max(STALLED_MS, shortest() * STALLED_ROUND_TRIPS);
   const usual = (): number => quartile(trips.slice(-LATE_ROUND_TRIPS));
   const keepPace = (): void => {
     for (const [connection, pace] of paces) {
@@ -178,15 +185,21 @@ export function createFleet(
   /** What a connection had that brings nothing any more goes over the others. */
   const dropStalled = (run: SendRun, isResting: boolean): void => {
     const now = clock.now();
-    const limitMs = Math.max(STALLED_MS, shortest() * STALLED_ROUND_TRIPS);
-    const isAlone = isResting || wire.connections < 2;
+    const sinceLookMs = Math.round(now - lookedAt);
+    lookedAt = now;
+    const limitMs = stalledMs();
     const newestMs = Math.max(...arrivals.values().map(({ atMs }) => atMs));
     for (const [connection, arrival] of [...arrivals]) {
-      if (isAlone || !wire.isBusy(connection, arrival.bytes)) {
+      // A further one that has all of the work can give it to the first.
+      const isAlone = connection === 0 && wire.connections < 2;
+      if (isResting || isAlone || !wire.isBusy(connection, arrival.bytes)) {
         arrival.atMs = now; // nothing can come, or it has nowhere else to go
       }
-      const isStill = now - arrival.atMs > limitMs;
-      if (isStill && now - newestMs < limitMs / 2) again(connection, run);
+      const stillMs = Math.round(now - arrival.atMs);
+      if (stillMs <= limitMs || now - newestMs >= limitMs / 2) continue;
+      if (now - heardAt >= limitMs / 2) continue; // all of it may be dark
+      log.event("connection.stalled", { connection, stillMs, sinceLookMs });
+      again(connection, run);
     }
   };
 
@@ -221,6 +234,11 @@ export function createFleet(
     },
     arrived(connections) {
       const now = clock.now();
+      if (now - heardAt >= stalledMs() / 2) {
+        // All of it was dark, and not all comes back in the same moment.
+        for (const arrival of arrivals.values()) arrival.atMs = now;
+      }
+      heardAt = now;
       for (const { connection, bytes } of connections) {
         const before = arrivals.get(connection);
         if (before !== undefined && before.bytes === bytes) continue;

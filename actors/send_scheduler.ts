@@ -175,6 +175,7 @@ export function sendScheduler(
     deps.side.begin({ conn, tripMs, want });
     fleet = createFleet(wire, {
       ...(deps.growth && { growth: deps.growth }),
+      log: cx.log,
       connections: deps.connections,
       // A rate that was asked for looks like a path that carries no more.
       congestion: deps.limiter !== undefined && deps.congestion === "auto"

@@ -138,8 +138,11 @@ export function sendLane(deps: SendLaneDeps): SendLane {
         : bytes.length;
       await deps.limiter?.take(counted, signal);
       const written = deps.watch?.begin("write");
-      await deps.stream.write(bytes);
-      written?.();
+      try {
+        await deps.stream.write(bytes);
+      } finally {
+        written?.(); // also of a lane that is lost
+      }
     }
     deps.wrote({ sent, same, body: at - LANE_HEADER_BYTES });
     at = LANE_HEADER_BYTES;
@@ -191,11 +194,15 @@ export function sendLane(deps: SendLaneDeps): SendLane {
         const from = at + RECORD_HEADER_BYTES;
         const file = await fileOf(item);
         const got = deps.watch?.begin("read");
-        const count = await file.read(
-          buffer.subarray(from, from + length),
-          chunk * entry.chunkSize,
-        );
-        got?.();
+        let count: number;
+        try {
+          count = await file.read(
+            buffer.subarray(from, from + length),
+            chunk * entry.chunkSize,
+          );
+        } finally {
+          got?.();
+        }
         if (count !== length) {
           report.changed.push({ index, gen });
           return false;

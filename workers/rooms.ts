@@ -20,6 +20,8 @@ export interface Room {
 
 /** Rooms of one session. */
 export interface Rooms {
+  /** True when somebody waits for a room. */
+  readonly isCrowded: boolean;
   /** Waits for a room of at least `length` bytes. */
   take(length: number, signal: AbortSignal): Promise<Room>;
   /** Gives a share of what there is to another thread, until it is over; false when too much is given away. */
@@ -33,8 +35,11 @@ const STEP_BYTES = 64 * 1024;
 /** What other threads may have of all of it. */
 const LENT = 5 / 6;
 
+/** Frames that all lanes of a session hold at a time, bytes. */
+const ROOM_BYTES = 96 * 1024 * 1024;
+
 /** Creates rooms that come to `maxBytes` in use at most, and half as much that waits for use. */
-export function createRooms(maxBytes: number): Rooms {
+export function createRooms(maxBytes: number = ROOM_BYTES): Rooms {
   const free = createSemaphore(maxBytes);
   let idle: Uint8Array<ArrayBuffer>[] = [];
   let idleBytes = 0;
@@ -61,6 +66,9 @@ export function createRooms(maxBytes: number): Rooms {
   };
 
   return {
+    get isCrowded() {
+      return free.waiting > 0;
+    },
     get shares() {
       return shares;
     },

@@ -65,3 +65,21 @@ export function growTo(
     },
   });
 }
+
+/** Adds connections until so many were added, whatever becomes of them. */
+export function growBy(count: number): (options: GrowthOptions) => Growth {
+  let added = 0;
+  return () => ({ sample: () => added < count && ++added ? "add" : "keep" });
+}
+
+/** The ports that events of a name speak of. */
+export function portsIn(log: KeptLog, name: string): readonly number[] {
+  return log.named(name).map(({ fields }) => Number(fields.port));
+}
+
+/** The first port of a receiver. */
+export function portOf(
+  { receiver }: { readonly receiver: { readonly address: string } },
+): number {
+  return Number(receiver.address.split(":").at(-1));
+}
