@@ -4,6 +4,12 @@
  *
  * @module
  */
+import { assert } from "@std/assert";
+import type { ReceiveInside } from "../../actors/receive.ts";
+import type { OpenSidePort } from "../../actors/side_ports.ts";
+import { within } from "../testutil/deadline.ts";
+import { type FaultProxy, faultProxy } from "../testutil/fault_proxy.ts";
+import { type Library, library } from "./library.ts";
 import type { Growth, GrowthOptions } from "../../protocol/growth.ts";
 import type { Field, Log } from "../../core/log.ts";
 
@@ -82,4 +88,49 @@ export function portOf(
   { receiver }: { readonly receiver: { readonly address: string } },
 ): number {
   return Number(receiver.address.split(":").at(-1));
+}
+
+/** A receiver whose side ports are behind proxies. */
+export interface BentSide extends AsyncDisposable {
+  readonly lib: Library;
+  /** What the sender logs. */
+  readonly here: KeptLog;
+  /** What stands before the side port that the sender uses, once it does. */
+  proxy(): Promise<FaultProxy>;
+}
+
+/** Starts one. */
+export async function bentSide(
+  inside: ReceiveInside = {},
+): Promise<BentSide> {
+  const proxies: FaultProxy[] = [];
+  const sidePort = (open: OpenSidePort): OpenSidePort => async (...args) => {
+    const made = await open(...args);
+    const target = { hostname: "127.0.0.1", port: made.port };
+    const proxy = await faultProxy({ target, keep: 0 });
+    proxies.push(proxy);
+    return {
+      port: proxy.port,
+      get load() {
+        return made.load;
+      },
+      close: () => made.close(),
+    };
+  };
+  const lib = await library({}, { sidePort, ...inside });
+  const here = keptLog();
+  return {
+    lib,
+    here,
+    async proxy() {
+      await within(30_000, "a port", here.waitFor("side-port.used"));
+      const [proxy] = proxies;
+      assert(proxy);
+      return proxy;
+    },
+    async [Symbol.asyncDispose]() {
+      await lib[Symbol.asyncDispose]();
+      for (const proxy of proxies) await proxy.close();
+    },
+  };
 }

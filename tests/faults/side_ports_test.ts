@@ -14,7 +14,7 @@ import { makeTree, sameTree } from "../testutil/tree.ts";
 import { MIB } from "./kit.ts";
 import { type Library, library, TOKEN } from "./library.ts";
 import { type Stop, stopsAt, STRANGERS } from "./raw_peer.ts";
-import { growTo, keptLog, portOf, portsIn } from "./side.ts";
+import { bentSide, growBy, growTo, keptLog, portOf, portsIn } from "./side.ts";
 
 async function checkArrived(lib: Library): Promise<void> {
   assertEquals(await sameTree(`${lib.dir}/src`, `${lib.dir}/uploads/src`), []);
@@ -23,11 +23,11 @@ async function checkArrived(lib: Library): Promise<void> {
 Deno.test("each of 15 further connections has a port of its own, and all of it arrives", async () => {
   const [here, there] = [keptLog(), keptLog()];
   await using lib = await library({ log: there });
-  await makeTree(`${lib.dir}/src`, { big: 48 * MIB, "small/a": 100 });
+  await makeTree(`${lib.dir}/src`, { big: 32 * MIB, "small/a": 100 });
   let most = 0;
   const sending = lib.send("src", {
     connections: 16,
-    limitRate: 8 * MIB, // there is time for all of them
+    limitRate: 4 * MIB, // there is time for all of them
     log: here,
     inside: { growth: growTo((now) => most = Math.max(most, now)) },
   });
@@ -195,6 +195,36 @@ Deno.test("when the first connection is lost all others are, and side ports are 
   assertEquals(first, second); // the same port: they are for life
   // One that was asked for in advance may be there, too.
   assert(portsIn(there, "side-port.open").length <= 2);
+});
+
+Deno.test("a NAT that gives each connection another port interrupts none of them", async () => {
+  await using bent = await bentSide();
+  const { lib, here } = bent;
+  await makeTree(`${lib.dir}/src`, { big: 24 * MIB });
+  const target = { hostname: "127.0.0.1", port: portOf(lib) };
+  const first = await faultProxy({ target, keep: 0 });
+  const sending = lib.send("src", {
+    address: `127.0.0.1:${first.port}`,
+    connections: 2,
+    carrier: "quic",
+    limitRate: 6 * MIB,
+    log: here,
+    inside: { growth: growBy(1) },
+  });
+  const side = await bent.proxy();
+  for (let times = 0; times < 3; times++) {
+    await side.rebind();
+    await first.rebind();
+    await systemClock.delay(500);
+  }
+  const { totals } = await within(60_000, "the transfer", sending);
+  const { up } = await side.counters();
+  await first.close();
+  await checkArrived(lib);
+  assert(up.bytes > MIB, `${up.bytes} bytes went by the side port`);
+  assertEquals(totals.sent, totals.bytes);
+  assertEquals(here.named("connection.stalled"), []);
+  assertEquals(lib.events.filter(({ type }) => type === "reconnecting"), []);
 });
 
 /** Two ports in a row that are free, and the socket of another program after them. */

@@ -1,10 +1,13 @@
 /** One script of the whole program has threads, too. */
 import { assertEquals } from "@std/assert";
 import { fileURLToPath } from "node:url";
+import config from "../../deno.json" with { type: "json" };
 import { MIB, openEnds } from "../faults/kit.ts";
 
 const THREADS = ["--carrier", "quic", "--threads", "2", "--verbose"];
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+/** What `deno task bundle` makes the script of. */
+const PROGRAM = config.tasks.bundle.command.split(" ").at(-1) ?? "";
 
 Deno.test("threads: a script that is all of the program sends and receives by them", async () => {
   await using ends = await openEnds({ "a.bin": 320 * MIB, "b": "small" }, {
@@ -15,7 +18,7 @@ Deno.test("threads: a script that is all of the program sends and receives by th
   const { code, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
       ...["bundle", "--quiet", "--platform", "deno"],
-      ...["--external", "@napi-rs/blake-hash", "-o", entry, "cmd/sftpx.ts"],
+      ...["--external", "@napi-rs/blake-hash", "-o", entry, PROGRAM],
     ],
     cwd: ROOT,
     stdin: "null",
