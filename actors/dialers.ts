@@ -11,8 +11,13 @@ import {
   quicDialer,
   type QuicOptions,
 } from "../transport/quic.ts";
-import { tlsDialer, type TlsOptions } from "../transport/tls.ts";
+import {
+  tlsDialer,
+  type TlsDialerOptions,
+  type TlsOptions,
+} from "../transport/tls.ts";
 import type { Dialer } from "../transport/transport.ts";
+import type { HostAndPort } from "../protocol/address.ts";
 import type { World } from "./send_session.ts";
 import type { SideDialer } from "./side_dials.ts";
 import { ALPN } from "./world.ts";
@@ -23,6 +28,8 @@ export interface DialersOptions {
   readonly port: number;
   /** Where it is over TCP. @default the same port */
   readonly tcpPort?: number;
+  /** Whether it has other ports for TCP at that host. @default {if its port is the same} */
+  readonly tcpSide?: boolean;
   readonly fingerprint: Uint8Array;
   readonly carrier: CarrierMode;
   readonly endpoints: EndpointPool;
@@ -41,6 +48,8 @@ export interface Dialers {
   readonly bbr: Dialer;
   /** Over TCP and nothing else. */
   readonly tcp: Dialer;
+  /** Over TCP, to another port of the receiver; `undefined` where that is another machine's. */
+  readonly tcpSide: ((place: HostAndPort) => Dialer) | undefined;
   /** By QUIC, to another port of the receiver; `undefined` where QUIC is not wanted. */
   readonly side: SideDialer | undefined;
 }
@@ -50,13 +59,17 @@ export function peerDialers(options: DialersOptions): Dialers {
   const { hostname, port, fingerprint, world, emit } = options;
   const peer = { hostname, port, fingerprint, alpn: ALPN };
   const { clock, randomBytes } = world;
-  const tcp = tlsDialer({
-    ...peer,
-    port: options.tcpPort ?? port,
-    clock,
-    randomBytes,
-    ...options.tls,
-  });
+  const known = {};
+  const byTcp = (more: Partial<TlsDialerOptions>): Dialer =>
+    tlsDialer({
+      ...peer,
+      clock,
+      randomBytes,
+      known,
+      ...options.tls,
+      ...more,
+    });
+  const tcp = byTcp({ port: options.tcpPort ?? port });
   const quic = (
     congestion: Congestion,
     place: { readonly hostname: string; readonly port: number } = peer,
@@ -88,6 +101,10 @@ export function peerDialers(options: DialersOptions): Dialers {
     cubic: by("cubic"),
     bbr: by("bbr"),
     tcp,
+    // What comes in by one begins no streams.
+    tcpSide: options.tcpSide ?? options.tcpPort === undefined
+      ? ({ hostname, port }) => byTcp({ hostname, port, lent: 0 })
+      : undefined,
     side: options.carrier === "tcp" ? undefined : side,
   };
 }

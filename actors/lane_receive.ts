@@ -17,9 +17,10 @@ import {
   readLaneHeader,
 } from "../protocol/lane.ts";
 import type { Stopwatch } from "../core/stopwatch.ts";
+import type { BytesElsewhere } from "../store/root_file.ts";
 import type { ReceiveStream } from "../transport/transport.ts";
 import type { HashPool } from "../workers/hash_pool.ts";
-import type { Rooms } from "./rooms.ts";
+import type { Rooms } from "../workers/rooms.ts";
 
 /** A file that takes chunks. */
 export interface Target {
@@ -28,7 +29,7 @@ export interface Target {
   readonly gen: number;
   readonly entry: FileEntry;
   /** Writes one chunk where it belongs. Not yet durable. False: the file is closed. */
-  write(chunk: number, bytes: Uint8Array): Promise<boolean>;
+  write(chunk: number, bytes: Uint8Array | BytesElsewhere): Promise<boolean>;
   /** As `write()`, at once; `undefined` when that must be called. */
   writeNow?(
     chunk: number,
@@ -166,7 +167,7 @@ interface Arrival {
 }
 
 /** Judges the records of one frame and writes those that are right. */
-async function takeFrame(
+export async function takeFrame(
   deps: ReceiveLaneDeps,
   body: Uint8Array<ArrayBuffer>,
   count: number,
@@ -234,7 +235,7 @@ async function takeFrame(
 }
 
 /** The target of a record; `undefined` for one that comes too late to matter. */
-function targetOf(
+export function targetOf(
   deps: ReceiveLaneDeps,
   record: LaneRecord,
 ): Target | undefined {
@@ -245,7 +246,7 @@ function targetOf(
     : undefined;
 }
 
-function same(
+export function same(
   target: Target,
   record: LaneRecord,
   digest: Uint8Array,

@@ -29,6 +29,7 @@ import type { ReceiveOutcome } from "./receive_scheduler.ts";
 import { startReceiveSession } from "./receive_session.ts";
 import { reception, type ReceptionMessage } from "./reception.ts";
 import { createSpace } from "./space.ts";
+import { bulkThreadsFor, openThreads, threadsFor } from "./threads.ts";
 import { loadHashing, systemWorld } from "./world.ts";
 
 /** Options of {@linkcode receive} where none are given. */
@@ -57,6 +58,7 @@ export const DEFAULT_RECEIVE_OPTIONS: Readonly<
   maxSize: Number.MAX_SAFE_INTEGER,
   maxFiles: Number.MAX_SAFE_INTEGER,
   maxSessions: 128,
+  threads: "auto",
   keepFree: 64 * 2 ** 20,
 });
 
@@ -82,6 +84,8 @@ export interface ReceiveInside {
   readonly limits?: QuietLimits;
   readonly quic?: QuicOptions;
   readonly tls?: TlsOptions;
+  /** Starts the Worker of a thread. */
+  readonly spawnThread?: () => Worker;
   /** Memory for frames that a session's lanes read, bytes. */
   readonly roomBytes?: number;
   /** Changes what a session's upload folder does. */
@@ -100,9 +104,12 @@ export async function receiveInside(
     roomBytes,
     root = (root) => root,
     sidePort,
+    spawnThread,
   }: ReceiveInside,
 ): Promise<Receiver> {
   const settings = { ...DEFAULT_RECEIVE_OPTIONS, ...options };
+  const threadCount = threadsFor(settings.threads);
+  const bulkCount = bulkThreadsFor(settings.threads);
   const { uploadDir, resumeDir, certificate } = settings;
   const world = systemWorld(options.log);
   const emit = settings.onEvent ?? (() => {});
@@ -120,6 +127,12 @@ export async function receiveInside(
     ...where,
     certificate,
     carrier: settings.carrier,
+    threads: threadCount > 0
+      ? () => openThreads(threadCount, world.clock, spawnThread)
+      : undefined,
+    bulkThreads: bulkCount > 0
+      ? () => openThreads(bulkCount, world.clock, spawnThread)
+      : undefined,
     quic,
     tls,
     sidePort,

@@ -5,10 +5,11 @@
  * @module
  */
 import type { Context } from "../core/actor.ts";
-import type { Welcome } from "../protocol/control.ts";
+import type { ControlFrame, WantPorts, Welcome } from "../protocol/control.ts";
 import type { Conn } from "../transport/transport.ts";
 import { untilAborted } from "./frames.ts";
 import type { ReceiveLink, ReceiveWire } from "./receive_wire.ts";
+import type { SidePorts } from "./side_ports.ts";
 
 /** Welcomes a connection, and takes lanes over it once that is said. */
 export function letIn(
@@ -31,7 +32,7 @@ export function letIn(
 export interface FoundPorts {
   readonly type: "ports";
   readonly epoch: number;
-  readonly ports: readonly number[];
+  readonly frame: Extract<ControlFrame, { type: "ports" }>;
 }
 
 /**
@@ -40,16 +41,16 @@ export interface FoundPorts {
  */
 export function findPorts(
   cx: Context<FoundPorts>,
-  { epoch, conn, count }: {
+  { epoch, conn, carrier, count }: Pick<WantPorts, "carrier" | "count"> & {
     readonly epoch: number;
     readonly conn: Conn;
-    readonly count: number;
   },
-  open: ((count: number) => Promise<readonly number[]>) | undefined,
+  open: SidePorts["take"] | undefined,
 ): void {
   const isDirect = conn.carrier === "quic" && conn.path === undefined;
   cx.spawn(async (signal) => {
-    const ports = isDirect && open ? await open(count) : [];
-    await cx.self.send({ type: "ports", epoch, ports }, signal);
+    const ports = isDirect && open ? await open(carrier, count) : [];
+    const frame = { type: "ports", carrier, ports } as const;
+    await cx.self.send({ type: "ports", epoch, frame }, signal);
   });
 }

@@ -43,7 +43,8 @@ import {
   type ReceiveWire,
   type ReceiveWireMessage,
 } from "./receive_wire.ts";
-import { createRooms } from "./rooms.ts";
+import { createRooms } from "../workers/rooms.ts";
+import type { SidePorts } from "./side_ports.ts";
 import type { VerifierMessage } from "./verifier.ts";
 
 /** What the receiver's scheduler can be told. */
@@ -88,7 +89,7 @@ export interface ReceiveSchedulerDeps {
   /** Frames that all lanes hold at a time, bytes. @default {96 MiB} */
   readonly roomBytes?: number;
   /** Opens ports for further connections. @default {there are none} */
-  readonly sidePorts?: (count: number) => Promise<readonly number[]>;
+  readonly sidePorts?: SidePorts["take"];
   readonly progress: () => void;
   readonly limits: QuietLimits;
   /** Told of a peer that says nothing any more. */
@@ -136,6 +137,7 @@ export function receiveScheduler(
       deps.emit,
       cx.clock,
       deps.cpuMs,
+      () => 1 + rooms.shares,
     );
     const peer = link.hello.life.toHex();
     const continued = run !== undefined && peerLife === peer &&
@@ -292,7 +294,7 @@ export function receiveScheduler(
         findPorts(cx, {
           epoch: wire.epoch,
           conn: wire.link.conn,
-          count: frame.count,
+          ...frame,
         }, deps.sidePorts);
         return;
       case "cancel":
@@ -375,7 +377,7 @@ export function receiveScheduler(
           return;
         case "ports":
           if (message.epoch !== wire?.epoch || !isOpen()) return;
-          tell({ type: "ports", ports: message.ports });
+          tell(message.frame);
           return;
         case "probe":
           if (wire === undefined) message.reply.resolve(false);

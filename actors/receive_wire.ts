@@ -11,6 +11,7 @@ import { encodePreamble } from "../protocol/lane.ts";
 import { decodeManifest, type ManifestFrame } from "../protocol/manifest.ts";
 import { encodeStatus, MAX_ARRIVED } from "../protocol/status.ts";
 import type { Conn, ReceiveStream } from "../transport/transport.ts";
+import { isFarConn, isFarReceive } from "../workers/far_conn.ts";
 import type { Link } from "./connection.ts";
 import {
   type ControlChannel,
@@ -20,6 +21,7 @@ import {
   readStreamPreamble,
   untilAborted,
 } from "./frames.ts";
+import { receiveFarLane } from "./lane_far.ts";
 import { receiveLane, type ReceiveLaneDeps } from "./lane_receive.ts";
 import { type Carrying, stallWatch } from "./receive_stalled.ts";
 
@@ -144,7 +146,9 @@ export function openReceiveWire(
       const preamble = await readStreamPreamble(stream);
       if (preamble === undefined) return;
       if (preamble.kind === "lane") {
-        return await receiveLane({ ...lane, stream, arrived, waiting }, signal);
+        return await (isFarReceive(stream)
+          ? receiveFarLane({ ...lane, stream, arrived, waiting }, signal)
+          : receiveLane({ ...lane, stream, arrived, waiting }, signal));
       }
       if (preamble.kind === "manifest" && connection === 0 && !hasManifest) {
         hasManifest = true;
@@ -218,6 +222,10 @@ export function openReceiveWire(
       const { conn } = other;
       if (signal.aborted || !isOpen || further.size >= MAX_FURTHER) {
         return conn.close("peer-busy", "Cannot take another connection");
+      }
+      const over = conn.closed.catch(() => {});
+      if (isFarConn(conn) && !lane.rooms.lend(conn.roomBytes, over)) {
+        return conn.close("peer-busy", "Cannot take another thread");
       }
       const { connection } = other.hello;
       further.set(conn, connection);

@@ -32,9 +32,10 @@ import type {
   StreamSource,
 } from "./options.ts";
 import { runSendSession } from "./send_session.ts";
+import { openThreads, threadsFor } from "./threads.ts";
 import { senderId } from "./sender_id.ts";
 import { spool } from "./spool.ts";
-import { loadHashing, systemWorld } from "./world.ts";
+import { ALPN, loadHashing, systemWorld } from "./world.ts";
 
 /** Options of {@linkcode send} where none are given. */
 export const DEFAULT_SEND_OPTIONS: Readonly<
@@ -45,6 +46,7 @@ export const DEFAULT_SEND_OPTIONS: Readonly<
       | "exclude"
       | "lanes"
       | "connections"
+      | "threads"
       | "congestion"
       | "carrier"
       | "giveUpAfterMs"
@@ -59,6 +61,7 @@ export const DEFAULT_SEND_OPTIONS: Readonly<
   exclude: Object.freeze([]),
   lanes: 8,
   connections: 4,
+  threads: "auto",
   congestion: "auto",
   carrier: "auto",
   giveUpAfterMs: 600_000,
@@ -95,8 +98,12 @@ export interface SendInside {
   readonly tls?: TlsOptions;
   /** Where the receiver is over TCP, if that is not its own port. */
   readonly tcpPort?: number;
+  /** Whether it has other ports for TCP. @default {if its port is the same} */
+  readonly tcpSide?: boolean;
   /** When chunks go over TCP beside QUIC. */
   readonly bulk?: BulkOptions;
+  /** Starts the Worker of a thread. */
+  readonly spawnThread?: () => Worker;
   /** How many connections there are. */
   readonly growth?: (options: GrowthOptions) => Growth;
 }
@@ -109,13 +116,16 @@ export async function sendInside(
     quic = {},
     tls = {},
     tcpPort,
+    tcpSide,
     bulk,
+    spawnThread,
     growth,
   }: SendInside,
 ): Promise<SendResult> {
   const settings = { ...DEFAULT_SEND_OPTIONS, ...options };
   const { to, resumeDir, lanes, connections, giveUpAfterMs } = settings;
   checkNumbers(settings);
+  const threadCount = threadsFor(settings.threads);
   const world = systemWorld(options.log);
   const began = world.clock.now();
   const signal = options.signal ?? new AbortController().signal;
@@ -135,10 +145,17 @@ export async function sendInside(
       quic,
       tls,
       ...(tcpPort !== undefined && { tcpPort }),
+      ...(tcpSide !== undefined && { tcpSide }),
       world,
       emit,
     });
   const { side } = dialers;
+  const mayThread = threadCount > 0 && "hostname" in where &&
+    settings.carrier !== "tcp" && settings.congestion !== "bbr" &&
+    options.limitRate === undefined; // for which one thread is enough
+  const threads = mayThread
+    ? await openThreads(threadCount, world.clock, spawnThread)
+    : undefined;
   const disk = openSourceDisk();
   try {
     const { roots } = source;
@@ -157,6 +174,8 @@ export async function sendInside(
       ...(growth && { growth }),
       ...(settings.carrier === "auto" && dialers.tcp &&
         { bulkDialer: dialers.tcp }),
+      ...(dialers.tcpSide && settings.threads !== 0 &&
+        { bulkSideDialer: dialers.tcpSide }),
       ...(bulk && { bulk }),
       congestion: settings.congestion,
       fingerprint: to.fingerprint,
@@ -182,6 +201,21 @@ export async function sendInside(
         : createRateLimiter(options.limitRate, world.clock),
       lanes,
       connections,
+      threads: threads && "hostname" in where
+        ? {
+          max: threads.max,
+          isForced: settings.threads !== "auto",
+          hasRoom: () => threads.hasRoom,
+          dialer: (place = where) =>
+            threads.dialer({
+              hostname: place.hostname,
+              port: place.port,
+              fingerprint: to.fingerprint,
+              alpn: ALPN,
+              quic,
+            }),
+        }
+        : undefined,
       chunkSize: (size) =>
         settings.chunkSize ?? (size > LARGE_FILE_BYTES ? 2 ** 22 : 2 ** 20),
       giveUpAfterMs,
@@ -198,6 +232,7 @@ export async function sendInside(
     options.onEvent?.({ type: "done", ...done });
     return result;
   } finally {
+    await threads?.close();
     pool.close();
     endpoints.close();
     await source.close();

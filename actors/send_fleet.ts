@@ -33,6 +33,8 @@ export interface FleetDeps {
   readonly congestion: CongestionChoice;
   /** Holds back the first connection, where that goes by BBR. */
   readonly pace: Pace | undefined;
+  /** Threads that carry connections. @default {1} */
+  readonly threads?: () => number;
   /** Dials the receiver once more, for lanes of this session only. */
   readonly dialMore: (
     connection: number,
@@ -79,7 +81,7 @@ export interface Fleet {
 /** What is seen of a path. */
 export type PathSeen = Pick<
   SenderSeen,
-  "underWayBytes" | "windowBytes" | "isLossy"
+  "underWayBytes" | "windowBytes" | "isLossy" | "threads"
 >;
 
 /** What decides how fast to send: one of the platform's, or whichever does better. */
@@ -207,6 +209,7 @@ export function createFleet(
         underWayBytes: meter.rate() / 1000 * shortest(),
         windowBytes: wire.connections * CONNECTION_WINDOW_BYTES,
         isLossy: paces.size > 0,
+        threads: deps.threads?.() ?? 1,
       };
     },
     get leaseBytes() {
@@ -257,7 +260,7 @@ export function createFleet(
           : arrivals.get(newest)?.bytes,
         rttMs: shortest(),
         usualRttMs: usual(),
-        connections: wire.connections,
+        connections: wire.grown,
         dialling,
         pendingBytes: run.ledger.totals.found - run.ledger.totals.durable,
       });

@@ -15,6 +15,7 @@ import { type RestartPolicy, Supervisor } from "../core/supervisor.ts";
 import type { Digest } from "../crypto/digest.ts";
 import type { RandomBytes } from "../crypto/random.ts";
 import type { BulkOptions } from "../protocol/bulk.ts";
+import type { HostAndPort } from "../protocol/address.ts";
 import type { Offer } from "../protocol/control.ts";
 import type { Growth, GrowthOptions } from "../protocol/growth.ts";
 import type { SourceEntry } from "../store/source.ts";
@@ -35,7 +36,8 @@ import {
 } from "./send_scheduler.ts";
 import type { CongestionChoice } from "./send_fleet.ts";
 import type { SendLink } from "./send_wire.ts";
-import { createSideDials, type SideDialer } from "./side_dials.ts";
+import { createDials, type SendThreads } from "./send_dials.ts";
+import type { SideDialer } from "./side_dials.ts";
 
 /** What every session needs of the world around it. */
 export interface World {
@@ -65,6 +67,8 @@ export interface SendSessionDeps {
   readonly growth?: (options: GrowthOptions) => Growth;
   /** Dials over TCP, for bulk beside QUIC. @default {none} */
   readonly bulkDialer?: Dialer;
+  /** The same, to another port of the receiver. @default {they are not used} */
+  readonly bulkSideDialer?: (place: HostAndPort) => Dialer;
   /** When that is done. @default {short paths only} */
   readonly bulk?: BulkOptions;
   /** @default {"cubic"} */
@@ -79,6 +83,8 @@ export interface SendSessionDeps {
   readonly lanes: number;
   /** Connections at most. */
   readonly connections: number;
+  /** Connections on threads of their own. @default {none} */
+  readonly threads?: SendThreads | undefined;
   readonly chunkSize: (size: number) => number;
   readonly giveUpAfterMs: number;
   readonly emit: EventSink;
@@ -107,7 +113,7 @@ export async function runSendSession(
   signal: AbortSignal,
 ): Promise<SendOutcome> {
   const { world, emit, address, session } = deps;
-  const { bbrDialer = deps.dialer, congestion = "cubic", bulkDialer } = deps;
+  const { bbrDialer = deps.dialer, congestion = "cubic", threads } = deps;
   const hex = session.toHex();
   const own = new AbortController();
   let outcome: SendOutcome | undefined;
@@ -176,11 +182,7 @@ export async function runSendSession(
     }
   };
 
-  const side = createSideDials({
-    ...world,
-    dialer: deps.sideDialer,
-    connections: deps.connections,
-  });
+  const dials = createDials({ ...deps, ...world, bbrDialer, dialBy });
   const supervisor = new Supervisor(`send ${hex.slice(0, 8)}`, {
     ...SESSION_POLICY,
     patienceMs: deps.giveUpAfterMs,
@@ -225,18 +227,10 @@ export async function runSendSession(
         ...(world.cpuMs && { cpuMs: world.cpuMs }),
         session: hex,
         chunker: chunks,
-        side,
-        dialMore(connection, congestion, signal) {
-          const first = congestion === "bbr" ? bbrDialer : deps.dialer;
-          return side.dial({
-            congestion,
-            signal,
-            connect: (dialer, signal) =>
-              dialBy(dialer ?? first, connection, signal),
-          });
-        },
-        dialBulk: bulkDialer &&
-          ((connection, signal) => dialBy(bulkDialer, connection, signal)),
+        side: dials.side,
+        dialMore: dials.more,
+        threads: threads && { ...threads, dial: dials.thread },
+        dialBulk: dials.bulk,
         congestion,
         progress: () => supervisor.progress(),
         heard: () => heardAt = world.clock.now(),

@@ -31,7 +31,7 @@ import {
   untilAborted,
 } from "./frames.ts";
 import { type LaneGroup, laneGroup, type LanesDeps } from "./lane_group.ts";
-import type { LeaseReport, SendWatch } from "./lane_send.ts";
+import type { LeaseReport, SendWatch } from "../workers/lane_send.ts";
 
 /** A connection to a receiver that has accepted. */
 export interface SendLink extends Link {
@@ -112,12 +112,14 @@ export interface Wire {
   /** Ends the lanes of all connections but one; returns what may be lost with them. */
   leaveAllBut(connection: number): readonly Work[];
   /** Gives no more to all connections but one; returns what they have not begun. */
-  restAllBut(connection: number): readonly Work[];
+  restAllBut(goesOn: (connection: number) => boolean): readonly Work[];
   /** Gives to all connections again. */
   wake(): void;
   /** True when nothing is under way over connections that rest. */
   readonly isResting: boolean;
-  /** The further connection that came last and is to stay; `undefined` when there is none. */
+  /** Of them those of lower numbers than {@linkcode FIRST_OTHER}. */
+  readonly grown: number;
+  /** The one of these that came last and is to stay; `undefined` when there is none but the first. */
   readonly newest: number | undefined;
   /** Forgets leases that are of no interest any more. */
   prune(isDone: (work: Work) => boolean): void;
@@ -132,6 +134,9 @@ export interface JoinOptions {
   /** Holds back what goes over it. */
   readonly limiter?: RateLimiter | undefined;
 }
+
+/** Connections from this number on are there for other reasons than the windows. */
+export const FIRST_OTHER = 512;
 
 /** Control goes before manifest, manifest before data. */
 const MANIFEST_PRIORITY = 500;
@@ -225,6 +230,8 @@ export function openWire(
   };
   const working = (): LaneGroup[] =>
     [...groups.values()].filter(({ isRetired }) => !isRetired);
+  const grown = (): LaneGroup[] =>
+    working().filter(({ connection }) => connection < FIRST_OTHER);
   const end = (group: LaneGroup): void => {
     groups.delete(group.connection);
     group.stop(); // what waits for its turn would take it from others
@@ -240,8 +247,11 @@ export function openWire(
     get connections() {
       return working().length;
     },
+    get grown() {
+      return grown().length;
+    },
     get newest() {
-      const last = working().at(-1)?.connection;
+      const last = grown().at(-1)?.connection;
       return last === 0 ? undefined : last;
     },
     announce: (...frames) => queue.push(...frames),
@@ -299,10 +309,10 @@ export function openWire(
       }
       return left;
     },
-    restAllBut(connection) {
+    restAllBut(goesOn) {
       const rest: Work[] = [];
       for (const group of groups.values()) {
-        if (group.connection === connection) continue;
+        if (goesOn(group.connection) || resting.has(group)) continue;
         resting.add(group);
         rest.push(...group.rest());
       }

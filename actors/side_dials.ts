@@ -8,7 +8,7 @@ import type { Clock } from "../core/clock.ts";
 import { codeOf, SftpxError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import { type HostAndPort, parseAddress } from "../protocol/address.ts";
-import { MAX_PORTS } from "../protocol/control.ts";
+import { MAX_PORTS, type PortCarrier } from "../protocol/control.ts";
 import type { Conn, Dialer } from "../transport/transport.ts";
 
 /** Makes a dialer for a port of the receiver other than the first. */
@@ -22,8 +22,8 @@ export interface FirstConnection {
   readonly conn: Conn;
   /** A round trip over it, ms. */
   readonly tripMs: number;
-  /** Asks the receiver for so many ports. */
-  readonly want: (count: number) => void;
+  /** Asks the receiver for so many ports of a carrier. */
+  readonly want: (carrier: PortCarrier, count: number) => void;
 }
 
 /** What a dial needs. */
@@ -42,7 +42,13 @@ export interface SideDials {
   /** Another first connection is open: what was known of ports is void. */
   begin(first: FirstConnection): void;
   /** The receiver says which ports there are. */
-  heard(ports: readonly number[]): void;
+  heard(carrier: PortCarrier, ports: readonly number[]): void;
+  /** Where up to `count` ports of a carrier are, of which nothing is known yet. */
+  places(
+    carrier: PortCarrier,
+    count: number,
+    signal: AbortSignal,
+  ): Promise<readonly HostAndPort[]>;
   /** Gets a further connection, by a port of its own if that can be. */
   dial(options: SideDialOptions): Promise<Conn>;
 }
@@ -69,26 +75,30 @@ export function createSideDials(deps: SideDialsDeps): SideDials {
   let first: FirstConnection | undefined;
   let hostname: string | undefined; // where the ports are
   let isOff = dialer === undefined; // they were tried, and in vain
-  let ports: readonly number[] = [];
-  let wanted = 0;
-  let answer = Promise.withResolvers<void>();
+  let known = { quic: newPorts(), tcp: newPorts() };
   let used = new Map<number, number>(); // connections a port
 
+  const want = (carrier: PortCarrier, count: number): void => {
+    const of = known[carrier];
+    if (first === undefined || count <= of.wanted) return;
+    of.wanted = count;
+    of.answer = Promise.withResolvers();
+    first.want(carrier, count);
+  };
+  const told = (carrier: PortCarrier, signal: AbortSignal): Promise<void> => {
+    const waitMs = ANSWER_MS + 2 * (first?.tripMs ?? 0);
+    return within(known[carrier].answer.promise, waitMs, clock, signal);
+  };
   const find = async (signal: AbortSignal): Promise<number | undefined> => {
     if (isOff || first === undefined || hostname === undefined) return;
     let busy = 0;
     for (const count of used.values()) busy += count;
     const count = Math.min(most, busy + 2); // this one, and the next
-    if (count > wanted) {
-      first.want(wanted = count);
-      answer = Promise.withResolvers();
-    }
-    if (ports.length <= busy && ports.length < most) {
-      const waitMs = ANSWER_MS + 2 * first.tripMs;
-      await within(answer.promise, waitMs, clock, signal);
-    }
+    want("quic", count);
+    const { ports } = known.quic;
+    if (ports.length <= busy && ports.length < most) await told("quic", signal);
     const load = (port: number): number => used.get(port) ?? 0;
-    return ports.toSorted((a, b) => load(a) - load(b))[0];
+    return known.quic.ports.toSorted((a, b) => load(a) - load(b))[0];
   };
 
   const bySide = async (
@@ -127,16 +137,26 @@ export function createSideDials(deps: SideDialsDeps): SideDials {
     begin(next) {
       first = next;
       hostname = hostOf(next.conn);
-      ports = [];
-      wanted = 0;
+      const before = known;
+      known = { quic: newPorts(), tcp: newPorts() };
       used = new Map();
-      answer.resolve();
+      for (const { answer } of Object.values(before)) answer.resolve();
     },
-    heard(named) {
+    heard(carrier, named) {
+      const of = known[carrier];
       // Where a router stands between, the first may be named as well.
       const own = first?.conn.remote ?? "";
-      ports = named.filter((port) => !own.endsWith(`:${port}`));
-      answer.resolve();
+      of.ports = named.filter((port) => !own.endsWith(`:${port}`));
+      of.answer.resolve();
+    },
+    async places(carrier, count, signal) {
+      if (hostname === undefined) return [];
+      want(carrier, Math.min(MAX_PORTS, count));
+      await told(carrier, signal);
+      const { ports } = known[carrier];
+      return hostname === undefined
+        ? []
+        : ports.map((port) => ({ hostname: hostname ?? "", port }));
     },
     async dial(options) {
       const port = await find(options.signal);
@@ -147,6 +167,17 @@ export function createSideDials(deps: SideDialsDeps): SideDials {
       return await options.connect(undefined, options.signal);
     },
   };
+}
+
+/** What is known of the ports of a carrier. */
+interface Ports {
+  wanted: number;
+  ports: readonly number[];
+  answer: PromiseWithResolvers<void>;
+}
+
+function newPorts(): Ports {
+  return { wanted: 0, ports: [], answer: Promise.withResolvers() };
 }
 
 /** The host of a connection by QUIC that was dialled by its address; else there is none. */

@@ -22,7 +22,7 @@ export interface SideListenOptions
 }
 
 /** An honest sender needs a place for a round trip only, and can go to the first port. */
-const LIMITS = { maxHandshakes: 32, maxWaiting: 16 };
+export const SIDE_LIMITS = { maxHandshakes: 32, maxWaiting: 16 };
 const LAST_PORT = 65_535;
 
 /** Listens on side ports beside the first port. */
@@ -30,7 +30,7 @@ export function sideListen(options: SideListenOptions): OpenSidePort {
   const { hostname, firstPort } = options;
   return (index, arrived) => {
     const endpoint = bindNear(hostname, firstPort, index);
-    const listener = quicListener({ ...options, ...LIMITS, endpoint });
+    const listener = quicListener({ ...options, ...SIDE_LIMITS, endpoint });
     const conns = new Set<Conn>();
     const run = async (): Promise<void> => {
       for (;;) {
@@ -64,13 +64,18 @@ function bindNear(
   firstPort: number,
   index: number,
 ): Endpoint {
-  const port = firstPort + 1 + index;
-  if (firstPort > 0 && port <= LAST_PORT) {
+  for (const port of portsNear(firstPort, index)) {
     try {
       return createEndpoint({ hostname, port });
     } catch (error) {
-      if (!(error instanceof SftpxError)) throw error;
+      if (!(error instanceof SftpxError) || port === 0) throw error;
     }
   }
-  return createEndpoint({ hostname });
+  throw new TypeError("Cannot bind: no port was tried");
+}
+
+/** The ports to try for a side port, one after the other; 0 is any. */
+export function portsNear(firstPort: number, index: number): number[] {
+  const port = firstPort + 1 + index;
+  return firstPort > 0 && port <= LAST_PORT ? [port, 0] : [0];
 }

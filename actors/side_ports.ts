@@ -1,8 +1,9 @@
 /**
- * Side ports: further UDP ports of a receiver, for further connections only.
+ * Side ports: further ports of a receiver, for further connections only.
  *
- * One socket takes in no more than its one buffer holds, so each further
- * connection of a fast path has a socket of its own. The platform never frees a
+ * One UDP socket takes in no more than its one buffer holds, so each further
+ * connection of a fast path has a socket of its own. Over TCP a port leads to a
+ * thread, which a socket cannot be handed to. The platform never frees a
  * port and keeps some 3 MB for each, so they are opened when a sender first
  * wants them, at most {@linkcode MAX_PORTS} of them, and stay for as long as the
  * receiver does. Who comes in by one has to prove what it has to prove anywhere.
@@ -11,7 +12,7 @@
  */
 import { codeOf } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
-import { MAX_PORTS } from "../protocol/control.ts";
+import { MAX_PORTS, type PortCarrier } from "../protocol/control.ts";
 import { backlog } from "../transport/backlog.ts";
 import type { Conn } from "../transport/transport.ts";
 import { createDoor, type Door } from "./door.ts";
@@ -21,6 +22,8 @@ export interface SidePort {
   readonly port: number;
   /** Connections that came in by it and are there still. */
   readonly load: number;
+  /** Resolves when it is no more. @default {it stays} */
+  readonly ended?: Promise<unknown>;
   /** Ends it and all that came in by it. */
   close(): void;
 }
@@ -41,8 +44,8 @@ export type OpenSidePort = (
 export interface SidePorts {
   /** Lets in who comes by any of them. */
   readonly door: Door;
-  /** Opens ports until there are `count`, and says which there are, the idlest first. */
-  take(count: number): Promise<readonly number[]>;
+  /** Opens ports until there are `count` of a carrier, and says which there are, the idlest first. */
+  take(carrier: PortCarrier, count: number): Promise<readonly number[]>;
   /** Closes the ports; the door is closed by whoever waits there. */
   close(): void;
 }
@@ -51,23 +54,53 @@ export interface SidePorts {
 const MAX_WAITING = 64;
 
 /** Makes the side ports of a receiver; none is open yet. */
-export function createSidePorts(open: OpenSidePort, log: Log): SidePorts {
-  const ports: SidePort[] = [];
+export function createSidePorts(
+  open: Readonly<Record<PortCarrier, OpenSidePort>>,
+  log: Log,
+): SidePorts {
   const waiting = backlog();
-  let most = MAX_PORTS;
-  let opening: Promise<void> = Promise.resolve();
-  let isClosed = false;
-
   const arrived = (conn: Conn): void => {
     if (waiting.size < MAX_WAITING) waiting.put(conn);
     else conn.close("peer-busy");
   };
+  const pools = {
+    quic: portPool(open.quic, arrived, log),
+    tcp: portPool(open.tcp, arrived, log),
+  };
+  return {
+    door: createDoor({
+      address: "",
+      accept: () => waiting.take(),
+      close: () => waiting.close(),
+    }),
+    take: (carrier, count) => pools[carrier].take(count),
+    close() {
+      waiting.close();
+      for (const pool of Object.values(pools)) pool.close();
+    },
+  };
+}
+
+/** Ports of one carrier. */
+function portPool(
+  open: OpenSidePort,
+  arrived: (conn: Conn) => void,
+  log: Log,
+): { take(count: number): Promise<readonly number[]>; close(): void } {
+  const ports: SidePort[] = [];
+  let most = MAX_PORTS;
+  let opening: Promise<void> = Promise.resolve();
+  let isClosed = false;
+
   const openUntil = async (count: number): Promise<void> => {
     while (!isClosed && ports.length < Math.min(count, most)) {
       try {
         const port = await open(ports.length, arrived);
         if (isClosed) return port.close();
         ports.push(port);
+        port.ended?.then(() => {
+          if (ports.includes(port)) ports.splice(ports.indexOf(port), 1);
+        });
         log.event("side-port.open", { port: port.port });
       } catch (error) {
         most = ports.length; // they are a help, and what is there has to do
@@ -76,11 +109,6 @@ export function createSidePorts(open: OpenSidePort, log: Log): SidePorts {
     }
   };
   return {
-    door: createDoor({
-      address: "",
-      accept: () => waiting.take(),
-      close: () => waiting.close(),
-    }),
     async take(count) {
       opening = opening.then(() => openUntil(count));
       await opening;
@@ -89,7 +117,6 @@ export function createSidePorts(open: OpenSidePort, log: Log): SidePorts {
     },
     close() {
       isClosed = true;
-      waiting.close();
       for (const port of ports) port.close();
     },
   };

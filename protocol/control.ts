@@ -15,8 +15,8 @@
  * | 0x09 | CANCEL      | both     | code, reason                                           |
  * | 0x0a | RECEIPT     | receiver | root[32], entries, bytes, written, skipped, refused    |
  * | 0x0b | RECEIPT_ACK | sender   | root[32]                                               |
- * | 0x43 | WANT_PORTS  | sender   | count                                                  |
- * | 0x44 | PORTS       | receiver | count, count times: u16 port                           |
+ * | 0x43 | WANT_PORTS  | sender   | carrier, count                                         |
+ * | 0x44 | PORTS       | receiver | carrier, count, count times: u16 port                  |
  *
  * @module
  */
@@ -41,9 +41,23 @@ export type ControlFrame =
   | Receipt
   | { readonly type: "receipt-ack"; readonly root: Uint8Array }
   /** An extension: how many ports would be of use to further connections. */
-  | { readonly type: "want-ports"; readonly count: number }
-  /** An extension: UDP ports of the receiver that take further connections. */
-  | { readonly type: "ports"; readonly ports: readonly number[] };
+  | WantPorts
+  /** An extension: ports of the receiver that take further connections. */
+  | {
+    readonly type: "ports";
+    readonly carrier: PortCarrier;
+    readonly ports: readonly number[];
+  };
+
+/** What goes over a port: UDP, or TCP. */
+export type PortCarrier = "quic" | "tcp";
+
+/** Asks for ports. */
+export interface WantPorts {
+  readonly type: "want-ports";
+  readonly carrier: PortCarrier;
+  readonly count: number;
+}
 
 /** The first frame of every connection. */
 export interface Hello {
@@ -111,6 +125,7 @@ export const MAX_TEXT_BYTES = 1024;
 export const MAX_PORTS = 15;
 
 const MAGIC = 0x53465458; // "SFTX"
+const CARRIERS: readonly PortCarrier[] = ["quic", "tcp"];
 const TYPES = {
   "hello": 0x00,
   "welcome": 0x01,
@@ -193,9 +208,10 @@ function encodeBody(frame: ControlFrame): Uint8Array {
     case "receipt-ack":
       return to.bytes(frame.root, 32).finish();
     case "want-ports":
-      return to.varint(frame.count).finish();
+      return to.u8(CARRIERS.indexOf(frame.carrier)).varint(frame.count)
+        .finish();
     case "ports":
-      to.varint(frame.ports.length);
+      to.u8(CARRIERS.indexOf(frame.carrier)).varint(frame.ports.length);
       for (const port of frame.ports) to.u16(port);
       return to.finish();
     default:
@@ -256,13 +272,14 @@ function decodeBody(type: ControlFrame["type"], from: Reader): ControlFrame {
     case "receipt-ack":
       return { type, root: from.bytes(32) };
     case "want-ports": {
+      const carrier = decodeCarrier(from);
       const count = atLeastOne(from, "number of ports");
       return count <= MAX_PORTS
-        ? { type, count }
+        ? { type, carrier, count }
         : from.fail(`${count} ports are too many`);
     }
     case "ports":
-      return { type, ports: decodePorts(from) };
+      return { type, carrier: decodeCarrier(from), ports: decodePorts(from) };
     default:
       return unreachable(type);
   }
@@ -281,6 +298,11 @@ function decodeHello(from: Reader): Hello {
     attempt: from.varint(),
     connection: from.varint(),
   };
+}
+
+function decodeCarrier(from: Reader): PortCarrier {
+  const byte = from.u8();
+  return CARRIERS[byte] ?? from.fail(`${byte} is no carrier`);
 }
 
 function decodePorts(from: Reader): readonly number[] {

@@ -11,7 +11,8 @@
  *
  * PING, PONG, PAUSE and RESUME may come from either side from `welcome` on, and
  * CANCEL from `greeted` on. A further connection stays at `welcome`. WANT_PORTS
- * may come from `open` on, each for more than the one before, and PORTS answers.
+ * may come from `open` on, each for more of its carrier than the one before, and
+ * PORTS answers.
  *
  * @module
  */
@@ -91,8 +92,10 @@ export function handshake(us: Side): Handshake {
   let extra = false;
   const paused = new Set<Side>();
   const pings = new Set<number>();
-  let wanted = 0; // ports
-  let unanswered = 0; // times they were wanted
+  const ports = {
+    quic: { wanted: 0, unanswered: 0 },
+    tcp: { wanted: 0, unanswered: 0 },
+  };
 
   function turn(frame: ControlFrame, by: Side, fail: Fail): void {
     const { type } = frame;
@@ -115,14 +118,18 @@ export function handshake(us: Side): Handshake {
     if (frame.type === "hello") extra = frame.extra;
     if (frame.type === "offer" && extra) illegal();
     if (frame.type === "want-ports") {
-      if (frame.count <= wanted) fail(`${wanted} ports were wanted before`);
-      wanted = frame.count;
-      unanswered++;
+      const of = ports[frame.carrier];
+      const { count } = frame;
+      if (count <= of.wanted) fail(`${of.wanted} ports were wanted before`);
+      of.wanted = count;
+      of.unanswered++;
     }
     if (frame.type === "ports") {
-      if (unanswered === 0) fail("nobody wanted ports");
-      if (frame.ports.length > wanted) fail(`only ${wanted} ports were wanted`);
-      unanswered--;
+      const of = ports[frame.carrier];
+      const { length } = frame.ports;
+      if (of.unanswered === 0) fail("nobody wanted ports");
+      if (length > of.wanted) fail(`only ${of.wanted} ports were wanted`);
+      of.unanswered--;
     }
     if (next[2] === "over") over(by);
     phase = next[2];

@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { createRooms, type Rooms } from "../../actors/rooms.ts";
+import { createRooms, type Rooms } from "../../workers/rooms.ts";
 import {
   type CheckedChunk,
   receiveLane,
@@ -282,7 +282,7 @@ Deno.test("receive lane: a room is given back whole, though its buffer moved", a
   const one = frame({ payload: noise(8) });
   const { error } = await hear(new Uint8Array([...one, ...one, ...one]), {
     rooms: {
-      isCrowded: false,
+      ...rooms,
       async take(length, signal) {
         const { bytes, release } = await rooms.take(length, signal);
         taken.push(bytes.length);

@@ -3,7 +3,7 @@ import {
   type LeaseReport,
   type Readable,
   sendLane,
-} from "../../actors/lane_send.ts";
+} from "../../workers/lane_send.ts";
 import { SftpxError } from "../../core/errors.ts";
 import { createStopwatch } from "../../core/stopwatch.ts";
 import type { FileEntry } from "../../protocol/entry.ts";

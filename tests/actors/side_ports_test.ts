@@ -4,7 +4,11 @@ import {
   type SideDialer,
   type SideDials,
 } from "../../actors/side_dials.ts";
-import { createSidePorts, type SidePort } from "../../actors/side_ports.ts";
+import {
+  createSidePorts,
+  type OpenSidePort,
+  type SidePort,
+} from "../../actors/side_ports.ts";
 import { SftpxError } from "../../core/errors.ts";
 import { nullLog } from "../../core/log.ts";
 import { memoryNetwork } from "../../transport/memory.ts";
@@ -13,11 +17,14 @@ import { FakeClock, settle } from "../testutil/fake_clock.ts";
 
 const { signal } = new AbortController();
 
+const none: OpenSidePort = () =>
+  Promise.reject(new SftpxError("peer-busy", "Cannot open port: no thread"));
+
 /** Ports from 5000 on, of which `load` connections are open. */
 function pool(fails: (index: number) => boolean = () => false) {
   const loads = new Map<number, number>();
   const closed: number[] = [];
-  const ports = createSidePorts((index, _arrived) => {
+  const quic: OpenSidePort = (index, _arrived) => {
     if (fails(index)) {
       return Promise.reject(new SftpxError("config", "Cannot bind: taken"));
     }
@@ -30,29 +37,33 @@ function pool(fails: (index: number) => boolean = () => false) {
       close: () => void closed.push(port),
     };
     return Promise.resolve(made);
-  }, nullLog);
+  };
+  const ports = createSidePorts({ quic, tcp: none }, nullLog);
   return { ports, loads, closed };
 }
 
 Deno.test("side ports are opened when they are wanted, once, and the idlest is named first", async () => {
   const { ports, loads, closed } = pool();
-  const [two, one] = await Promise.all([ports.take(2), ports.take(1)]);
+  const [two, one] = await Promise.all([
+    ports.take("quic", 2),
+    ports.take("quic", 1),
+  ]);
   assertEquals([two, one], [[5000, 5001], [5000]]);
   loads.set(5000, 2);
   loads.set(5001, 1);
-  assertEquals(await ports.take(3), [5002, 5001, 5000]);
-  assertEquals(await ports.take(1), [5002]);
-  assertEquals((await ports.take(100)).length, 15);
+  assertEquals(await ports.take("quic", 3), [5002, 5001, 5000]);
+  assertEquals(await ports.take("quic", 1), [5002]);
+  assertEquals((await ports.take("quic", 100)).length, 15);
   ports.close();
   assertEquals(closed.length, 15);
-  assertEquals((await ports.take(15)).length, 15); // and no more are made
+  assertEquals((await ports.take("quic", 15)).length, 15); // and no more are made
 });
 
 Deno.test("side ports that cannot be had are not tried again", async () => {
   let tries = 0;
   const { ports } = pool((index) => index === 2 && ++tries > 0);
-  assertEquals(await ports.take(5), [5000, 5001]);
-  assertEquals(await ports.take(6), [5000, 5001]);
+  assertEquals(await ports.take("quic", 5), [5000, 5001]);
+  assertEquals(await ports.take("quic", 6), [5000, 5001]);
   assertEquals(tries, 1);
 });
 
@@ -60,11 +71,12 @@ Deno.test("who comes by a side port waits for the reception, and too many are tu
   const network = memoryNetwork({ maxWaiting: 100 });
   const listener = network.listen("memory:side");
   let arrived: (conn: Conn) => void = () => {};
-  const ports = createSidePorts((_, arrives) => {
+  const quic: OpenSidePort = (_, arrives) => {
     arrived = arrives;
     return Promise.resolve({ port: 5000, load: 0, close() {} });
-  }, nullLog);
-  await ports.take(1);
+  };
+  const ports = createSidePorts({ quic, tcp: none }, nullLog);
+  await ports.take("quic", 1);
   const peers: Conn[] = [];
   for (let n = 0; n < 65; n++) {
     peers.push(await network.dialer("memory:side").dial(signal));
@@ -128,7 +140,7 @@ function sender(
     side.begin({
       conn: conn("192.0.2.1:4443", options.first),
       tripMs: 100,
-      want: (count) => void wants.push(count),
+      want: (_, count) => void wants.push(count),
     });
   begin();
   const dialled = (given: SideDials = side): Promise<Conn> =>
@@ -152,12 +164,12 @@ Deno.test("a further connection asks for a port, goes there, and asks for the ne
   const first = dialled();
   await settle();
   assertEquals(wants, [2]);
-  side.heard([5001, 5002]);
+  side.heard("quic", [5001, 5002]);
   const one = await first;
   assertEquals(one.remote, "cubic 192.0.2.1:5001");
   assertEquals(await dial(), "cubic 192.0.2.1:5002"); // known before it was needed
   assertEquals(wants, [2, 3]);
-  side.heard([5001, 5002, 5003]);
+  side.heard("quic", [5001, 5002, 5003]);
   assertEquals(await dial(), "cubic 192.0.2.1:5003");
   one.close(); // its port is free again
   await settle();
@@ -173,10 +185,10 @@ Deno.test("a receiver that names no ports is not waited for long, and is joined 
   assertEquals(await Promise.race([first, Promise.resolve("waits")]), "waits");
   await clock.advance(1);
   assertEquals(await first, "first port");
-  side.heard([]);
+  side.heard("quic", []);
   const second = dial();
   await settle();
-  side.heard([]);
+  side.heard("quic", []);
   assertEquals(await second, "first port");
 });
 
@@ -188,7 +200,7 @@ Deno.test("a port that cannot be reached costs some seconds once: after that all
   });
   const first = dial();
   await settle();
-  side.heard([5001, 5002]);
+  side.heard("quic", [5001, 5002]);
   await clock.advance(2399);
   assertEquals(await Promise.race([first, Promise.resolve("waits")]), "waits");
   await clock.advance(1);
@@ -204,7 +216,7 @@ Deno.test("a port that turns us away is given up at once", async () => {
   const { dial, side } = sender(() => false);
   const first = dial();
   await settle();
-  side.heard([5001]);
+  side.heard("quic", [5001]);
   assertEquals(await first, "first port");
 });
 
@@ -212,14 +224,30 @@ Deno.test("the port that was dialled is no side port, and what was known is void
   const { dial, side, wants, begin } = sender();
   const first = dial();
   await settle();
-  side.heard([4443, 5002]);
+  side.heard("quic", [4443, 5002]);
   assertEquals(await first, "cubic 192.0.2.1:5002");
   begin();
   const second = dial();
   await settle();
   assertEquals(wants, [2, 2]);
-  side.heard([6001, 6002]);
+  side.heard("quic", [6001, 6002]);
   assertEquals(await second, "cubic 192.0.2.1:6001");
+});
+
+Deno.test("ports of a carrier are asked for and known by themselves", async () => {
+  const { ports } = pool();
+  assertEquals(await ports.take("tcp", 3), []);
+  assertEquals(await ports.take("quic", 1), [5000]);
+  const { side, clock, dial } = sender();
+  const asked = side.places("tcp", 3, signal);
+  await settle();
+  side.heard("quic", [5001]);
+  side.heard("tcp", [4443, 4444]);
+  const hostname = "192.0.2.1";
+  assertEquals(await asked, [{ hostname, port: 4444 }]);
+  assertEquals(await side.places("tcp", 3, signal), [{ hostname, port: 4444 }]);
+  assertEquals(await dial(), "cubic 192.0.2.1:5001");
+  assertEquals(clock.pending, 0);
 });
 
 Deno.test("where a receiver was not dialled by its address, or not by QUIC, nobody asks for ports", async () => {

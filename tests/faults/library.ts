@@ -39,7 +39,9 @@ export interface Library extends AsyncDisposable {
   ): Promise<SendResult>;
 }
 
-const { cert, key } = await makeCertificate({ now: new Date() });
+/** The certificate of all receivers here. */
+export const CERTIFICATE = await makeCertificate({ now: new Date() });
+const { cert, key } = CERTIFICATE;
 
 /** Starts a receiver. */
 export async function library(

@@ -255,7 +255,11 @@ function twoSides(random: () => number): TwoSides {
     if (frame.type === "ping") answerControl({ type: "pong", id: frame.id });
     if (frame.type === "want-ports") {
       const ports = Array.from({ length: pick(frame.count + 1) }, (_, n) => n);
-      answerControl({ type: "ports", ports: ports.map((n) => 4444 + n) });
+      answerControl({
+        type: "ports",
+        carrier: frame.carrier,
+        ports: ports.map((n) => 4444 + n),
+      });
     }
   }
 
@@ -304,7 +308,7 @@ function twoSides(random: () => number): TwoSides {
     if (chance(0.02)) sayControl({ type: "ping", id: pick(1e9) });
     if (wanted < 15 && chance(0.01)) {
       wanted += 1 + pick(15 - wanted);
-      sayControl({ type: "want-ports", count: wanted });
+      sayControl({ type: "want-ports", carrier: "quic", count: wanted });
     }
     if (chance(0.4) && said < outs.length && said - heardRetired < WINDOW) {
       const { gen, entry } = outs[said] ?? fresh(file("?"));

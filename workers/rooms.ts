@@ -24,10 +24,16 @@ export interface Rooms {
   readonly isCrowded: boolean;
   /** Waits for a room of at least `length` bytes. */
   take(length: number, signal: AbortSignal): Promise<Room>;
+  /** Gives a share of what there is to another thread, until it is over; false when too much is given away. */
+  lend(bytes: number, over: Promise<unknown>): boolean;
+  /** Shares that other threads have. */
+  readonly shares: number;
 }
 
 /** Rooms are whole steps: frames of nearly one length then share theirs, bytes. */
 const STEP_BYTES = 64 * 1024;
+/** What other threads may have of all of it. */
+const LENT = 5 / 6;
 
 /** Frames that all lanes of a session hold at a time, bytes. */
 const ROOM_BYTES = 96 * 1024 * 1024;
@@ -37,6 +43,8 @@ export function createRooms(maxBytes: number = ROOM_BYTES): Rooms {
   const free = createSemaphore(maxBytes);
   let idle: Uint8Array<ArrayBuffer>[] = [];
   let idleBytes = 0;
+  let lent = 0;
+  let shares = 0;
 
   /** One that was used before and is not much too large. */
   const used = (length: number): Uint8Array<ArrayBuffer> | undefined => {
@@ -58,6 +66,21 @@ export function createRooms(maxBytes: number = ROOM_BYTES): Rooms {
   };
 
   return {
+    get shares() {
+      return shares;
+    },
+    lend(bytes, over) {
+      if (lent + bytes > maxBytes * LENT) return false;
+      lent += bytes;
+      shares++;
+      free.acquire(undefined, bytes).then(async (permit) => {
+        await over;
+        permit.release();
+        lent -= bytes;
+        shares--;
+      });
+      return true;
+    },
     get isCrowded() {
       return free.waiting > 0;
     },
