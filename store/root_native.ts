@@ -17,6 +17,7 @@
  */
 
 import { constants } from "node:fs";
+import { writeAscii } from "../protocol/text.ts";
 
 /** What a file is, as far as `statx` tells. */
 export interface NativeStat {
@@ -89,15 +90,27 @@ export function openNative(): Native | undefined {
   const times = new BigInt64Array(4); // two of struct timespec
   const how = new BigUint64Array([OPEN_FLAGS, 0n, RESOLVE_NO_LINKS]);
   const vector = new BigUint64Array(2); // one struct iovec
+  const path = newPath();
+  let last: ArrayBufferLike | undefined;
+  let lastAt = 0n;
+  /** Where bytes are. To ask for that takes longer than to read a small file. */
+  const addressOf = (bytes: Uint8Array<ArrayBuffer>): bigint => {
+    const { buffer, byteOffset } = bytes;
+    if (buffer !== last) {
+      lastAt = Deno.UnsafePointer.value(Deno.UnsafePointer.of(buffer));
+      last = buffer;
+    }
+    return lastAt + BigInt(byteOffset);
+  };
   // Each thread has an error number of its own, at a place that never changes.
   const number = errorNumber(symbols.__errno_location());
   return {
-    stat(path) {
+    stat(name) {
       // Only this very call can have said that the name is missing.
       number[0] = 0;
       const failed = symbols.statx(
         AT_FDCWD,
-        cString(path),
+        path(name),
         AT_SYMLINK_NOFOLLOW,
         STATX_BASIC_STATS,
         facts,
@@ -115,16 +128,14 @@ export function openNative(): Native | undefined {
       );
       return failed === 0 ? parseStat(view) : undefined;
     },
-    openPlain: (path) =>
-      Number(symbols.openat2(OPENAT2, AT_FDCWD, cString(path), how, HOW_BYTES)),
+    openPlain: (name) =>
+      Number(symbols.openat2(OPENAT2, AT_FDCWD, path(name), how, HOW_BYTES)),
     closePlain(fd) {
       symbols.close(fd);
     },
     readCached(fd, into, position) {
       const bytes = into as Uint8Array<ArrayBuffer>;
-      vector[0] = BigInt(
-        Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes)),
-      );
+      vector[0] = addressOf(bytes);
       vector[1] = BigInt(bytes.length);
       const count = symbols
         .preadv2(fd, vector, 1, BigInt(position), 0n, RWF_NOWAIT);
@@ -139,11 +150,11 @@ export function openNative(): Native | undefined {
       );
       return Number(count);
     },
-    setTime(path, mtimeNs) {
+    setTime(name, mtimeNs) {
       fillTimes(times, mtimeNs);
       return symbols.utimensat(
         AT_FDCWD,
-        cString(path),
+        path(name),
         times,
         AT_SYMLINK_NOFOLLOW,
       ) === 0;
@@ -260,6 +271,24 @@ function errorNumber(place: Deno.PointerValue): Int32Array {
 function cString(text: string): Uint8Array<ArrayBuffer> {
   return encoder.encode(`${text}\0`);
 }
+
+/** Makes C strings in one place: each is good until the next. */
+function newPath(): (text: string) => Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(PATH_BYTES);
+  return (text) => {
+    // What is not ASCII may take three times the room.
+    if (text.length * 3 >= PATH_BYTES) return cString(text);
+    const { length } = text;
+    const end = writeAscii(bytes, 0, text)
+      ? length
+      : encoder.encodeInto(text, bytes).written;
+    bytes[end] = 0;
+    return bytes;
+  };
+}
+
+/** Longer paths are rare. */
+const PATH_BYTES = 4096;
 
 /** Time of access and of change are the same: nobody has read the file yet. */
 function fillTimes(times: BigInt64Array, ns: bigint): void {

@@ -11,6 +11,7 @@
  * @module
  */
 import { constants } from "node:fs";
+import { writeAscii } from "../protocol/text.ts";
 import type { Dir } from "./root_dir.ts";
 import { type NativeStat, parseStat } from "./root_native.ts";
 import type { EntryMeta } from "./root_stamp.ts";
@@ -142,9 +143,15 @@ function newName(): {
   return {
     bytes,
     set(name) {
-      const { read, written } = ENCODER.encodeInto(name, room);
-      bytes[written] = 0;
-      return read === name.length && written > 0 && !/[/\0]/.test(name);
+      if (name === "" || name.length > NAME_BYTES) return false;
+      let length = name.length;
+      if (!writeAscii(room, 0, name)) {
+        const { read, written } = ENCODER.encodeInto(name, room);
+        if (read !== name.length) return false;
+        length = written;
+      }
+      bytes[length] = 0;
+      return !name.includes("/") && !name.includes("\0");
     },
   };
 }
