@@ -24,6 +24,7 @@ import {
   newItem,
 } from "./desk_item.ts";
 import { placeLink } from "./desk_links.ts";
+import { deskTarget } from "./desk_target.ts";
 import type { Facts, FinalFact } from "./facts.ts";
 import type { CheckedChunk, Target } from "./lane_receive.ts";
 import type { LinkPolicy } from "./options.ts";
@@ -379,14 +380,7 @@ export function createDesk(deps: DeskDeps): Desk {
       const item = items.get(index);
       const file = item?.phase === "open" ? item.file : undefined;
       if (item === undefined || file === undefined) return undefined;
-      return {
-        run,
-        gen: item.gen,
-        entry: file.entry,
-        write: (chunk, bytes) => file.write(chunk, bytes),
-        writeNow: (chunk, bytes) => file.writeNow?.(chunk, bytes),
-        confirm: (chunk, digest) => file.confirm(chunk, digest),
-      };
+      return deskTarget(run, item.gen, file);
     },
     async close() {
       ending.abort();

@@ -59,6 +59,15 @@ export interface Incoming {
     chunk: number,
     bytes: Uint8Array<ArrayBuffer>,
   ): boolean | undefined;
+  /**
+   * Has another thread write all of it, as `PartialDir.createWhole()` would.
+   *
+   * @returns The folder that the part belongs in, or -1 when that cannot be;
+   * else `endWrite()` must be called, whatever becomes of it.
+   */
+  beginWrite?(): number;
+  /** As `writeNow()`, for what another thread did, or did not do. */
+  endWrite?(isDone: boolean): boolean | undefined;
   /** True when there is nothing to assemble. */
   readonly isAssembled?: boolean;
   /** As `place()`; `undefined` when that must be called. */

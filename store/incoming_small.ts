@@ -43,6 +43,9 @@ class SmallIncoming implements Incoming {
   #isReserved = true;
   #isWritten = false;
   #isEnded = false;
+  /** While another thread makes the part: what it makes may be of no use then. */
+  #making: { isStale: boolean } | undefined;
+  #made: PromiseWithResolvers<void> | undefined;
   #long: Incoming | undefined;
 
   constructor(
@@ -65,7 +68,9 @@ class SmallIncoming implements Incoming {
     _chunk: number,
     bytes: Uint8Array<ArrayBuffer>,
   ): boolean | undefined {
-    if (this.#long !== undefined) return undefined;
+    if (this.#long !== undefined || this.#making !== undefined) {
+      return undefined;
+    }
     if (this.#isEnded) return false; // nobody waits for it any more
     if (this.#isWritten) return true;
     const { partial } = this.#deps;
@@ -75,8 +80,30 @@ class SmallIncoming implements Incoming {
     return true;
   }
 
-  write(chunk: number, bytes: Uint8Array): Promise<boolean> {
-    return this.#other().write(chunk, bytes);
+  beginWrite(): number {
+    const isBusy = this.#long !== undefined || this.#making !== undefined;
+    if (isBusy || this.#isEnded || this.#isWritten) return -1;
+    const dir = this.#deps.partial.beginWhole();
+    if (dir >= 0) this.#making = { isStale: false };
+    return dir;
+  }
+
+  endWrite(isDone: boolean): boolean | undefined {
+    const isOurs = this.#making?.isStale === false;
+    this.#making = undefined;
+    this.#made?.resolve();
+    this.#made = undefined;
+    if (!isDone || !isOurs) return this.#isEnded ? false : undefined;
+    this.#isWritten = true;
+    this.#free();
+    return !this.#isEnded;
+  }
+
+  async write(chunk: number, bytes: Uint8Array): Promise<boolean> {
+    await this.#whenMade();
+    const isTwice = this.#long === undefined && this.#isWritten;
+    if (isTwice) return !this.#isEnded;
+    return await this.#other().write(chunk, bytes);
   }
 
   get isAssembled(): boolean {
@@ -103,6 +130,7 @@ class SmallIncoming implements Incoming {
 
   rewind(): void {
     this.#isWritten = false;
+    if (this.#making !== undefined) this.#making.isStale = true;
     this.#long?.rewind();
   }
 
@@ -129,6 +157,7 @@ class SmallIncoming implements Incoming {
   }
 
   async settled(): Promise<void> {
+    await this.#whenMade();
     await this.#long?.settled();
   }
 
@@ -136,6 +165,12 @@ class SmallIncoming implements Incoming {
     this.close();
     await this.settled();
     await this.#deps.partial.remove(this.slot);
+  }
+
+  async #whenMade(): Promise<void> {
+    if (this.#making === undefined) return;
+    this.#made ??= Promise.withResolvers<void>();
+    await this.#made.promise;
   }
 
   #free(): void {

@@ -10,10 +10,9 @@
  *
  * @module
  */
-import { constants } from "node:fs";
 import { writeAscii } from "../protocol/text.ts";
 import type { Dir } from "./root_dir.ts";
-import { type NativeStat, parseStat } from "./root_native.ts";
+import { type NativeStat, parseStat } from "./root_statx.ts";
 import type { EntryMeta } from "./root_stamp.ts";
 
 /** The calls; each is done when it returns. */
@@ -25,7 +24,7 @@ export interface SmallFiles {
    * @returns Whether all of it was done. If not, something may have been made.
    */
   make(
-    dir: Dir,
+    dir: Pick<Dir, "fd">,
     name: string,
     bytes: Uint8Array<ArrayBuffer>,
     meta: EntryMeta,
@@ -101,8 +100,11 @@ export function openSmallFiles(): SmallFiles | undefined {
   };
 }
 
-const MAKE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL |
-  (constants.O_NOFOLLOW ?? 0) | 0o2000000; // the last is O_CLOEXEC
+/**
+ * O_WRONLY, O_CREAT, O_EXCL, which follows no link, and O_CLOEXEC: the same on
+ * every processor. A Worker that loads `node:fs` for them starts 25 ms later.
+ */
+const MAKE = 0o1 | 0o100 | 0o200 | 0o2000000;
 /** Nobody else reads it before it is whole. */
 const PRIVATE = 0o600;
 /** Setuid, setgid and sticky bits of a peer are never taken. */

@@ -19,10 +19,10 @@ import { type Dir, makeFolder } from "./root_dir.ts";
 import type { Dirs } from "./root_dirs.ts";
 import { openFile, type ReadFile } from "./root_file.ts";
 import type { Native } from "./root_native.ts";
+import { partName } from "./root_part_name.ts";
 import {
   openPartial,
   type PartialDir,
-  partName,
   removeEmptyPartials,
 } from "./root_partial.ts";
 import { putLink, putNew, putOver } from "./root_place.ts";

@@ -17,6 +17,9 @@ import {
 import { memoryPipe } from "../../transport/memory_pipe.ts";
 import { hashing } from "./pair.ts";
 
+/** What no other thread can write. */
+const HERE = { slot: 0, beginWrite: () => -1, endWrite: () => undefined };
+
 const CHUNK = 1 << 16;
 const { digest, pool } = await hashing();
 
@@ -78,6 +81,7 @@ async function hear(
   const checked: CheckedChunk[] = [];
   const pipe = memoryPipe(1 << 20, { begun() {}, done() {} });
   const target: Target = options.target ?? {
+    ...HERE,
     run: 1,
     gen: 0,
     entry: FILE,
@@ -232,6 +236,7 @@ Deno.test("receive lane: that a chunk is the same holds only for a digest that w
   const confirm = (chunk: number, given: Uint8Array): boolean =>
     chunk === 1 && given.toHex() === offered.toHex();
   const target: Target = {
+    ...HERE,
     run: 1,
     gen: 0,
     entry: FILE,
@@ -246,6 +251,7 @@ Deno.test("receive lane: that a chunk is the same holds only for a digest that w
 
 Deno.test("receive lane: a chunk of a file that was closed meanwhile went nowhere, and is not told of", async () => {
   const target: Target = {
+    ...HERE,
     run: 1,
     gen: 0,
     entry: FILE,
@@ -263,6 +269,7 @@ Deno.test("receive lane: a chunk of a file that was closed meanwhile went nowher
 
 Deno.test("receive lane: what the disk refuses ends the lane with its reason", async () => {
   const target: Target = {
+    ...HERE,
     run: 1,
     gen: 0,
     entry: FILE,

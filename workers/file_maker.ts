@@ -1,0 +1,158 @@
+/**
+ * Making small files off the thread that drives the network.
+ *
+ * To make a file takes as long as all else that a receiver does for it, and
+ * while a checkpoint is under way the file system lets nobody make one for
+ * some time. So a Worker does it, of which there is one: file systems make one
+ * file of a folder at a time.
+ *
+ * It starts when files have come that are worth it. Until it listens, and where
+ * it cannot do it, callers make them themselves.
+ *
+ * @module
+ */
+import { SftpxError } from "../core/errors.ts";
+import {
+  FILE_NUMBERS,
+  type FileJob,
+  type FileReport,
+} from "./file_messages.ts";
+import { spawnFileWorker } from "./file_worker.ts";
+
+/** A file to make. */
+export interface FileToMake {
+  /** Number of the part, which is its name. */
+  readonly slot: number;
+  /** Where its content is: from the start of the view, the end not in it. */
+  readonly start: number;
+  readonly end: number;
+  readonly mode: number;
+  readonly mtimeNs: bigint;
+}
+
+/** What was made, and the bytes back. */
+export interface Made {
+  /** A 1 for each file that was made whole. */
+  readonly made: Uint8Array;
+  /** The view that was given, over the buffer that came back. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** Makes files elsewhere. */
+export interface FileMaker {
+  /** Whether it takes files now. One that says no may be about to start. */
+  isReady(files: number): boolean;
+  /**
+   * Makes files of parts of `bytes`, whose whole buffer is moved away meanwhile.
+   *
+   * @param dir The descriptor of their folder, open until this is settled.
+   * @throws {SftpxError} `internal` when the Worker dies, `cancelled` when it is
+   * ended; the bytes are lost then.
+   */
+  make(
+    dir: number,
+    bytes: Uint8Array<ArrayBuffer>,
+    files: readonly FileToMake[],
+  ): Promise<Made>;
+  /** Ends the Worker. */
+  close(): void;
+}
+
+/** What a file maker can be told. */
+export interface FileMakerOptions {
+  /** Starts the Worker. @default {spawnFileWorker} */
+  readonly spawn?: () => Worker;
+  /** It starts when as many files have come. @default {256} */
+  readonly least?: number;
+}
+
+/** To start it takes as long as to make so many files. */
+const LEAST_FILES = 256;
+
+interface Call {
+  readonly offset: number;
+  readonly length: number;
+  resolve(made: Made): void;
+  reject(error: unknown): void;
+}
+
+/** Creates a file maker that has not started. */
+export function createFileMaker(options: FileMakerOptions = {}): FileMaker {
+  const { spawn = spawnFileWorker, least = LEAST_FILES } = options;
+  const calls = new Map<number, Call>();
+  let state: "new" | "starting" | "ready" | "ended" = "new";
+  let worker: Worker | undefined;
+  let seen = 0;
+  let lastId = 0;
+
+  const end = (error: SftpxError): void => {
+    state = "ended";
+    worker?.terminate();
+    worker = undefined;
+    for (const { reject } of calls.values()) reject(error);
+    calls.clear();
+  };
+  const hear = (report: FileReport): void => {
+    if (state === "ended") return;
+    if (report.type === "ready") {
+      if (report.isAble) state = "ready";
+      else end(closedError());
+      return;
+    }
+    const { id, buffer, made } = report;
+    const call = calls.get(id);
+    calls.delete(id);
+    call?.resolve({
+      made,
+      bytes: new Uint8Array(buffer, call.offset, call.length),
+    });
+  };
+  const start = (): void => {
+    state = "starting";
+    try {
+      worker = spawn();
+    } catch {
+      return end(closedError()); // not here: files are made in place
+    }
+    worker.onmessage = ({ data }: MessageEvent<FileReport>) => hear(data);
+    worker.onerror = (event) => {
+      event.preventDefault(); // or it would end the process
+      const text = `Cannot make files: the worker has died: ${event.message}`;
+      end(new SftpxError("internal", text));
+    };
+  };
+
+  return {
+    isReady(files) {
+      seen += files;
+      if (state === "new" && seen >= least) start();
+      return state === "ready";
+    },
+    make(dir, bytes, files) {
+      if (worker === undefined) return Promise.reject(closedError());
+      const { buffer, byteOffset: offset, length } = bytes;
+      const job: FileJob = {
+        id: ++lastId,
+        buffer,
+        dir,
+        files: new Float64Array(files.length * FILE_NUMBERS),
+        times: BigInt64Array.from(files, ({ mtimeNs }) => mtimeNs),
+      };
+      for (const [at, { slot, start, end, mode }] of files.entries()) {
+        job.files
+          .set([slot, offset + start, offset + end, mode], at * FILE_NUMBERS);
+      }
+      const { promise, resolve, reject } = Promise.withResolvers<Made>();
+      calls.set(job.id, { offset, length, resolve, reject });
+      worker.postMessage(job, [buffer, job.files.buffer, job.times.buffer]);
+      return promise;
+    },
+    close() {
+      end(closedError());
+    },
+  };
+}
+
+function closedError(): SftpxError {
+  return new SftpxError("cancelled", "Cannot make files: the worker is closed");
+}
