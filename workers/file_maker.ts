@@ -40,8 +40,14 @@ export interface Made {
 
 /** Makes files elsewhere. */
 export interface FileMaker {
-  /** Whether it takes files now. One that says no may be about to start. */
+  /**
+   * Whether it takes files now. One that says no may be about to start.
+   *
+   * @param files How many there would be.
+   */
   isReady(files: number): boolean;
+  /** Resolves once it is known whether it will ever take files. */
+  readonly known: Promise<boolean>;
   /**
    * Makes files of parts of `bytes`, whose whole buffer is moved away meanwhile.
    *
@@ -62,7 +68,7 @@ export interface FileMaker {
 export interface FileMakerOptions {
   /** Starts the Worker. @default {spawnFileWorker} */
   readonly spawn?: () => Worker;
-  /** It starts when as many files have come. @default {256} */
+  /** It starts when so many files have come. @default {256} */
   readonly least?: number;
 }
 
@@ -80,6 +86,7 @@ interface Call {
 export function createFileMaker(options: FileMakerOptions = {}): FileMaker {
   const { spawn = spawnFileWorker, least = LEAST_FILES } = options;
   const calls = new Map<number, Call>();
+  const { promise: known, resolve: tell } = Promise.withResolvers<boolean>();
   let state: "new" | "starting" | "ready" | "ended" = "new";
   let worker: Worker | undefined;
   let seen = 0;
@@ -87,6 +94,7 @@ export function createFileMaker(options: FileMakerOptions = {}): FileMaker {
 
   const end = (error: SftpxError): void => {
     state = "ended";
+    tell(false);
     worker?.terminate();
     worker = undefined;
     for (const { reject } of calls.values()) reject(error);
@@ -95,8 +103,9 @@ export function createFileMaker(options: FileMakerOptions = {}): FileMaker {
   const hear = (report: FileReport): void => {
     if (state === "ended") return;
     if (report.type === "ready") {
-      if (report.isAble) state = "ready";
-      else end(closedError());
+      if (!report.isAble) return end(closedError());
+      state = "ready";
+      tell(true);
       return;
     }
     const { id, buffer, made } = report;
@@ -123,6 +132,7 @@ export function createFileMaker(options: FileMakerOptions = {}): FileMaker {
   };
 
   return {
+    known,
     isReady(files) {
       seen += files;
       if (state === "new" && seen >= least) start();
