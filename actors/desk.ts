@@ -15,6 +15,7 @@ import type { Journal } from "../store/journal.ts";
 import { isHidden, quoted, type SafePath, safePath } from "../store/paths.ts";
 import type { PartialDir, Root } from "../store/root.ts";
 import type { Admission, Conflict, Vault } from "../store/vault.ts";
+import type { FileMaker } from "../workers/file_maker.ts";
 import { saveBatch } from "./desk_checkpoint.ts";
 import { offerCandidates } from "./desk_compare.ts";
 import {
@@ -37,6 +38,7 @@ export interface DeskDeps {
   readonly journal: Journal;
   readonly vault: Vault;
   readonly digest: Digest;
+  readonly maker?: FileMaker | undefined;
   readonly facts: Facts;
   readonly onConflict: Conflict;
   readonly links: LinkPolicy;

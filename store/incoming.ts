@@ -24,7 +24,7 @@ import {
   makePart,
 } from "./incoming_place.ts";
 import { quoted, type SafePath } from "./paths.ts";
-import type { PartFile, ReadFile } from "./root.ts";
+import type { LocalStamp, PartFile, ReadFile } from "./root.ts";
 import type { VaultDeps } from "./vault.ts";
 
 /** Where a file ended up. */
@@ -72,6 +72,8 @@ export interface Incoming {
   readonly isAssembled?: boolean;
   /** As `place()`; `undefined` when that must be called. */
   placeNow?(digest: Uint8Array): Placement | undefined;
+  /** As `placeNow()`, for what another thread has put at `path`. */
+  wasPlaced?(digest: Uint8Array, stamp: LocalStamp): Placement;
   /** Takes a chunk that was found as right, if that is the digest that was offered. */
   confirm(chunk: number, digest: Uint8Array): boolean;
   /** Forgets what was written: all of it must come again. */

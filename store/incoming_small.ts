@@ -20,6 +20,7 @@ import {
 } from "./incoming.ts";
 import { doneRecord } from "./incoming_place.ts";
 import type { SafePath } from "./paths.ts";
+import type { LocalStamp } from "./root.ts";
 import type { VaultDeps } from "./vault.ts";
 
 /** Creates the receiver's side of a file of one chunk, for which space is reserved. */
@@ -112,11 +113,14 @@ class SmallIncoming implements Incoming {
 
   placeNow(digest: Uint8Array): Placement | undefined {
     if (!this.isAssembled || this.#isEnded) return undefined;
-    const { path, slot, entry } = this;
-    const { root, partial, journal } = this.#deps;
-    const stamp = root.commitNow(partial, slot, path);
-    if (stamp === undefined) return undefined;
-    journal.done(doneRecord(entry, path, path, digest, stamp));
+    const { root, partial } = this.#deps;
+    const stamp = root.commitNow(partial, this.slot, this.path);
+    return stamp && this.wasPlaced(digest, stamp);
+  }
+
+  wasPlaced(digest: Uint8Array, stamp: LocalStamp): Placement {
+    const { path, entry } = this;
+    this.#deps.journal.done(doneRecord(entry, path, path, digest, stamp));
     return { finalPath: path, skipped: false };
   }
 

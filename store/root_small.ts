@@ -31,13 +31,13 @@ export interface SmallFiles {
   ): boolean;
   /** Renames unless something of the new name is there; says whether it did. */
   renameNew(
-    from: Dir,
+    from: Pick<Dir, "fd">,
     name: string,
-    to: Dir,
+    to: Pick<Dir, "fd">,
     newName: string,
   ): boolean;
   /** Looks at a name without following a link; `undefined` when it failed. */
-  stat(dir: Dir, name: string): NativeStat | undefined;
+  stat(dir: Pick<Dir, "fd">, name: string): NativeStat | undefined;
   /** Lets go of the library; no call may follow. */
   close(): void;
 }

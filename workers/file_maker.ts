@@ -1,5 +1,5 @@
 /**
- * Making small files off the thread that drives the network.
+ * Making and naming small files off the thread that drives the network.
  *
  * To make a file takes as long as all else that a receiver does for it, and
  * while a checkpoint is under way the file system lets nobody make one for
@@ -12,6 +12,7 @@
  * @module
  */
 import { SftpxError } from "../core/errors.ts";
+import type { NativeStat } from "../store/root_statx.ts";
 import {
   FILE_NUMBERS,
   type FileJob,
@@ -60,8 +61,28 @@ export interface FileMaker {
     bytes: Uint8Array<ArrayBuffer>,
     files: readonly FileToMake[],
   ): Promise<Made>;
+  /**
+   * Gives parts their names, unless something of that name is there.
+   *
+   * @param from The descriptor of the folder they are in; it and theirs stay
+   * open until this is settled.
+   * @returns What stands there now; `undefined` for each that has no name yet.
+   * @throws {SftpxError} As `make()` does. Some may have got their names then.
+   */
+  place(
+    from: number,
+    parts: readonly PartToPlace[],
+  ): Promise<readonly (NativeStat | undefined)[]>;
   /** Ends the Worker. */
   close(): void;
+}
+
+/** A part that gets its name. */
+export interface PartToPlace {
+  readonly slot: number;
+  /** The descriptor of the folder it goes to; -1 leaves it where it is. */
+  readonly dir: number;
+  readonly name: string;
 }
 
 /** What a file maker can be told. */
@@ -75,10 +96,9 @@ export interface FileMakerOptions {
 /** To start it takes as long as to make so many files. */
 const LEAST_FILES = 256;
 
+/** What waits for a report. */
 interface Call {
-  readonly offset: number;
-  readonly length: number;
-  resolve(made: Made): void;
+  hear(report: FileReport): void;
   reject(error: unknown): void;
 }
 
@@ -108,13 +128,9 @@ export function createFileMaker(options: FileMakerOptions = {}): FileMaker {
       tell(true);
       return;
     }
-    const { id, buffer, made } = report;
-    const call = calls.get(id);
-    calls.delete(id);
-    call?.resolve({
-      made,
-      bytes: new Uint8Array(buffer, call.offset, call.length),
-    });
+    const call = calls.get(report.id);
+    calls.delete(report.id);
+    call?.hear(report);
   };
   const start = (): void => {
     state = "starting";
@@ -131,6 +147,27 @@ export function createFileMaker(options: FileMakerOptions = {}): FileMaker {
     };
   };
 
+  /** @param read What the report says; `undefined` when it is of something else. */
+  const ask = <Answer>(
+    job: (id: number) => FileJob,
+    transfer: Transferable[],
+    read: (report: FileReport) => Answer | undefined,
+  ): Promise<Answer> => {
+    if (worker === undefined) return Promise.reject(closedError());
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+    const id = ++lastId;
+    calls.set(id, {
+      reject,
+      hear(report) {
+        const answer = read(report);
+        if (answer !== undefined) resolve(answer);
+        else reject(new TypeError(`Cannot use a report of "${report.type}"`));
+      },
+    });
+    worker.postMessage(job(id), transfer);
+    return promise;
+  };
+
   return {
     known,
     isReady(files) {
@@ -139,23 +176,33 @@ export function createFileMaker(options: FileMakerOptions = {}): FileMaker {
       return state === "ready";
     },
     make(dir, bytes, files) {
-      if (worker === undefined) return Promise.reject(closedError());
       const { buffer, byteOffset: offset, length } = bytes;
-      const job: FileJob = {
-        id: ++lastId,
-        buffer,
-        dir,
-        files: new Float64Array(files.length * FILE_NUMBERS),
-        times: BigInt64Array.from(files, ({ mtimeNs }) => mtimeNs),
-      };
+      const numbers = new Float64Array(files.length * FILE_NUMBERS);
       for (const [at, { slot, start, end, mode }] of files.entries()) {
-        job.files
+        numbers
           .set([slot, offset + start, offset + end, mode], at * FILE_NUMBERS);
       }
-      const { promise, resolve, reject } = Promise.withResolvers<Made>();
-      calls.set(job.id, { offset, length, resolve, reject });
-      worker.postMessage(job, [buffer, job.files.buffer, job.times.buffer]);
-      return promise;
+      const times = BigInt64Array.from(files, ({ mtimeNs }) => mtimeNs);
+      return ask(
+        (id) => ({ type: "make", id, buffer, dir, files: numbers, times }),
+        [buffer],
+        (report) =>
+          report.type !== "made" ? undefined : {
+            made: report.made,
+            bytes: new Uint8Array(report.buffer, offset, length),
+          },
+      );
+    },
+    place(from, list) {
+      const parts = Float64Array.from(
+        list.flatMap(({ slot, dir }) => [slot, dir]),
+      );
+      const names = list.map(({ name }) => name);
+      return ask(
+        (id) => ({ type: "place", id, from, parts, names }),
+        [],
+        (report) => report.type === "placed" ? report.found : undefined,
+      );
     },
     close() {
       end(closedError());

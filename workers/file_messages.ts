@@ -4,9 +4,26 @@
  *
  * @module
  */
+import type { NativeStat } from "../store/root_statx.ts";
+
+/** What the Worker can be told to do. */
+export type FileJob = MakeJob | PlaceJob;
+
+/** Give parts their names, never over something else. */
+export interface PlaceJob {
+  readonly type: "place";
+  readonly id: number;
+  /** The folder that they are in: open for as long as the job takes, as all are. */
+  readonly from: number;
+  /** For each part: its slot and the folder it goes to. */
+  readonly parts: Float64Array<ArrayBuffer>;
+  /** For each part: its name there. */
+  readonly names: readonly string[];
+}
 
 /** Make files of what is in a buffer. */
-export interface FileJob {
+export interface MakeJob {
+  readonly type: "make";
   /** The report about this job has the same. */
   readonly id: number;
   /** Moved to the Worker. */
@@ -19,8 +36,10 @@ export interface FileJob {
   readonly times: BigInt64Array<ArrayBuffer>;
 }
 
-/** Numbers of a file in `FileJob.files`. */
+/** Numbers of a file in `MakeJob.files`. */
 export const FILE_NUMBERS = 4;
+/** Numbers of a part in `PlaceJob.parts`. */
+export const PART_NUMBERS = 2;
 
 /** What the Worker says. */
 export type FileReport =
@@ -32,6 +51,12 @@ export type FileReport =
     readonly id: number;
     readonly buffer: ArrayBuffer;
     readonly made: Uint8Array<ArrayBuffer>;
+  }
+  /** What stands there now; `undefined` for each that did not get its name. */
+  | {
+    readonly type: "placed";
+    readonly id: number;
+    readonly found: readonly (NativeStat | undefined)[];
   };
 
 /** The name that the Worker is started under. */

@@ -5,12 +5,16 @@
  * @module
  */
 import { partName } from "../store/root_part_name.ts";
+import type { NativeStat } from "../store/root_statx.ts";
 import { openSmallFiles, type SmallFiles } from "../store/root_small.ts";
 import {
   FILE_NUMBERS,
   FILE_WORKER_NAME,
   type FileJob,
   type FileReport,
+  type MakeJob,
+  PART_NUMBERS,
+  type PlaceJob,
 } from "./file_messages.ts";
 
 /** Starts a Worker that makes files. */
@@ -31,10 +35,14 @@ interface WorkerScope {
 function serve(scope: WorkerScope): void {
   const small = openSmallFiles();
   scope.onmessage = ({ data: job }) => {
-    const made = small === undefined
-      ? new Uint8Array(job.times.length)
-      : makeAll(small, job);
-    const { id, buffer } = job;
+    const { id } = job;
+    if (small === undefined) throw new TypeError("Cannot make files here");
+    if (job.type === "place") {
+      scope.postMessage({ type: "placed", id, found: placeAll(small, job) });
+      return;
+    }
+    const made = makeAll(small, job);
+    const { buffer } = job;
     scope.postMessage({ type: "made", id, buffer, made }, [
       buffer,
       made.buffer,
@@ -45,7 +53,7 @@ function serve(scope: WorkerScope): void {
 
 function makeAll(
   small: SmallFiles,
-  { buffer, dir, files, times }: FileJob,
+  { buffer, dir, files, times }: MakeJob,
 ): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(times, (mtimeNs, file) => {
     const [slot = -1, start = 0, end = 0, mode = 0] = files
@@ -55,6 +63,18 @@ function makeAll(
         .make({ fd: dir }, partName(slot), bytes, { mode, mtimeNs })
       ? 1
       : 0;
+  });
+}
+
+function placeAll(
+  small: SmallFiles,
+  { from, parts, names }: PlaceJob,
+): (NativeStat | undefined)[] {
+  return names.map((name, part) => {
+    const [slot = -1, fd = -1] = parts.subarray(part * PART_NUMBERS);
+    const isPlaced = fd >= 0 &&
+      small.renameNew({ fd: from }, partName(slot), { fd }, name);
+    return isPlaced ? small.stat({ fd }, name) : undefined;
   });
 }
 
