@@ -5,7 +5,8 @@ import {
   type FileMaker,
   type FileToMake,
 } from "../../workers/file_maker.ts";
-import { openRoot } from "../../store/root.ts";
+import { safePath } from "../../store/paths.ts";
+import { openRoot, stampOf } from "../../store/root.ts";
 import { tempDir } from "../testutil/temp.ts";
 
 /** A Worker whose program is `code`. */
@@ -68,6 +69,58 @@ Deno.test({
       const [one, two] = [await Deno.stat(at(7)), await Deno.stat(at(8))];
       assertEquals([one.mode, two.mode], [0o100640, 0o100755]);
       assertEquals(one.mtime?.getTime(), 1_600_000_000_007);
+    } finally {
+      maker.close();
+      partial.close();
+      root.close();
+    }
+  },
+});
+
+Deno.test({
+  name: "a file maker names parts, and nothing that is there is replaced",
+  ignore: !isLinux,
+  async fn() {
+    await using dir = await tempDir();
+    const root = await openRoot(dir.join("up"));
+    const partial = await root.partial("ab".repeat(32));
+    const maker = await started();
+    try {
+      for (const slot of [0, 1, 2, 3]) {
+        const part = await partial.create(slot);
+        await part.write(new TextEncoder().encode(`part ${slot}`), 0);
+        part.close();
+      }
+      await root.makeDir(safePath("d"));
+      await Deno.writeTextFile(dir.join("up/d/taken"), "not ours");
+      const names = ["d/é", "d/taken", "none/x", "top"].map((name) =>
+        safePath(name)
+      );
+      const folders = root.foldersOf(names);
+      assert(folders !== undefined);
+      assertEquals(folders.fds[2], -1); // it is not there
+      const found = await maker.place(
+        partial.beginWhole(),
+        names.map((path, slot) => ({
+          slot,
+          dir: folders.fds[slot] ?? -1,
+          name: path.split("/").at(-1) ?? "",
+        })),
+      );
+      folders.release();
+      assertEquals(found.map((facts) => facts?.size), [
+        6n,
+        undefined,
+        undefined,
+        6n,
+      ]);
+      assert(found[0] !== undefined);
+      assertEquals(stampOf(found[0]), await root.lstat(safePath("d/é")));
+      assertEquals(await Deno.readTextFile(dir.join("up/d/é")), "part 0");
+      assertEquals(await Deno.readTextFile(dir.join("up/d/taken")), "not ours");
+      assertEquals(await Deno.readTextFile(dir.join("up/top")), "part 3");
+      assertEquals(await partial.list(), [1, 2]);
+      await root.syncDirs(); // they count as changed, and are where they were
     } finally {
       maker.close();
       partial.close();
