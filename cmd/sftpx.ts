@@ -231,7 +231,10 @@ function fullStyle(
   };
 }
 
-if (import.meta.main) {
+if ("WorkerGlobalScope" in globalThis) {
+  // All is one script here, and a Worker of it is begun by this very file.
+  await import("../workers/programs.ts");
+} else if (import.meta.main) {
   const io = processIo();
   await exitAfter(
     (signal) => main(Deno.args, io, () => Promise.resolve(LIBRARY), signal),

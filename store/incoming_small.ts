@@ -21,6 +21,7 @@ import {
 import { doneRecord } from "./incoming_place.ts";
 import type { SafePath } from "./paths.ts";
 import type { LocalStamp } from "./root.ts";
+import type { BytesElsewhere } from "./root_file.ts";
 import type { VaultDeps } from "./vault.ts";
 
 /** Creates the receiver's side of a file of one chunk, for which space is reserved. */
@@ -100,7 +101,10 @@ class SmallIncoming implements Incoming {
     return !this.#isEnded;
   }
 
-  async write(chunk: number, bytes: Uint8Array): Promise<boolean> {
+  async write(
+    chunk: number,
+    bytes: Uint8Array | BytesElsewhere,
+  ): Promise<boolean> {
     await this.#whenMade();
     const isTwice = this.#long === undefined && this.#isWritten;
     if (isTwice) return !this.#isEnded;
