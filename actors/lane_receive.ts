@@ -19,7 +19,9 @@ import {
 import type { Stopwatch } from "../core/stopwatch.ts";
 import type { BytesElsewhere } from "../store/root_file.ts";
 import type { ReceiveStream } from "../transport/transport.ts";
+import type { FileMaker } from "../workers/file_maker.ts";
 import type { HashPool } from "../workers/hash_pool.ts";
+import { type Arrival, makeFiles } from "./lane_make.ts";
 import type { Rooms } from "../workers/rooms.ts";
 
 /** A file that takes chunks. */
@@ -35,6 +37,11 @@ export interface Target {
     chunk: number,
     bytes: Uint8Array<ArrayBuffer>,
   ): boolean | undefined;
+  /** Number of its part. */
+  readonly slot: number;
+  /** As those of `Incoming`: another thread writes all of it. */
+  beginWrite(): number;
+  endWrite(isDone: boolean): boolean | undefined;
   /** True when the candidate that was offered for `chunk` has this digest. */
   confirm(chunk: number, digest: Uint8Array): boolean;
 }
@@ -55,6 +62,8 @@ export interface CheckedChunk {
 export interface ReceiveLaneDeps {
   readonly stream: ReceiveStream;
   readonly pool: HashPool;
+  /** Makes small files on another thread. @default {they are made here} */
+  readonly maker?: FileMaker | undefined;
   /** Where frames are read into. */
   readonly rooms: Rooms;
   /** Says whether a record may come now; throws `protocol` when it may not. */
@@ -156,16 +165,6 @@ async function readBody(
   return view;
 }
 
-/** A record of data, where its bytes are in the body, and where they belong. */
-interface Arrival {
-  readonly target: Target;
-  readonly index: number;
-  readonly chunk: number;
-  readonly digest: Uint8Array;
-  readonly start: number;
-  readonly end: number;
-}
-
 /** Judges the records of one frame and writes those that are right. */
 export async function takeFrame(
   deps: ReceiveLaneDeps,
@@ -199,18 +198,20 @@ export async function takeFrame(
     const bytes = end - start;
     checked.push({ run, index, gen, chunk, digest, bytes, verdict });
   };
-  const bytesOf = ({ start, end }: Arrival): Uint8Array<ArrayBuffer> =>
-    hashed.bytes.subarray(start, end);
-  const slow: Arrival[] = [];
+  const good: Arrival[] = [];
   for (const [at, arrival] of arrivals.entries()) {
-    const { target, chunk, digest, start, end } = arrival;
-    deps.received(end - start);
+    deps.received(arrival.end - arrival.start);
     const actual = hashed.digests.subarray(at * 32, at * 32 + 32);
-    if (!sameDigest(digest, actual)) {
-      note(arrival, "corrupt");
-      continue;
-    }
-    const isDone = target.writeNow?.(chunk, bytesOf(arrival));
+    if (sameDigest(arrival.digest, actual)) good.push(arrival);
+    else note(arrival, "corrupt");
+  }
+  const made = await makeFiles(deps.maker, hashed.bytes, good);
+  const bytesOf = ({ start, end }: Arrival): Uint8Array<ArrayBuffer> =>
+    made.bytes.subarray(start, end);
+  for (const arrival of made.written) note(arrival, "written");
+  const slow: Arrival[] = [];
+  for (const arrival of made.left) {
+    const isDone = arrival.target.writeNow?.(arrival.chunk, bytesOf(arrival));
     if (isDone === undefined) slow.push(arrival);
     else if (isDone) note(arrival, "written");
   }
@@ -231,7 +232,7 @@ export async function takeFrame(
   if (slow.length > 0) {
     await Promise.all(Array.from({ length: WRITES_AT_ONCE }, work));
   }
-  return { bytes: hashed.bytes, checked };
+  return { bytes: made.bytes, checked };
 }
 
 /** The target of a record; `undefined` for one that comes too late to matter. */
@@ -246,6 +247,7 @@ export function targetOf(
     : undefined;
 }
 
+/** A record that says that what is here is right. */
 export function same(
   target: Target,
   record: LaneRecord,

@@ -16,6 +16,7 @@ import { openRoot, type Root } from "../store/root.ts";
 import { combineListeners } from "../transport/carrier.ts";
 import type { QuicOptions } from "../transport/quic.ts";
 import type { TlsOptions } from "../transport/tls.ts";
+import { createFileMaker } from "../workers/file_maker.ts";
 import { LOOK_MS, sleptEvent } from "./migration.ts";
 import type { ReceiveOptions, Receiver } from "./options.ts";
 import { DEFAULT_QUIET_LIMITS, type QuietLimits } from "./quiet.ts";
@@ -120,6 +121,7 @@ export async function receiveInside(
   const where = parseBind(settings.bind, DEFAULT_PORT);
   await makeStateDir(resumeDir);
   const { digest, pool } = await loadHashing();
+  const maker = createFileMaker();
   const first = await openRoot(uploadDir);
   await first.removeEmptyPartials(); // of a receiver that was killed at the end
   const space = createSpace(() => first.free(), settings.keepFree, world.clock);
@@ -205,6 +207,7 @@ export async function receiveInside(
               openRoot: async () => root(await openRoot(uploadDir)),
               digest,
               pool,
+              maker,
               reserve: space.reserve,
               reserveNow: space.reserveNow,
               release: space.release,
@@ -232,6 +235,7 @@ export async function receiveInside(
       await world.clock.delay(FAREWELL_MS);
       entrance.close();
       pool.close();
+      maker.close();
       first.close();
     }
   };

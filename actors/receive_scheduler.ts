@@ -22,6 +22,7 @@ import {
 } from "../protocol/control.ts";
 import { receiverRules } from "../protocol/session.ts";
 import type { Conn } from "../transport/transport.ts";
+import type { FileMaker } from "../workers/file_maker.ts";
 import type { HashPool } from "../workers/hash_pool.ts";
 import type { Connected } from "./connection.ts";
 import type { Fact, Facts } from "./facts.ts";
@@ -76,6 +77,8 @@ export interface ReceiveSchedulerDeps {
   readonly desk: DeskRef;
   readonly digest: Digest;
   readonly pool: HashPool;
+  /** Makes small files on another thread. @default {they are made here} */
+  readonly maker?: FileMaker | undefined;
   readonly randomBytes: RandomBytes;
   /** A number that no run of this session had, in whatever life of ours. */
   readonly nextRun: () => number;

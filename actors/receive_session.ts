@@ -12,6 +12,7 @@ import { ask } from "../core/reply.ts";
 import { Supervisor } from "../core/supervisor.ts";
 import type { Digest } from "../crypto/digest.ts";
 import type { Root } from "../store/root.ts";
+import type { FileMaker } from "../workers/file_maker.ts";
 import type { HashPool } from "../workers/hash_pool.ts";
 import {
   connection,
@@ -46,6 +47,8 @@ export interface ReceiveSessionDeps {
   readonly openRoot: () => Promise<Root>;
   readonly digest: Digest;
   readonly pool: HashPool;
+  /** Makes small files on another thread. @default {they are made here} */
+  readonly maker?: FileMaker | undefined;
   readonly onConflict: ConflictPolicy;
   readonly links: LinkPolicy;
   readonly allowHidden: boolean;

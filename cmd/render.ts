@@ -72,7 +72,8 @@ export function textOutput(io: Io, style: Style, role: Role): Output {
       if (words !== undefined) {
         (isTrouble(event) ? line : note)(words);
       }
-      showProgress();
+      // An entry changes nothing of that line, and there may be many of them.
+      if (event.type !== "entry" || live && shown === "") showProgress();
     },
     data(words) {
       erase();

@@ -24,7 +24,7 @@ import {
   makePart,
 } from "./incoming_place.ts";
 import { quoted, type SafePath } from "./paths.ts";
-import type { PartFile, ReadFile } from "./root.ts";
+import type { LocalStamp, PartFile, ReadFile } from "./root.ts";
 import type { BytesElsewhere } from "./root_file.ts";
 import type { VaultDeps } from "./vault.ts";
 
@@ -60,10 +60,21 @@ export interface Incoming {
     chunk: number,
     bytes: Uint8Array<ArrayBuffer>,
   ): boolean | undefined;
+  /**
+   * Has another thread write all of it, as `PartialDir.createWhole()` would.
+   *
+   * @returns The folder that the part belongs in, or -1 when that cannot be;
+   * else `endWrite()` must be called, whatever becomes of it.
+   */
+  beginWrite?(): number;
+  /** As `writeNow()`, for what another thread did, or did not do. */
+  endWrite?(isDone: boolean): boolean | undefined;
   /** True when there is nothing to assemble. */
   readonly isAssembled?: boolean;
   /** As `place()`; `undefined` when that must be called. */
   placeNow?(digest: Uint8Array): Placement | undefined;
+  /** As `placeNow()`, for what another thread has put at `path`. */
+  wasPlaced?(digest: Uint8Array, stamp: LocalStamp): Placement;
   /** Takes a chunk that was found as right, if that is the digest that was offered. */
   confirm(chunk: number, digest: Uint8Array): boolean;
   /** Forgets what was written: all of it must come again. */

@@ -26,7 +26,12 @@ import type { EntryMeta, LocalStamp } from "./root_stamp.ts";
 import { foldsCase, makeRoot } from "./root_start.ts";
 import { rootOf } from "./root_work.ts";
 
-export { type EntryMeta, type LocalStamp, sameMtime } from "./root_stamp.ts";
+export {
+  type EntryMeta,
+  type LocalStamp,
+  sameMtime,
+  stampOf,
+} from "./root_stamp.ts";
 export type { PartialDir } from "./root_partial.ts";
 export type { PartFile, ReadFile } from "./root_file.ts";
 
@@ -34,6 +39,14 @@ export type { PartFile, ReadFile } from "./root_file.ts";
 export interface PlaceOptions {
   /** Whether to replace it, a link as itself; a folder is never replaced. */
   readonly replace: boolean;
+}
+
+/** Folders that are open for another thread. */
+export interface Folders {
+  /** Their descriptors, in the order that was asked for; -1 for one that is not there. */
+  readonly fds: readonly number[];
+  /** Says that nobody uses them any more. */
+  release(): void;
 }
 
 /** An upload folder that is open. Every failure is `local-io`. */
@@ -88,6 +101,12 @@ export interface Root {
     slot: number,
     path: SafePath,
   ): LocalStamp | undefined;
+  /**
+   * The folders that hold these places, for another thread that puts something
+   * there, as `commitNow()` does; they count as changed. `undefined` where that
+   * cannot be.
+   */
+  foldersOf(paths: readonly SafePath[]): Folders | undefined;
   /**
    * Makes a symbolic link, as `commit()` does a file. Where it may lead is for
    * the caller to judge: `linkStaysInside()`.

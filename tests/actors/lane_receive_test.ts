@@ -19,6 +19,9 @@ import { memoryPipe } from "../../transport/memory_pipe.ts";
 import { FakeClock } from "../testutil/fake_clock.ts";
 import { hashing } from "./pair.ts";
 
+/** What no other thread can write. */
+const HERE = { slot: 0, beginWrite: () => -1, endWrite: () => undefined };
+
 const CHUNK = 1 << 16;
 const { digest, pool } = await hashing();
 
@@ -80,6 +83,7 @@ async function hear(
   const checked: CheckedChunk[] = [];
   const pipe = memoryPipe(1 << 20, { begun() {}, done() {} });
   const target: Target = options.target ?? {
+    ...HERE,
     run: 1,
     gen: 0,
     entry: FILE,
@@ -234,6 +238,7 @@ Deno.test("receive lane: that a chunk is the same holds only for a digest that w
   const confirm = (chunk: number, given: Uint8Array): boolean =>
     chunk === 1 && given.toHex() === offered.toHex();
   const target: Target = {
+    ...HERE,
     run: 1,
     gen: 0,
     entry: FILE,
@@ -248,6 +253,7 @@ Deno.test("receive lane: that a chunk is the same holds only for a digest that w
 
 Deno.test("receive lane: a chunk of a file that was closed meanwhile went nowhere, and is not told of", async () => {
   const target: Target = {
+    ...HERE,
     run: 1,
     gen: 0,
     entry: FILE,
@@ -265,6 +271,7 @@ Deno.test("receive lane: a chunk of a file that was closed meanwhile went nowher
 
 Deno.test("receive lane: what the disk refuses ends the lane with its reason", async () => {
   const target: Target = {
+    ...HERE,
     run: 1,
     gen: 0,
     entry: FILE,
