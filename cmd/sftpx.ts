@@ -14,6 +14,7 @@ import type { Given } from "./config.ts";
 import { exitAfter, report } from "./exit.ts";
 import { type Io, processIo } from "./io.ts";
 import type { Log } from "../core/log.ts";
+import { seedTls } from "../transport/seed.ts";
 import { createLog, createOutput } from "./create_output.ts";
 import type { Output, Style } from "./output.ts";
 import { quickArgs } from "./quick_args.ts";
@@ -232,6 +233,7 @@ function fullStyle(
 }
 
 if (import.meta.main) {
+  seedTls(); // beside all that is loaded now
   const io = processIo();
   await exitAfter(
     (signal) => main(Deno.args, io, () => Promise.resolve(LIBRARY), signal),
