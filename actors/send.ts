@@ -6,11 +6,11 @@
 import { SftpxError } from "../core/errors.ts";
 import type { TransferEvent } from "../core/events.ts";
 import { createRateLimiter } from "../core/rate.ts";
-import type { Digest } from "../crypto/digest.ts";
+import type { Digester } from "../crypto/digest.ts";
 import { MAX_CHUNK_BYTES, MIN_CHUNK_BYTES } from "../protocol/entry.ts";
 import type { BulkOptions } from "../protocol/bulk.ts";
 import { parseAddress } from "../protocol/address.ts";
-import { absolute, fileIn } from "../store/own_path.ts";
+import { fileIn } from "../store/own_file.ts";
 import {
   namedRoots,
   openSourceDisk,
@@ -32,8 +32,7 @@ import type {
 } from "./options.ts";
 import { runSendSession } from "./send_session.ts";
 import { senderId } from "./sender_id.ts";
-import { spool } from "./spool.ts";
-import { loadHashing, systemWorld } from "./world.ts";
+import { lateHashing, systemWorld } from "./world.ts";
 
 /** Options of {@linkcode send} where none are given. */
 export const DEFAULT_SEND_OPTIONS: Readonly<
@@ -112,7 +111,7 @@ export async function sendInside(
   const signal = options.signal ?? new AbortController().signal;
   signal.throwIfAborted();
   const where = to.dialers ?? parseAddress(to.address, DEFAULT_PORT);
-  const { digest, pool } = await loadHashing();
+  const { digest, pool } = lateHashing();
   const id = await senderId(fileIn(resumeDir, "sender.id"), world.randomBytes);
   const source = await openSources(settings.paths, resumeDir, signal);
   const emit = (event: TransferEvent): void => options.onEvent?.(event);
@@ -159,7 +158,7 @@ export async function sendInside(
         walkInSteps(roots, {
           ...settings,
           disk,
-          leaveOut: [absolute(resumeDir)],
+          leaveOut: [resumeDir],
         }),
       digest,
       pool,
@@ -193,7 +192,7 @@ export async function sendInside(
 
 /** What this send is called, across runs: who sends, to whom, and from where. */
 function sessionId(
-  digest: Digest,
+  digest: Digester,
   sender: Uint8Array,
   receiver: Uint8Array,
   roots: readonly SourceRoot[],
@@ -233,6 +232,7 @@ async function openSources(
   if (paths.length > 1) {
     throw new SftpxError("usage", "Cannot send: a stream goes alone");
   }
+  const { spool } = await import("./spool.ts"); // streams are few
   return await spool(first as StreamSource, resumeDir, signal);
 }
 

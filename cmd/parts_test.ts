@@ -25,17 +25,30 @@ Deno.test("parts: from its sources the program begins with few modules", async (
   }
 });
 
+Deno.test("parts: a plain transfer's sender loads nothing of Node", async () => {
+  const entries = ["start.ts", "send.ts", "config.ts", "render.ts"];
+  for (const entry of [...entries, "../actors/send.ts"]) {
+    const loaded = await loadedAtStart(entry, { isStatic: true });
+    const slow = [...loaded].filter((it) => !/^file:|@noble/.test(it));
+    assertEquals(slow, [], entry);
+  }
+});
+
 interface Info {
   readonly modules: readonly {
     readonly specifier: string;
     readonly dependencies?: readonly {
+      readonly isDynamic?: boolean;
       readonly code?: { readonly specifier?: string };
     }[];
   }[];
 }
 
 /** The modules that Deno reads before `entry` runs: also what a literal names in `import()`. */
-async function loadedAtStart(entry: string): Promise<ReadonlySet<string>> {
+async function loadedAtStart(
+  entry: string,
+  { isStatic = false } = {},
+): Promise<ReadonlySet<string>> {
   const url = import.meta.resolve(`./${entry}`);
   const { stdout } = await new Deno.Command(Deno.execPath(), {
     args: ["info", "--json", url],
@@ -47,7 +60,8 @@ async function loadedAtStart(entry: string): Promise<ReadonlySet<string>> {
     if (found.has(module)) return;
     found.add(module);
     const it = modules.find(({ specifier }) => specifier === module);
-    for (const { code } of it?.dependencies ?? []) {
+    for (const { code, isDynamic = false } of it?.dependencies ?? []) {
+      if (isStatic && isDynamic) continue;
       if (code?.specifier !== undefined) visit(code.specifier);
     }
   };

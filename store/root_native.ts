@@ -16,8 +16,6 @@
  * @module
  */
 
-import { constants } from "node:fs";
-
 /** What a file is, as far as `statx` tells. */
 export interface NativeStat {
   readonly mode: number;
@@ -206,10 +204,12 @@ const HOW_BYTES = 24n; // struct open_how: flags, mode, resolve
 const RESOLVE_NO_LINKS = 0x04n | 0x02n; // no symbolic ones, nor those of /proc
 const RWF_NOWAIT = 8;
 
-/** Not to wait for a writer when a pipe has taken the file's place. */
-const OPEN_FLAGS = BigInt(
-  constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW | 0o2000000,
-); // the last is O_CLOEXEC
+const O_CLOEXEC = 0o2000000;
+const O_NONBLOCK = 0o4000;
+const O_NOFOLLOW = Deno.build.arch === "aarch64" ? 0o100000 : 0o400000;
+
+/** For reading; not to wait for a writer when a pipe has taken the file's place. */
+export const OPEN_FLAGS = BigInt(O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
 
 const SYMBOLS = {
   statx: {
