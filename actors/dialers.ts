@@ -5,13 +5,11 @@
  */
 import type { EventSink } from "../core/events.ts";
 import { carrierDialer, type CarrierMode } from "../transport/carrier.ts";
-import {
-  type Congestion,
-  type EndpointPool,
-  quicDialer,
-  type QuicOptions,
-} from "../transport/quic.ts";
-import { tlsDialer, type TlsOptions } from "../transport/tls.ts";
+import { lateDialer } from "../transport/late_dialer.ts";
+import { quicDialer } from "../transport/quic_dialer.ts";
+import type { EndpointPool } from "../transport/quic_endpoint.ts";
+import type { Congestion, QuicOptions } from "../transport/quic_options.ts";
+import type { TlsOptions } from "../transport/tls_options.ts";
 import type { Dialer } from "../transport/transport.ts";
 import type { World } from "./send_session.ts";
 import { ALPN } from "./world.ts";
@@ -47,12 +45,15 @@ export function peerDialers(options: DialersOptions): Dialers {
   const { hostname, port, fingerprint, world, emit } = options;
   const peer = { hostname, port, fingerprint, alpn: ALPN };
   const { clock, randomBytes } = world;
-  const tcp = tlsDialer({
-    ...peer,
-    port: options.tcpPort ?? port,
-    clock,
-    randomBytes,
-    ...options.tls,
+  const tcp = lateDialer(async () => {
+    const { tlsDialer } = await import("../transport/tls_dialer.ts");
+    return tlsDialer({
+      ...peer,
+      port: options.tcpPort ?? port,
+      clock,
+      randomBytes,
+      ...options.tls,
+    });
   });
   const by = (congestion: Congestion): Dialer =>
     carrierDialer({

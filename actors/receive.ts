@@ -25,7 +25,8 @@ import type { ReceiveOutcome } from "./receive_scheduler.ts";
 import { startReceiveSession } from "./receive_session.ts";
 import { reception, type ReceptionMessage } from "./reception.ts";
 import { createSpace } from "./space.ts";
-import { loadHashing, systemWorld } from "./world.ts";
+import { loadHashing } from "./hashing.ts";
+import { systemWorld } from "./world.ts";
 
 /** Options of {@linkcode receive} where none are given. */
 export const DEFAULT_RECEIVE_OPTIONS: Readonly<

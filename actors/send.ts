@@ -17,12 +17,9 @@ import {
   type SourceRoot,
   walkInSteps,
 } from "../store/source.ts";
-import {
-  type EndpointPool,
-  endpointPool,
-  type QuicOptions,
-} from "../transport/quic.ts";
-import type { TlsOptions } from "../transport/tls.ts";
+import { type EndpointPool, endpointPool } from "../transport/quic_endpoint.ts";
+import type { QuicOptions } from "../transport/quic_options.ts";
+import type { TlsOptions } from "../transport/tls_options.ts";
 import { peerDialers } from "./dialers.ts";
 import type {
   PeerDialers,
@@ -32,7 +29,8 @@ import type {
 } from "./options.ts";
 import { runSendSession } from "./send_session.ts";
 import { senderId } from "./sender_id.ts";
-import { lateHashing, systemWorld } from "./world.ts";
+import { lateHashing } from "./late_hashing.ts";
+import { systemWorld } from "./world.ts";
 
 /** Options of {@linkcode send} where none are given. */
 export const DEFAULT_SEND_OPTIONS: Readonly<

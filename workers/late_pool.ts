@@ -16,7 +16,7 @@ import type { HashPool } from "./hash_pool.ts";
  */
 export function createLatePool(
   late: LateDigest,
-  create: (digest: Digest) => HashPool,
+  create: (digest: Digest) => HashPool | Promise<HashPool>,
 ): HashPool {
   const { promise: failed, reject: fail } = Promise.withResolvers<never>();
   failed.catch(() => {}); // nobody has to listen
@@ -30,9 +30,10 @@ export function createLatePool(
     }
   };
   const make = async (): Promise<HashPool> => {
-    const digest = await late.best();
+    const made = await create(await late.best());
+    if (isClosed) made.close();
     checkOpen();
-    real = create(digest);
+    real = made;
     real.failed.catch(fail);
     return real;
   };
