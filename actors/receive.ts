@@ -12,7 +12,8 @@ import {
 import { parseBind } from "../protocol/address.ts";
 import { fileIn } from "../store/own_path.ts";
 import { makeStateDir } from "../store/state_dir.ts";
-import { openRoot } from "../store/root.ts";
+import { openRoot, type Root } from "../store/root.ts";
+import { shareCalls } from "../store/root_calls.ts";
 import { combineListeners } from "../transport/carrier.ts";
 import type { QuicOptions } from "../transport/quic.ts";
 import type { TlsOptions } from "../transport/tls.ts";
@@ -97,7 +98,13 @@ export async function receiveInside(
   const where = parseBind(settings.bind, DEFAULT_PORT);
   await makeStateDir(resumeDir);
   const { digest, pool } = await loadHashing();
-  const first = await openRoot(uploadDir);
+  const calls = shareCalls();
+  const openUploads = (): Promise<Root> =>
+    openRoot(uploadDir, { calls: calls.lend() });
+  const first = await openUploads().catch((error) => {
+    calls.close();
+    throw error;
+  });
   await first.removeEmptyPartials(); // of a receiver that was killed at the end
   const space = createSpace(() => first.free(), settings.keepFree, world.clock);
   const entrance = givenEntrance(settings.listener) ?? openEntrance({
@@ -170,7 +177,7 @@ export async function receiveInside(
               world,
               session: link.hello.session,
               journalFile: fileIn(resumeDir, `${hex}.bitmap`),
-              openRoot: () => openRoot(uploadDir),
+              openRoot: openUploads,
               digest,
               pool,
               reserve: space.reserve,
@@ -198,6 +205,7 @@ export async function receiveInside(
       entrance.close();
       pool.close();
       first.close();
+      calls.close();
     }
   };
   const finished = run();
