@@ -17,9 +17,10 @@ import {
   readLaneHeader,
 } from "../protocol/lane.ts";
 import type { Stopwatch } from "../core/stopwatch.ts";
+import type { BytesElsewhere } from "../store/root_file.ts";
 import type { ReceiveStream } from "../transport/transport.ts";
 import type { HashPool } from "../workers/hash_pool.ts";
-import type { Rooms } from "./rooms.ts";
+import type { Rooms } from "../workers/rooms.ts";
 
 /** A file that takes chunks. */
 export interface Target {
@@ -28,7 +29,7 @@ export interface Target {
   readonly gen: number;
   readonly entry: FileEntry;
   /** Writes one chunk where it belongs. Not yet durable. False: the file is closed. */
-  write(chunk: number, bytes: Uint8Array): Promise<boolean>;
+  write(chunk: number, bytes: Uint8Array | BytesElsewhere): Promise<boolean>;
   /** As `write()`, at once; `undefined` when that must be called. */
   writeNow?(
     chunk: number,
@@ -68,6 +69,8 @@ export interface ReceiveLaneDeps {
   readonly received: (bytes: number) => void;
   /** Told how many bytes of whatever came, as they come. */
   readonly arrived: (bytes: number) => void;
+  /** Told when a frame that there is memory for is waited for, and when that is over. */
+  readonly waiting?: (isWaiting: boolean) => void;
   /** Milliseconds, monotonic. */
   readonly now: () => number;
   /** Counts what is waited for. @default {nobody} */
@@ -96,10 +99,11 @@ export async function receiveLane(
 ): Promise<void> {
   let head = new Uint8Array(LANE_HEADER_BYTES);
   let isSlow = true; // nothing is known yet
+  /** Counts a wait, also one that a lost connection ends. */
+  const timed = <T>(kind: "net" | "disk", work: Promise<T>): Promise<T> =>
+    deps.watch === undefined ? work : deps.watch.time(kind, work);
   for (;;) {
-    const come = deps.watch?.begin("net");
-    head = await deps.stream.readFully(head);
-    come?.();
+    head = await timed("net", deps.stream.readFully(head));
     if (head.length === 0) return;
     if (head.length < LANE_HEADER_BYTES) throw cut();
     const { length, count } = readLaneHeader(head);
@@ -109,19 +113,18 @@ export async function receiveLane(
         `Cannot accept a frame of ${length} bytes: no chunk is that large`,
       );
     }
-    const free = deps.watch?.begin("disk"); // others have the rooms until the disk has theirs
-    const room = await deps.rooms.take(length, signal);
-    free?.();
+    // Others have the rooms until the disk has what is in them.
+    const room = await timed("disk", deps.rooms.take(length, signal));
     const capacity = room.bytes.length; // 0 once its buffer has moved
     let back: Uint8Array<ArrayBuffer> | undefined;
     let checked: readonly CheckedChunk[];
     try {
       const begun = deps.now();
-      const arrived = deps.watch?.begin("net");
       const piece = isSlow ? PIECE_BYTES : length;
       const view = room.bytes.subarray(0, length);
-      const body = await readBody(deps, view, piece);
-      arrived?.();
+      deps.waiting?.(true);
+      const body = await timed("net", readBody(deps, view, piece))
+        .finally(() => deps.waiting?.(false));
       isSlow = deps.now() - begun > SLOW_MS;
       signal.throwIfAborted();
       const taken = await takeFrame(deps, body, count);
@@ -131,9 +134,7 @@ export async function receiveLane(
     } finally {
       room.release(back);
     }
-    const taken = deps.watch?.begin("disk");
-    if (checked.length > 0) await deps.checked(checked);
-    taken?.();
+    if (checked.length > 0) await timed("disk", deps.checked(checked));
   }
 }
 
@@ -166,7 +167,7 @@ interface Arrival {
 }
 
 /** Judges the records of one frame and writes those that are right. */
-async function takeFrame(
+export async function takeFrame(
   deps: ReceiveLaneDeps,
   body: Uint8Array<ArrayBuffer>,
   count: number,
@@ -218,8 +219,12 @@ async function takeFrame(
     for (const arrival of next) {
       const { target, chunk } = arrival;
       const put = deps.watch?.begin("disk");
-      const isDone = await target.write(chunk, bytesOf(arrival));
-      put?.();
+      let isDone: boolean;
+      try {
+        isDone = await target.write(chunk, bytesOf(arrival));
+      } finally {
+        put?.();
+      }
       if (isDone) note(arrival, "written");
     }
   };
@@ -230,7 +235,7 @@ async function takeFrame(
 }
 
 /** The target of a record; `undefined` for one that comes too late to matter. */
-function targetOf(
+export function targetOf(
   deps: ReceiveLaneDeps,
   record: LaneRecord,
 ): Target | undefined {
@@ -241,7 +246,7 @@ function targetOf(
     : undefined;
 }
 
-function same(
+export function same(
   target: Target,
   record: LaneRecord,
   digest: Uint8Array,

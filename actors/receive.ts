@@ -21,11 +21,16 @@ import { LOOK_MS, sleptEvent } from "./migration.ts";
 import type { ReceiveOptions, Receiver } from "./options.ts";
 import { DEFAULT_QUIET_LIMITS, type QuietLimits } from "./quiet.ts";
 import { createDoor } from "./door.ts";
-import { givenEntrance, openEntrance } from "./entrance.ts";
+import {
+  type EntranceOptions,
+  givenEntrance,
+  openEntrance,
+} from "./entrance.ts";
 import type { ReceiveOutcome } from "./receive_scheduler.ts";
 import { startReceiveSession } from "./receive_session.ts";
 import { reception, type ReceptionMessage } from "./reception.ts";
 import { createSpace } from "./space.ts";
+import { bulkThreadsFor, openThreads, threadsFor } from "./threads.ts";
 import { loadHashing } from "./hashing.ts";
 import { systemWorld } from "./world.ts";
 
@@ -55,6 +60,7 @@ export const DEFAULT_RECEIVE_OPTIONS: Readonly<
   maxSize: Number.MAX_SAFE_INTEGER,
   maxFiles: Number.MAX_SAFE_INTEGER,
   maxSessions: 128,
+  threads: "auto",
   keepFree: 64 * 2 ** 20,
 });
 
@@ -80,14 +86,32 @@ export interface ReceiveInside {
   readonly limits?: QuietLimits;
   readonly quic?: QuicOptions;
   readonly tls?: TlsOptions;
+  /** Starts the Worker of a thread. */
+  readonly spawnThread?: () => Worker;
+  /** Memory for frames that a session's lanes read, bytes. */
+  readonly roomBytes?: number;
+  /** Changes what a session's upload folder does. */
+  readonly root?: (root: Root) => Root;
+  /** What stands between a side port and its senders. */
+  readonly sidePort?: EntranceOptions["sidePort"];
 }
 
 /** As {@linkcode receive}, for tests. */
 export async function receiveInside(
   options: ReceiveOptions,
-  { limits = DEFAULT_QUIET_LIMITS, quic = {}, tls = {} }: ReceiveInside,
+  {
+    limits = DEFAULT_QUIET_LIMITS,
+    quic = {},
+    tls = {},
+    roomBytes,
+    root = (root) => root,
+    sidePort,
+    spawnThread,
+  }: ReceiveInside,
 ): Promise<Receiver> {
   const settings = { ...DEFAULT_RECEIVE_OPTIONS, ...options };
+  const threadCount = threadsFor(settings.threads);
+  const bulkCount = bulkThreadsFor(settings.threads);
   const { uploadDir, resumeDir, certificate } = settings;
   const world = systemWorld(options.log);
   const emit = settings.onEvent ?? (() => {});
@@ -111,12 +135,20 @@ export async function receiveInside(
     ...where,
     certificate,
     carrier: settings.carrier,
+    threads: threadCount > 0
+      ? () => openThreads(threadCount, world.clock, spawnThread)
+      : undefined,
+    bulkThreads: bulkCount > 0
+      ? () => openThreads(bulkCount, world.clock, spawnThread)
+      : undefined,
     quic,
     tls,
+    sidePort,
     clock: world.clock,
     log: world.log,
     emit,
   });
+  const { side } = entrance;
   const listener = settings.alsoAt === undefined
     ? entrance.listener
     : combineListeners(entrance.listener, settings.alsoAt);
@@ -163,6 +195,7 @@ export async function receiveInside(
     create: () =>
       reception({
         door,
+        sideDoor: side?.door,
         fingerprint,
         token: settings.token,
         maxSessions: settings.maxSessions,
@@ -177,13 +210,15 @@ export async function receiveInside(
               world,
               session: link.hello.session,
               journalFile: fileIn(resumeDir, `${hex}.bitmap`),
-              openRoot: openUploads,
+              openRoot: async () => root(await openUploads()),
               digest,
               pool,
               reserve: space.reserve,
               reserveNow: space.reserveNow,
               release: space.release,
               admit: (totalBytes) => space.check(totalBytes ?? 0),
+              ...(side && { sidePorts: side.take }),
+              ...(roomBytes !== undefined && { roomBytes }),
               emit,
               patienceMs: AWAY_MS,
               limits,
@@ -201,6 +236,7 @@ export async function receiveInside(
       await supervisor.run(signal);
     } finally {
       door.close();
+      side?.door.close();
       await world.clock.delay(FAREWELL_MS);
       entrance.close();
       pool.close();

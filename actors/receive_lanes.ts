@@ -12,7 +12,7 @@ import type { ReceiveLaneDeps } from "./lane_receive.ts";
 import type { DeskRef } from "./persistence.ts";
 import type { QuietWatch } from "./quiet.ts";
 import type { ReceiveCounts } from "./receive_counts.ts";
-import type { Rooms } from "./rooms.ts";
+import type { Rooms } from "../workers/rooms.ts";
 import type { VerifierMessage } from "./verifier.ts";
 
 /** What lanes are tied to. */

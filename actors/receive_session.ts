@@ -34,6 +34,7 @@ import {
 } from "./receive_scheduler.ts";
 import type { ReceiveLink } from "./receive_wire.ts";
 import { SESSION_POLICY, type World } from "./send_session.ts";
+import type { SidePorts } from "./side_ports.ts";
 import { verifier, type VerifierMessage } from "./verifier.ts";
 
 /** What a session at the receiver needs. */
@@ -54,6 +55,10 @@ export interface ReceiveSessionDeps {
   readonly reserveNow?: (bytes: number) => boolean;
   readonly release: (bytes: number) => void;
   readonly admit: (totalBytes: number | undefined) => Promise<void>;
+  /** Frames that all lanes hold at a time, bytes. @default {96 MiB} */
+  readonly roomBytes?: number;
+  /** Opens ports for further connections. @default {there are none} */
+  readonly sidePorts?: SidePorts["take"];
   readonly emit: EventSink;
   /** How long a sender may be away, ms. */
   readonly patienceMs: number;

@@ -8,6 +8,7 @@ import { unreachable } from "../core/actor.ts";
 import type { Clock } from "../core/clock.ts";
 import { SftpxError } from "../core/errors.ts";
 import type { SenderSeen } from "../core/limiter.ts";
+import type { Log } from "../core/log.ts";
 import { createMeter } from "../core/rate.ts";
 import { CONNECTION_WINDOW_BYTES, createGrowth } from "../protocol/growth.ts";
 import type { Arrived } from "../protocol/status.ts";
@@ -32,12 +33,17 @@ export interface FleetDeps {
   readonly congestion: CongestionChoice;
   /** Holds back the first connection, where that goes by BBR. */
   readonly pace: Pace | undefined;
+  /** Threads that carry connections. @default {1} */
+  readonly threads?: () => number;
   /** Dials the receiver once more, for lanes of this session only. */
   readonly dialMore: (
     connection: number,
     congestion: "cubic" | "bbr",
     signal: AbortSignal,
   ) => Promise<Conn>;
+  /** Decides how many there are. @default {createGrowth} */
+  readonly growth?: typeof createGrowth;
+  readonly log: Log;
   /** Asks the receiver for an answer. */
   readonly ping: (id: number) => void;
   /** Runs a task beside the actor; what comes of it is sent to the actor. */
@@ -75,7 +81,7 @@ export interface Fleet {
 /** What is seen of a path. */
 export type PathSeen = Pick<
   SenderSeen,
-  "underWayBytes" | "windowBytes" | "isLossy"
+  "underWayBytes" | "windowBytes" | "isLossy" | "threads"
 >;
 
 /** What decides how fast to send: one of the platform's, or whichever does better. */
@@ -107,7 +113,8 @@ export function createFleet(
   deps: FleetDeps,
   clock: Clock,
 ): Fleet {
-  const growth = createGrowth({
+  const { log } = deps;
+  const growth = (deps.growth ?? createGrowth)({
     max: deps.connections,
     mayTryBbr: deps.congestion === "auto",
   });
@@ -159,7 +166,11 @@ export function createFleet(
     for (const work of wire.drop(connection)) run.again(work);
     forget(connection);
   };
+  let lookedAt = clock.now();
+  let heardAt = clock.now(); // what the receiver says of all
   const shortest = (): number => Math.min(...trips);
+  const stalledMs = (): number =>
+    Math.max(STALLED_MS, shortest() * STALLED_ROUND_TRIPS);
   const usual = (): number => quartile(trips.slice(-LATE_ROUND_TRIPS));
   const keepPace = (): void => {
     for (const [connection, pace] of paces) {
@@ -174,15 +185,21 @@ export function createFleet(
   /** What a connection had that brings nothing any more goes over the others. */
   const dropStalled = (run: SendRun, isResting: boolean): void => {
     const now = clock.now();
-    const limitMs = Math.max(STALLED_MS, shortest() * STALLED_ROUND_TRIPS);
-    const isAlone = isResting || wire.connections < 2;
+    const sinceLookMs = Math.round(now - lookedAt);
+    lookedAt = now;
+    const limitMs = stalledMs();
     const newestMs = Math.max(...arrivals.values().map(({ atMs }) => atMs));
     for (const [connection, arrival] of [...arrivals]) {
-      if (isAlone || !wire.isBusy(connection, arrival.bytes)) {
+      // A further one that has all of the work can give it to the first.
+      const isAlone = connection === 0 && wire.connections < 2;
+      if (isResting || isAlone || !wire.isBusy(connection, arrival.bytes)) {
         arrival.atMs = now; // nothing can come, or it has nowhere else to go
       }
-      const isStill = now - arrival.atMs > limitMs;
-      if (isStill && now - newestMs < limitMs / 2) again(connection, run);
+      const stillMs = Math.round(now - arrival.atMs);
+      if (stillMs <= limitMs || now - newestMs >= limitMs / 2) continue;
+      if (now - heardAt >= limitMs / 2) continue; // all of it may be dark
+      log.event("connection.stalled", { connection, stillMs, sinceLookMs });
+      again(connection, run);
     }
   };
 
@@ -192,6 +209,7 @@ export function createFleet(
         underWayBytes: meter.rate() / 1000 * shortest(),
         windowBytes: wire.connections * CONNECTION_WINDOW_BYTES,
         isLossy: paces.size > 0,
+        threads: deps.threads?.() ?? 1,
       };
     },
     get leaseBytes() {
@@ -216,6 +234,11 @@ export function createFleet(
     },
     arrived(connections) {
       const now = clock.now();
+      if (now - heardAt >= stalledMs() / 2) {
+        // All of it was dark, and not all comes back in the same moment.
+        for (const arrival of arrivals.values()) arrival.atMs = now;
+      }
+      heardAt = now;
       for (const { connection, bytes } of connections) {
         const before = arrivals.get(connection);
         if (before !== undefined && before.bytes === bytes) continue;
@@ -237,7 +260,7 @@ export function createFleet(
           : arrivals.get(newest)?.bytes,
         rttMs: shortest(),
         usualRttMs: usual(),
-        connections: wire.connections,
+        connections: wire.grown,
         dialling,
         pendingBytes: run.ledger.totals.found - run.ledger.totals.durable,
       });

@@ -27,7 +27,7 @@ import {
 } from "../store/source.ts";
 import { type Credit, wireEntry } from "./chunker.ts";
 import { joinBytes } from "./frames.ts";
-import type { LeaseReport, Payload, Readable } from "./lane_send.ts";
+import type { LeaseReport, Payload, Readable } from "../workers/lane_send.ts";
 
 /** Something that was not sent, and why. */
 export interface Failure {

@@ -9,7 +9,7 @@ import { SftpxError } from "../core/errors.ts";
 import { createSemaphore } from "../core/semaphore.ts";
 import type { Digester } from "../crypto/digest.ts";
 import { refreshed, type SourceFileEntry } from "../store/source.ts";
-import type { LeaseReport } from "./lane_send.ts";
+import type { LeaseReport } from "../workers/lane_send.ts";
 import type { SendRun } from "./send_run.ts";
 import { sumFile } from "./sum.ts";
 

@@ -5,7 +5,7 @@
  */
 import { SftpxError } from "../core/errors.ts";
 import type { Digester } from "../crypto/digest.ts";
-import type { Readable } from "./lane_send.ts";
+import type { Readable } from "../workers/lane_send.ts";
 
 /** Bytes that are read at once. */
 const READ_BYTES = 1024 * 1024;

@@ -6,4 +6,9 @@
 import { PARTS } from "./parts.ts";
 import { start } from "./start.ts";
 
-if (import.meta.main) await start(PARTS);
+if ("WorkerGlobalScope" in globalThis) {
+  // A bundle is one script, and a Worker of it is begun by this very file.
+  await import("../workers/programs.ts");
+} else if (import.meta.main) {
+  await start(PARTS);
+}

@@ -25,6 +25,7 @@ import {
 } from "./incoming_place.ts";
 import { quoted, type SafePath } from "./paths.ts";
 import type { PartFile, ReadFile } from "./root.ts";
+import type { BytesElsewhere } from "./root_file.ts";
 import type { VaultDeps } from "./vault.ts";
 
 /** Where a file ended up. */
@@ -53,7 +54,7 @@ export interface Incoming {
    *
    * @returns False when the file is closed, and the chunk went nowhere.
    */
-  write(chunk: number, bytes: Uint8Array): Promise<boolean>;
+  write(chunk: number, bytes: Uint8Array | BytesElsewhere): Promise<boolean>;
   /** As `write()`; `undefined` when that must be called. */
   writeNow?(
     chunk: number,
@@ -212,10 +213,15 @@ export function incoming(
     async write(chunk, bytes) {
       if (isEnded) return false; // nobody waits for it any more
       if (written.has(chunk)) return true;
-      const pending = writing.get(chunk);
-      if (pending !== undefined) {
-        await pending;
-        return !isEnded;
+      for (
+        let pending = writing.get(chunk);
+        pending !== undefined;
+        pending = writing.get(chunk)
+      ) {
+        // Bytes of another thread may be lost with it: these are the same.
+        await pending.catch(() => {});
+        if (isEnded) return false;
+        if (written.has(chunk)) return true;
       }
       const work = (async () => {
         const target = await openPart();

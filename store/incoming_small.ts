@@ -20,6 +20,7 @@ import {
 } from "./incoming.ts";
 import { doneRecord } from "./incoming_place.ts";
 import type { SafePath } from "./paths.ts";
+import type { BytesElsewhere } from "./root_file.ts";
 import type { VaultDeps } from "./vault.ts";
 
 /** Creates the receiver's side of a file of one chunk, for which space is reserved. */
@@ -75,7 +76,7 @@ class SmallIncoming implements Incoming {
     return true;
   }
 
-  write(chunk: number, bytes: Uint8Array): Promise<boolean> {
+  write(chunk: number, bytes: Uint8Array | BytesElsewhere): Promise<boolean> {
     return this.#other().write(chunk, bytes);
   }
 

@@ -59,6 +59,8 @@ export interface Native {
    * @returns How many bytes were written, or -1.
    */
   write(fd: number, bytes: Uint8Array, position: number): Promise<number>;
+  /** As `write()`, on this thread. */
+  writeNow(fd: number, bytes: Uint8Array, position: number): number;
   /**
    * What addresses, lengths and positions of writes past the cache must be
    * multiples of; 0 where there are no such writes.
@@ -169,6 +171,15 @@ export function openNative(): Native | undefined {
       );
       return Number(written);
     },
+    writeNow: (fd, bytes, position) =>
+      Number(
+        symbols.pwriteNow(
+          fd,
+          bytes as Uint8Array<ArrayBuffer>,
+          BigInt(bytes.byteLength),
+          BigInt(position),
+        ),
+      ),
     directAlign(fd) {
       view.setBigUint64(DIO_ALIGN_AT, 0n); // older kernels leave it as it is
       const failed = symbols.statx(
@@ -243,6 +254,11 @@ const SYMBOLS = {
     parameters: ["i32", "buffer", "usize", "i64"],
     result: "isize",
     nonblocking: true,
+  },
+  pwriteNow: {
+    name: "pwrite",
+    parameters: ["i32", "buffer", "usize", "i64"],
+    result: "isize",
   },
   syncfs: { parameters: ["i32"], result: "i32", nonblocking: true },
 } as const satisfies Deno.ForeignLibraryInterface;

@@ -43,7 +43,7 @@ export type {
   SourceLinkEntry,
   SourceRoot,
 } from "./source_entry.ts";
-export { openSourceDisk, type SourceDisk } from "./source_disk.ts";
+export { openSourceDisk, PLAIN_DISK, type SourceDisk } from "./source_disk.ts";
 export {
   openSource,
   readSmallNow,

@@ -1,11 +1,12 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { createRooms, type Rooms } from "../../actors/rooms.ts";
+import { createRooms, type Rooms } from "../../workers/rooms.ts";
 import {
   type CheckedChunk,
   receiveLane,
   type Target,
 } from "../../actors/lane_receive.ts";
 import { SftpxError } from "../../core/errors.ts";
+import { createStopwatch } from "../../core/stopwatch.ts";
 import type { FileEntry } from "../../protocol/entry.ts";
 import {
   LANE_HEADER_BYTES,
@@ -15,6 +16,7 @@ import {
   writeRecord,
 } from "../../protocol/lane.ts";
 import { memoryPipe } from "../../transport/memory_pipe.ts";
+import { FakeClock } from "../testutil/fake_clock.ts";
 import { hashing } from "./pair.ts";
 
 const CHUNK = 1 << 16;
@@ -280,6 +282,7 @@ Deno.test("receive lane: a room is given back whole, though its buffer moved", a
   const one = frame({ payload: noise(8) });
   const { error } = await hear(new Uint8Array([...one, ...one, ...one]), {
     rooms: {
+      ...rooms,
       async take(length, signal) {
         const { bytes, release } = await rooms.take(length, signal);
         taken.push(bytes.length);
@@ -316,4 +319,40 @@ Deno.test("receive lane: one that is stopped takes no further frame", async () =
   stop.abort(new SftpxError("cancelled", "stopped"));
   await pipe.send.write(frame({ payload: noise(8) }));
   await assertRejects(() => lane, SftpxError, "stopped");
+});
+
+Deno.test("receive lane: a wait that ends with its connection, before a frame or within, is over", async () => {
+  const bytes = frame({ payload: noise(8) });
+  for (const before of [0, LANE_HEADER_BYTES]) {
+    const clock = new FakeClock();
+    const watch = createStopwatch(["net", "disk"], clock);
+    let at = 0;
+    const lane = receiveLane({
+      stream: {
+        readFully(view) {
+          if (at === before) {
+            return Promise.reject(new SftpxError("connection-lost", "gone"));
+          }
+          view.set(bytes.subarray(at, at + view.length));
+          at += view.length;
+          return Promise.resolve(view);
+        },
+        readSome: () => Promise.reject(new Error("nobody reads so")),
+        cancel: () => Promise.resolve(),
+      },
+      pool,
+      rooms: createRooms(1 << 24),
+      judge: () => "take",
+      target: () => undefined,
+      maxBody: () => CHUNK,
+      checked: () => Promise.resolve(),
+      received() {},
+      arrived() {},
+      now: () => 0,
+      watch,
+    }, new AbortController().signal);
+    await assertRejects(() => lane, SftpxError, "gone");
+    await clock.advance(5000);
+    assertEquals(watch.lap()?.waits, { net: 0, disk: 0 });
+  }
 });

@@ -1,0 +1,7 @@
+/**
+ * The programs of all Workers: each begins where its name is given.
+ *
+ * @module
+ */
+import "./hash_worker.ts";
+import "./lane_worker.ts";
