@@ -5,17 +5,12 @@
  */
 import type { EventSink } from "../core/events.ts";
 import { carrierDialer, type CarrierMode } from "../transport/carrier.ts";
-import {
-  type Congestion,
-  type EndpointPool,
-  quicDialer,
-  type QuicOptions,
-} from "../transport/quic.ts";
-import {
-  tlsDialer,
-  type TlsDialerOptions,
-  type TlsOptions,
-} from "../transport/tls.ts";
+import { lateDialer } from "../transport/late_dialer.ts";
+import { quicDialer } from "../transport/quic_dialer.ts";
+import type { EndpointPool } from "../transport/quic_endpoint.ts";
+import type { Congestion, QuicOptions } from "../transport/quic_options.ts";
+import type { TlsDialerOptions } from "../transport/tls_dialer.ts";
+import type { TlsOptions } from "../transport/tls_options.ts";
 import type { Dialer } from "../transport/transport.ts";
 import type { HostAndPort } from "../protocol/address.ts";
 import type { World } from "./send_session.ts";
@@ -61,13 +56,16 @@ export function peerDialers(options: DialersOptions): Dialers {
   const { clock, randomBytes } = world;
   const known = {};
   const byTcp = (more: Partial<TlsDialerOptions>): Dialer =>
-    tlsDialer({
-      ...peer,
-      clock,
-      randomBytes,
-      known,
-      ...options.tls,
-      ...more,
+    lateDialer(async () => {
+      const { tlsDialer } = await import("../transport/tls_dialer.ts");
+      return tlsDialer({
+        ...peer,
+        clock,
+        randomBytes,
+        known,
+        ...options.tls,
+        ...more,
+      });
     });
   const tcp = byTcp({ port: options.tcpPort ?? port });
   const quic = (

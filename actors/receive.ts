@@ -13,6 +13,7 @@ import { parseBind } from "../protocol/address.ts";
 import { fileIn } from "../store/own_path.ts";
 import { makeStateDir } from "../store/state_dir.ts";
 import { openRoot, type Root } from "../store/root.ts";
+import { shareCalls } from "../store/root_calls.ts";
 import { combineListeners } from "../transport/carrier.ts";
 import type { QuicOptions } from "../transport/quic.ts";
 import type { TlsOptions } from "../transport/tls.ts";
@@ -31,7 +32,8 @@ import { startReceiveSession } from "./receive_session.ts";
 import { reception, type ReceptionMessage } from "./reception.ts";
 import { createSpace } from "./space.ts";
 import { bulkThreadsFor, openThreads, threadsFor } from "./threads.ts";
-import { loadHashing, systemWorld } from "./world.ts";
+import { loadHashing } from "./hashing.ts";
+import { systemWorld } from "./world.ts";
 
 /** Options of {@linkcode receive} where none are given. */
 export const DEFAULT_RECEIVE_OPTIONS: Readonly<
@@ -122,7 +124,13 @@ export async function receiveInside(
   await makeStateDir(resumeDir);
   const { digest, pool } = await loadHashing();
   const maker = createFileMaker();
-  const first = await openRoot(uploadDir);
+  const calls = shareCalls();
+  const openUploads = (): Promise<Root> =>
+    openRoot(uploadDir, { calls: calls.lend() });
+  const first = await openUploads().catch((error) => {
+    calls.close();
+    throw error;
+  });
   await first.removeEmptyPartials(); // of a receiver that was killed at the end
   const space = createSpace(() => first.free(), settings.keepFree, world.clock);
   const entrance = givenEntrance(settings.listener) ?? openEntrance({
@@ -204,7 +212,7 @@ export async function receiveInside(
               world,
               session: link.hello.session,
               journalFile: fileIn(resumeDir, `${hex}.bitmap`),
-              openRoot: async () => root(await openRoot(uploadDir)),
+              openRoot: async () => root(await openUploads()),
               digest,
               pool,
               maker,
@@ -237,6 +245,7 @@ export async function receiveInside(
       pool.close();
       maker.close();
       first.close();
+      calls.close();
     }
   };
   const finished = run();

@@ -6,24 +6,21 @@
 import { SftpxError } from "../core/errors.ts";
 import type { TransferEvent } from "../core/events.ts";
 import { createRateLimiter } from "../core/rate.ts";
-import type { Digest } from "../crypto/digest.ts";
+import type { Digester } from "../crypto/digest.ts";
 import { MAX_CHUNK_BYTES, MIN_CHUNK_BYTES } from "../protocol/entry.ts";
 import type { BulkOptions } from "../protocol/bulk.ts";
 import { parseAddress } from "../protocol/address.ts";
 import type { Growth, GrowthOptions } from "../protocol/growth.ts";
-import { absolute, fileIn } from "../store/own_path.ts";
+import { fileIn } from "../store/own_file.ts";
 import {
   namedRoots,
   openSourceDisk,
   type SourceRoot,
   walkInSteps,
 } from "../store/source.ts";
-import {
-  type EndpointPool,
-  endpointPool,
-  type QuicOptions,
-} from "../transport/quic.ts";
-import type { TlsOptions } from "../transport/tls.ts";
+import { type EndpointPool, endpointPool } from "../transport/quic_endpoint.ts";
+import type { QuicOptions } from "../transport/quic_options.ts";
+import type { TlsOptions } from "../transport/tls_options.ts";
 import { type Dialers, peerDialers } from "./dialers.ts";
 import type {
   PeerDialers,
@@ -34,8 +31,8 @@ import type {
 import { runSendSession } from "./send_session.ts";
 import { openThreads, threadsFor } from "./threads.ts";
 import { senderId } from "./sender_id.ts";
-import { spool } from "./spool.ts";
-import { ALPN, loadHashing, systemWorld } from "./world.ts";
+import { lateHashing } from "./late_hashing.ts";
+import { ALPN, systemWorld } from "./world.ts";
 
 /** Options of {@linkcode send} where none are given. */
 export const DEFAULT_SEND_OPTIONS: Readonly<
@@ -131,7 +128,7 @@ export async function sendInside(
   const signal = options.signal ?? new AbortController().signal;
   signal.throwIfAborted();
   const where = to.dialers ?? parseAddress(to.address, DEFAULT_PORT);
-  const { digest, pool } = await loadHashing();
+  const { digest, pool } = lateHashing();
   const id = await senderId(fileIn(resumeDir, "sender.id"), world.randomBytes);
   const source = await openSources(settings.paths, resumeDir, signal);
   const emit = (event: TransferEvent): void => options.onEvent?.(event);
@@ -192,7 +189,7 @@ export async function sendInside(
         walkInSteps(roots, {
           ...settings,
           disk,
-          leaveOut: [absolute(resumeDir)],
+          leaveOut: [resumeDir],
         }),
       digest,
       pool,
@@ -242,7 +239,7 @@ export async function sendInside(
 
 /** What this send is called, across runs: who sends, to whom, and from where. */
 function sessionId(
-  digest: Digest,
+  digest: Digester,
   sender: Uint8Array,
   receiver: Uint8Array,
   roots: readonly SourceRoot[],
@@ -282,6 +279,7 @@ async function openSources(
   if (paths.length > 1) {
     throw new SftpxError("usage", "Cannot send: a stream goes alone");
   }
+  const { spool } = await import("./spool.ts"); // streams are few
   return await spool(first as StreamSource, resumeDir, signal);
 }
 

@@ -12,7 +12,7 @@ import { SftpxError } from "../core/errors.ts";
 import type { EventSink, Totals } from "../core/events.ts";
 import type { Address } from "../core/mailbox.ts";
 import type { RateLimiter } from "../core/rate.ts";
-import type { Digest } from "../crypto/digest.ts";
+import type { Digester } from "../crypto/digest.ts";
 import type { BulkOptions } from "../protocol/bulk.ts";
 import type { ControlFrame } from "../protocol/control.ts";
 import { sameDigest } from "../protocol/digests.ts";
@@ -67,7 +67,7 @@ export interface SendOutcome {
 export interface SendSchedulerDeps {
   readonly session: string;
   readonly chunker: Address<ChunkerMessage>;
-  readonly digest: Digest;
+  readonly digest: Digester;
   readonly pool: HashPool;
   readonly limiter: RateLimiter | undefined;
   readonly lanes: number;

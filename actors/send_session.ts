@@ -12,7 +12,7 @@ import type { Address } from "../core/mailbox.ts";
 import type { RateLimiter } from "../core/rate.ts";
 import type { Secret } from "../core/secret.ts";
 import { type RestartPolicy, Supervisor } from "../core/supervisor.ts";
-import type { Digest } from "../crypto/digest.ts";
+import type { Digester } from "../crypto/digest.ts";
 import type { RandomBytes } from "../crypto/random.ts";
 import type { BulkOptions } from "../protocol/bulk.ts";
 import type { HostAndPort } from "../protocol/address.ts";
@@ -77,7 +77,7 @@ export interface SendSessionDeps {
   readonly token: Secret | undefined;
   readonly offer: Offer;
   readonly walk: () => AsyncIterable<SourceEntry | readonly SourceEntry[]>;
-  readonly digest: Digest;
+  readonly digest: Digester;
   readonly pool: HashPool;
   readonly limiter: RateLimiter | undefined;
   readonly lanes: number;

@@ -19,9 +19,8 @@ import { quoted, type SafePath } from "./paths.ts";
 import { hasDescriptorPaths } from "./root_dir.ts";
 import { openDirs } from "./root_dirs.ts";
 import type { ReadFile } from "./root_file.ts";
-import { openNative } from "./root_native.ts";
+import { openCalls, type RootCalls } from "./root_calls.ts";
 import type { PartialDir } from "./root_partial.ts";
-import { openSmallFiles } from "./root_small.ts";
 import type { EntryMeta, LocalStamp } from "./root_stamp.ts";
 import { foldsCase, makeRoot } from "./root_start.ts";
 import { rootOf } from "./root_work.ts";
@@ -153,10 +152,18 @@ export interface RootOptions {
    * @default {true}
    */
   readonly native?: boolean;
+  /**
+   * Calls that were lent to it; it gives them back when it closes, or does not open.
+   *
+   * @default its own
+   */
+  readonly calls?: RootCalls;
 }
 
 /** The options that `openRoot()` has if none are given. */
-export const DEFAULT_ROOT_OPTIONS: Readonly<Required<RootOptions>> = Object
+export const DEFAULT_ROOT_OPTIONS: Readonly<
+  Required<Omit<RootOptions, "calls">>
+> = Object
   .freeze({ maxOpenDirs: 64, native: true });
 
 /**
@@ -181,16 +188,21 @@ export async function openRoot(
     });
     try {
       const portable = foldsCase(dirs.top);
-      const native = useNative ? openNative() : undefined;
-      const small = useNative ? openSmallFiles() : undefined;
+      const { native, small } = useNative
+        ? options.calls ?? openCalls()
+        : NO_CALLS;
       return rootOf({ dir: place, dirs, portable, native, small });
     } catch (error) {
       dirs.close();
       throw error;
     }
   } catch (error) {
+    options.calls?.native?.close();
+    options.calls?.small?.close();
     throw error instanceof RangeError
       ? error
       : ioError(`open the upload folder ${quoted(dir)}`, error);
   }
 }
+
+const NO_CALLS: RootCalls = { native: undefined, small: undefined };

@@ -16,7 +16,6 @@
  * @module
  */
 
-import { constants } from "node:fs";
 import { writeAscii } from "../protocol/text.ts";
 import { type NativeStat, parseStat } from "./root_statx.ts";
 
@@ -221,10 +220,12 @@ const HOW_BYTES = 24n; // struct open_how: flags, mode, resolve
 const RESOLVE_NO_LINKS = 0x04n | 0x02n; // no symbolic ones, nor those of /proc
 const RWF_NOWAIT = 8;
 
-/** Not to wait for a writer when a pipe has taken the file's place. */
-const OPEN_FLAGS = BigInt(
-  constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW | 0o2000000,
-); // the last is O_CLOEXEC
+const O_CLOEXEC = 0o2000000;
+const O_NONBLOCK = 0o4000;
+const O_NOFOLLOW = Deno.build.arch === "aarch64" ? 0o100000 : 0o400000;
+
+/** For reading; not to wait for a writer when a pipe has taken the file's place. */
+export const OPEN_FLAGS = BigInt(O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
 
 const SYMBOLS = {
   statx: {
