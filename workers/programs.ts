@@ -3,5 +3,6 @@
  *
  * @module
  */
+import "./file_worker.ts";
 import "./hash_worker.ts";
 import "./lane_worker.ts";
