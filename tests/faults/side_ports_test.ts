@@ -70,7 +70,7 @@ Deno.test("where side ports cannot be reached, further connections go by the fir
   const [here, there] = [keptLog(), keptLog()];
   // What is forwarded is one port of another host.
   await using lib = await library({ bind: "127.0.0.2:0", log: there });
-  await makeTree(`${lib.dir}/src`, { big: 32 * MIB });
+  await makeTree(`${lib.dir}/src`, { big: 24 * MIB });
   const target = { hostname: "127.0.0.2", port: portOf(lib) };
   const proxy = await faultProxy({ target, keep: 0 });
   let most = 0;
