@@ -35,7 +35,7 @@ import {
   createBulkLanes,
 } from "./send_bulk.ts";
 import { createThreadLanes, type ThreadLanes } from "./send_threads.ts";
-import type { FirstConnection, SideDials } from "./side_dials.ts";
+import type { SideDials } from "./side_dials.ts";
 import { secondLook, type SecondLookMessage } from "./send_second.ts";
 import { type SendReport, sendReport } from "./send_report.ts";
 import { type Failure, type SendRun, sendRun } from "./send_run.ts";
@@ -171,10 +171,10 @@ export function sendScheduler(
     }, cx.clock);
     threads = deps.threads &&
       createThreadLanes(wire, deps.threads, spawn, cx.clock);
-    const { conn, tripMs } = link;
-    const want: FirstConnection["want"] = (carrier, count) =>
-      say({ type: "want-ports", carrier, count }, cx);
-    deps.side.begin({ conn, tripMs, want });
+    deps.side.begin({
+      ...link,
+      want: (carrier, count) => say({ type: "want-ports", carrier, count }, cx),
+    });
     fleet = createFleet(wire, {
       ...(deps.growth && { growth: deps.growth }),
       log: cx.log,
@@ -195,8 +195,7 @@ export function sendScheduler(
       wire.announce(...current.reconnect(welcome.next));
       second.sum(current, cx);
       feed();
-    }
-    if (!goesOn) {
+    } else {
       const { number, credit } = current;
       await deps.chunker.send({ type: "scan", run: number, credit }, cx.signal);
     }

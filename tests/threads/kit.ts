@@ -4,6 +4,7 @@
  * @module
  */
 import { parseAddress } from "../../protocol/address.ts";
+import type { Growth, GrowthOptions } from "../../protocol/growth.ts";
 import { MIB } from "../faults/kit.ts";
 import { faultProxy } from "../testutil/fault_proxy.ts";
 import type { LaneCall } from "../../workers/lane_calls.ts";
@@ -59,7 +60,7 @@ export async function slowUntil(
   watched: Watched,
 ): Promise<SlowLine> {
   const line = await faultProxy({ target: parseAddress(receiver, 0), keep: 0 });
-  await line.set("both", { bytesPerSecond: 8 * MIB, queueBytes: 2 * MIB });
+  await line.set("both", { bytesPerSecond: 2 * MIB, queueBytes: 2 * MIB });
   let isSlow = true;
   watched.onCall(() => {
     if (!isSlow || !isDone()) return;
@@ -67,4 +68,17 @@ export async function slowUntil(
     line.set("both", { bytesPerSecond: 0 });
   });
   return { address: `127.0.0.1:${line.port}`, close: () => line.close() };
+}
+
+/**
+ * Adds one connection after the other until `isDone`, and drops none: where a
+ * machine is busy the first is there before a thread is, and goes without.
+ */
+export function growUntil(
+  isDone: () => boolean,
+): (options: GrowthOptions) => Growth {
+  return ({ max }) => ({
+    sample: ({ connections, dialling }) =>
+      dialling === 0 && connections < max && !isDone() ? "add" : "keep",
+  });
 }

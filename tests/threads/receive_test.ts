@@ -12,7 +12,7 @@ import { CERTIFICATE, library } from "../faults/library.ts";
 import { within } from "../testutil/deadline.ts";
 import { makeTree, sameTree, type TreeSpec } from "../testutil/tree.ts";
 import { growTo, keptLog } from "../faults/side.ts";
-import { slowUntil, watchWorkers } from "./kit.ts";
+import { growUntil, slowUntil, watchWorkers } from "./kit.ts";
 
 const TREE: TreeSpec = {
   "a": 21 * MIB,
@@ -83,10 +83,10 @@ for (const threads of [0, 2]) {
       address: line.address,
       carrier: "quic",
       threads,
-      connections: 3,
+      connections: 8,
       b3sum: true,
       log: here,
-      inside: { growth: growTo() },
+      inside: { growth: growUntil(() => watched.count("place") >= 4) },
     });
     const { totals } = await within(100_000, "the transfer", sending);
     await line.close();
@@ -133,8 +133,8 @@ for (
     const sending = lib.send("src", {
       address: line.address,
       carrier: "quic",
-      connections: 2,
-      inside: { growth: growTo() },
+      connections: 8,
+      inside: { growth: growUntil(() => killed > 3) },
     });
     const { totals } = await within(100_000, "the transfer", sending);
     await line.close();
