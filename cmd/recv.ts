@@ -17,7 +17,7 @@ import { isUnspecified, reachableHost, ticketOf } from "./reach.ts";
 import { DEFAULT_PORT, ownToken } from "./server.ts";
 import { defined } from "./defined.ts";
 import type { Values } from "./settings.ts";
-import type { Surroundings } from "./sftpx.ts";
+import type { Surroundings } from "./main.ts";
 
 /** Listens, says the ticket, and serves; or takes one transfer by a code. */
 export async function recv(

@@ -21,7 +21,7 @@ import {
 } from "./server.ts";
 import { defined } from "./defined.ts";
 import type { Values } from "./settings.ts";
-import type { Surroundings } from "./sftpx.ts";
+import type { Surroundings } from "./main.ts";
 
 /** What standard input is called when nothing else is said. */
 const DEFAULT_NAME = "stdin";
