@@ -29,7 +29,7 @@ import type {
   StreamSource,
 } from "./options.ts";
 import { runSendSession } from "./send_session.ts";
-import { openThreads, threadsFor } from "./threads.ts";
+import { lateThreads, threadsFor } from "./threads.ts";
 import { senderId } from "./sender_id.ts";
 import { lateHashing } from "./late_hashing.ts";
 import { ALPN, systemWorld } from "./world.ts";
@@ -151,7 +151,7 @@ export async function sendInside(
     settings.carrier !== "tcp" && settings.congestion !== "bbr" &&
     options.limitRate === undefined; // for which one thread is enough
   const threads = mayThread
-    ? await openThreads(threadCount, world.clock, spawnThread)
+    ? lateThreads(threadCount, world.clock, spawnThread)
     : undefined;
   const disk = openSourceDisk();
   try {

@@ -44,6 +44,30 @@ export function bulkThreadsFor(
   return Math.min(MOST_BULK, threadsFor(asked, cores));
 }
 
+/** Threads of a sender, and what they take is not loaded before the first is wanted. */
+export function lateThreads(
+  max: number,
+  clock: Clock,
+  spawn?: () => Worker,
+): Pick<LaneThreads, "max" | "hasRoom" | "dialer" | "close"> {
+  let loading: Promise<LaneThreads> | undefined;
+  let loaded: LaneThreads | undefined;
+  const load = async (): Promise<LaneThreads> =>
+    loaded = await (loading ??= openThreads(max, clock, spawn));
+  return {
+    max,
+    get hasRoom() {
+      return loaded?.hasRoom ?? true;
+    },
+    dialer: (peer) => ({
+      dial: async (signal) => (await load()).dialer(peer).dial(signal),
+    }),
+    async close() {
+      await (await loading)?.close();
+    },
+  };
+}
+
 /** Loads what it takes to have threads; none is started yet. */
 export async function openThreads(
   max: number,
