@@ -16,7 +16,7 @@ import { type Graph, readGraph } from "./graph.ts";
 import { say } from "./say.ts";
 import { ROOT } from "./tree.ts";
 
-const ENTRY = "cmd/sftpx.ts";
+const ENTRY = "cmd/whole.ts";
 const DENO = Deno.execPath();
 /** The runtime as it is, and what SFTPX adds to it at least. */
 const ADDED_BYTES = 200_000;

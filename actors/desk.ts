@@ -15,6 +15,7 @@ import type { Journal } from "../store/journal.ts";
 import { isHidden, quoted, type SafePath, safePath } from "../store/paths.ts";
 import type { PartialDir, Root } from "../store/root.ts";
 import type { Admission, Conflict, Vault } from "../store/vault.ts";
+import type { FileMaker } from "../workers/file_maker.ts";
 import { saveBatch } from "./desk_checkpoint.ts";
 import { offerCandidates } from "./desk_compare.ts";
 import {
@@ -24,6 +25,7 @@ import {
   newItem,
 } from "./desk_item.ts";
 import { placeLink } from "./desk_links.ts";
+import { deskTarget } from "./desk_target.ts";
 import type { Facts, FinalFact } from "./facts.ts";
 import type { CheckedChunk, Target } from "./lane_receive.ts";
 import type { LinkPolicy } from "./options.ts";
@@ -36,6 +38,7 @@ export interface DeskDeps {
   readonly journal: Journal;
   readonly vault: Vault;
   readonly digest: Digest;
+  readonly maker?: FileMaker | undefined;
   readonly facts: Facts;
   readonly onConflict: Conflict;
   readonly links: LinkPolicy;
@@ -379,14 +382,7 @@ export function createDesk(deps: DeskDeps): Desk {
       const item = items.get(index);
       const file = item?.phase === "open" ? item.file : undefined;
       if (item === undefined || file === undefined) return undefined;
-      return {
-        run,
-        gen: item.gen,
-        entry: file.entry,
-        write: (chunk, bytes) => file.write(chunk, bytes),
-        writeNow: (chunk, bytes) => file.writeNow?.(chunk, bytes),
-        confirm: (chunk, digest) => file.confirm(chunk, digest),
-      };
+      return deskTarget(run, item.gen, file);
     },
     async close() {
       ending.abort();

@@ -12,7 +12,9 @@ import type { Incoming } from "../store/incoming.ts";
 import type { Journal } from "../store/journal.ts";
 import { quoted } from "../store/paths.ts";
 import type { PartialDir, Root } from "../store/root.ts";
+import type { FileMaker } from "../workers/file_maker.ts";
 import type { Item } from "./desk_item.ts";
+import { placeTogether } from "./desk_place.ts";
 import type { Facts, FinalFact } from "./facts.ts";
 import type { CheckedChunk } from "./lane_receive.ts";
 
@@ -23,6 +25,7 @@ export interface CheckpointDeps {
   readonly partial: PartialDir;
   readonly journal: Journal;
   readonly digest: Digest;
+  readonly maker?: FileMaker | undefined;
   readonly facts: Facts;
   readonly finish: (item: Item, final: FinalFact) => void;
   readonly orRefuse: (item: Item, work: () => Promise<void>) => Promise<void>;
@@ -71,8 +74,11 @@ export async function saveBatch(
   );
   if (isKept && !isSynced) await partial.sync();
   const placed: [Item, FinalFact][] = [];
+  const together = await placeTogether(whole, deps);
   for (const item of whole) {
-    if (item.phase !== "whole") continue;
+    const final = together.get(item);
+    if (final !== undefined) placed.push([item, final]);
+    if (final !== undefined || item.phase !== "whole") continue;
     const now = placeNow(item);
     if (now !== undefined) {
       placed.push([item, now]);

@@ -5,15 +5,16 @@
  */
 import type { EventSink } from "../core/events.ts";
 import { carrierDialer, type CarrierMode } from "../transport/carrier.ts";
-import {
-  type Congestion,
-  type EndpointPool,
-  quicDialer,
-  type QuicOptions,
-} from "../transport/quic.ts";
-import { tlsDialer, type TlsOptions } from "../transport/tls.ts";
+import { lateDialer } from "../transport/late_dialer.ts";
+import { quicDialer } from "../transport/quic_dialer.ts";
+import type { EndpointPool } from "../transport/quic_endpoint.ts";
+import type { Congestion, QuicOptions } from "../transport/quic_options.ts";
+import type { TlsDialerOptions } from "../transport/tls_dialer.ts";
+import type { TlsOptions } from "../transport/tls_options.ts";
 import type { Dialer } from "../transport/transport.ts";
+import type { HostAndPort } from "../protocol/address.ts";
 import type { World } from "./send_session.ts";
+import type { SideDialer } from "./side_dials.ts";
 import { ALPN } from "./world.ts";
 
 /** Where the receiver is, and what may be used. */
@@ -22,6 +23,8 @@ export interface DialersOptions {
   readonly port: number;
   /** Where it is over TCP. @default the same port */
   readonly tcpPort?: number;
+  /** Whether it has other ports for TCP at that host. @default {if its port is the same} */
+  readonly tcpSide?: boolean;
   readonly fingerprint: Uint8Array;
   readonly carrier: CarrierMode;
   readonly endpoints: EndpointPool;
@@ -40,6 +43,10 @@ export interface Dialers {
   readonly bbr: Dialer;
   /** Over TCP and nothing else. */
   readonly tcp: Dialer;
+  /** Over TCP, to another port of the receiver; `undefined` where that is another machine's. */
+  readonly tcpSide: ((place: HostAndPort) => Dialer) | undefined;
+  /** By QUIC, to another port of the receiver; `undefined` where QUIC is not wanted. */
+  readonly side: SideDialer | undefined;
 }
 
 /** Makes the dialers of one receiver. */
@@ -47,22 +54,36 @@ export function peerDialers(options: DialersOptions): Dialers {
   const { hostname, port, fingerprint, world, emit } = options;
   const peer = { hostname, port, fingerprint, alpn: ALPN };
   const { clock, randomBytes } = world;
-  const tcp = tlsDialer({
-    ...peer,
-    port: options.tcpPort ?? port,
-    clock,
-    randomBytes,
-    ...options.tls,
-  });
+  const known = {};
+  const byTcp = (more: Partial<TlsDialerOptions>): Dialer =>
+    lateDialer(async () => {
+      const { tlsDialer } = await import("../transport/tls_dialer.ts");
+      return tlsDialer({
+        ...peer,
+        clock,
+        randomBytes,
+        known,
+        ...options.tls,
+        ...more,
+      });
+    });
+  const tcp = byTcp({ port: options.tcpPort ?? port });
+  const quic = (
+    congestion: Congestion,
+    place: { readonly hostname: string; readonly port: number } = peer,
+  ): Dialer =>
+    quicDialer({
+      ...peer,
+      hostname: place.hostname,
+      port: place.port,
+      endpoint: options.endpoints,
+      clock,
+      congestion,
+      ...options.quic,
+    });
   const by = (congestion: Congestion): Dialer =>
     carrierDialer({
-      quic: quicDialer({
-        ...peer,
-        endpoint: options.endpoints,
-        clock,
-        congestion,
-        ...options.quic,
-      }),
+      quic: quic(congestion),
       tls: tcp,
       mode: options.carrier,
       clock,
@@ -73,5 +94,15 @@ export function peerDialers(options: DialersOptions): Dialers {
         emit({ type: "warning", message });
       },
     });
-  return { cubic: by("cubic"), bbr: by("bbr"), tcp };
+  const side: SideDialer = (place, congestion) => quic(congestion, place);
+  return {
+    cubic: by("cubic"),
+    bbr: by("bbr"),
+    tcp,
+    // What comes in by one begins no streams.
+    tcpSide: options.tcpSide ?? options.tcpPort === undefined
+      ? ({ hostname, port }) => byTcp({ hostname, port, lent: 0 })
+      : undefined,
+    side: options.carrier === "tcp" ? undefined : side,
+  };
 }

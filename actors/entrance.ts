@@ -12,10 +12,19 @@ import { type CarrierMode, combineListeners } from "../transport/carrier.ts";
 import {
   createEndpoint,
   quicListener,
+  type QuicListenerOptions,
   type QuicOptions,
 } from "../transport/quic.ts";
 import { tlsListener, type TlsOptions } from "../transport/tls.ts";
 import type { Listener } from "../transport/transport.ts";
+import { sideListen } from "./side_listen.ts";
+import type { LaneThreads } from "../workers/lane_threads.ts";
+import {
+  createSidePorts,
+  type OpenSidePort,
+  type SidePorts,
+} from "./side_ports.ts";
+import { sideThreads, type SideThreadsOptions } from "./side_threads.ts";
 import { ALPN } from "./world.ts";
 
 /** What to bind, and who we are. */
@@ -26,6 +35,12 @@ export interface EntranceOptions {
   readonly carrier: CarrierMode;
   readonly quic?: QuicOptions;
   readonly tls?: TlsOptions;
+  /** Threads for side ports. @default {none} */
+  readonly threads?: (() => Promise<LaneThreads>) | undefined;
+  /** Threads for what comes over TCP beside QUIC. @default {none} */
+  readonly bulkThreads?: (() => Promise<LaneThreads>) | undefined;
+  /** Changes how side ports are opened. @default {they are as they are} */
+  readonly sidePort?: ((open: OpenSidePort) => OpenSidePort) | undefined;
   readonly clock: Clock;
   readonly log: Log;
   /** Told when TCP cannot be had. */
@@ -35,6 +50,8 @@ export interface EntranceOptions {
 /** An open entrance. */
 export interface Entrance {
   readonly listener: Listener;
+  /** Further ports for further connections; `undefined` where there can be none. */
+  readonly side?: SidePorts;
   /** Frees the sockets, once the last words are said. */
   close(): void;
 }
@@ -67,18 +84,60 @@ export function openEntrance(options: EntranceOptions): Entrance {
     return { listener: byTcp(options.port), close: () => {} };
   }
   const endpoint = createEndpoint({ hostname, port: options.port });
-  const close = (): void => endpoint.close();
+  const { sidePort = (open) => open } = options;
+  const side = createSidePorts({
+    quic: sidePort(quicPorts(options, own)),
+    tcp: tcpPorts(options),
+  }, log);
+  const close = (): void => {
+    side.close();
+    endpoint.close();
+  };
   const quic = quicListener({ ...own, endpoint, ...options.quic });
-  if (carrier === "quic") return { listener: quic, close };
+  if (carrier === "quic") return { listener: quic, side, close };
   try {
     const tcp = byTcp(endpoint.port);
-    return { listener: combineListeners(quic, tcp), close };
+    return { listener: combineListeners(quic, tcp), side, close };
   } catch (error) {
     if (!(error instanceof SftpxError)) throw error;
     emit({
       type: "warning",
       message: `over UDP only: ${error.message}`,
     });
-    return { listener: quic, close };
+    return { listener: quic, side, close };
   }
+}
+
+/** Side ports for QUIC: on threads as long as there are any, else on this one. */
+function quicPorts(
+  options: EntranceOptions,
+  own: Pick<QuicListenerOptions, "cert" | "key" | "alpn" | "clock" | "log">,
+): OpenSidePort {
+  const { hostname, port: firstPort, quic = {}, threads } = options;
+  const near = sideListen({ ...own, hostname, firstPort, ...quic });
+  return threads === undefined
+    ? near
+    : sideThreads({ ...onThreads(options, threads), carrier: "quic" }, near);
+}
+
+/** Side ports for TCP, which are of use on threads only. */
+function tcpPorts(options: EntranceOptions): OpenSidePort {
+  const { bulkThreads, carrier } = options;
+  const none: OpenSidePort = () =>
+    Promise.reject(
+      new SftpxError(
+        "peer-busy",
+        "Cannot open port: there is no thread for it",
+      ),
+    );
+  return bulkThreads === undefined || carrier !== "auto"
+    ? none
+    : sideThreads({ ...onThreads(options, bulkThreads), carrier: "tcp" }, none);
+}
+
+function onThreads(
+  { hostname, port, certificate, quic = {}, tls = {}, log }: EntranceOptions,
+  threads: () => Promise<LaneThreads>,
+): Omit<SideThreadsOptions, "carrier"> {
+  return { hostname, firstPort: port, certificate, quic, tls, log, threads };
 }

@@ -117,10 +117,12 @@ export async function hearSender(
     readonly fingerprint: Uint8Array;
     readonly token: Secret | "open";
     readonly clock: Clock;
+    /** It came where only further connections may come in. */
+    readonly isSide?: boolean;
   },
   signal: AbortSignal,
 ): Promise<ReceiveLink> {
-  const { fingerprint, token, clock } = options;
+  const { fingerprint, token, clock, isSide = false } = options;
   const early = conn.acceptUni();
   const none = noneYet(early);
   none.catch(() => {});
@@ -136,6 +138,12 @@ export async function hearSender(
     throw new SftpxError(
       "protocol",
       "Cannot accept sender: it did not say hello",
+    );
+  }
+  if (isSide && !hello.extra) {
+    throw new SftpxError(
+      "protocol",
+      "Cannot accept sender: only further connections come in by this port",
     );
   }
   if (token !== "open") {

@@ -7,7 +7,9 @@ import { Mailbox } from "../core/mailbox.ts";
 import type { RateLimiter } from "../core/rate.ts";
 import { encodePreamble } from "../protocol/lane.ts";
 import type { Outgoing, Work } from "../protocol/outgoing.ts";
-import type { Conn } from "../transport/transport.ts";
+import type { Conn, SendStream } from "../transport/transport.ts";
+import { type FarSendStream, isFarSend } from "../workers/far_conn.ts";
+import { farSendLane } from "../workers/far_lane.ts";
 import type { HashPool } from "../workers/hash_pool.ts";
 import {
   type LeaseReport,
@@ -15,7 +17,7 @@ import {
   type Readable,
   sendLane,
   type SendWatch,
-} from "./lane_send.ts";
+} from "../workers/lane_send.ts";
 
 /** What lanes need, whatever they go over. */
 export interface LanesDeps {
@@ -71,6 +73,8 @@ export interface LaneGroup {
   readonly leases: number;
   /** Bytes of frames that were handed to the connection. */
   readonly written: number;
+  /** Lanes that wait for the connection to take what they write. */
+  readonly writing: number;
   /** Forgets leases that are of no interest any more. */
   prune(isDone: (work: Work) => boolean): void;
   /** All that was given and not pruned: it may be lost with the connection. */
@@ -89,7 +93,7 @@ interface Lane {
 
 interface Lease {
   readonly items: readonly Work[];
-  isOver: boolean;
+  readonly over: AbortController;
 }
 
 /** Creates the lanes of a connection; the first is opened when there is work. */
@@ -102,6 +106,7 @@ export function laneGroup(options: LaneGroupOptions): LaneGroup {
   let unfinished = new Set<Lease>(); // by lanes
   let isRetired = false;
   let written = 0;
+  let writing = 0;
   let isResting = false;
 
   const open = (): Lane => {
@@ -122,12 +127,35 @@ export function laneGroup(options: LaneGroupOptions): LaneGroup {
         written += payload.body;
         options.wrote(payload);
       };
-      const sender = sendLane({ ...options, stream, wrote });
+      const counted: SendStream = {
+        async write(bytes) {
+          writing++;
+          try {
+            await stream.write(bytes);
+          } finally {
+            writing--;
+          }
+        },
+        end: () => stream.end(),
+      };
+      const far = (stream: FarSendStream): FarSendStream => ({
+        ...stream,
+        lease(works) {
+          writing++;
+          const lease = stream.lease(works);
+          const done = (): void => void writing--;
+          lease.report.then(done, done);
+          return lease;
+        },
+      });
+      const sender = isFarSend(stream)
+        ? farSendLane({ ...options, stream: far(stream), wrote })
+        : sendLane({ ...options, stream: counted, wrote });
       try {
         while (!signal.aborted) {
           const lease = await lane.inbox.receive(signal);
-          const { items } = lease;
-          const report = await sender.send(items, signal, () => lease.isOver);
+          const { items, over } = lease;
+          const report = await sender.send(items, signal, over.signal);
           unfinished.delete(lease);
           await options.report(connection, number, report);
         }
@@ -163,7 +191,7 @@ export function laneGroup(options: LaneGroupOptions): LaneGroup {
       let lane = idlest();
       const isFree = lane !== undefined && lane.leases === 0;
       if (!isFree && lanes.length < options.lanes) lane = open();
-      const lease: Lease = { items, isOver: false };
+      const lease: Lease = { items, over: new AbortController() };
       if (lane === undefined || !lane.inbox.offer(lease)) {
         throw new TypeError("Cannot give a lease: no lane has room");
       }
@@ -187,7 +215,7 @@ export function laneGroup(options: LaneGroupOptions): LaneGroup {
     },
     yield() {
       const back = given;
-      for (const lease of unfinished) lease.isOver = true;
+      for (const lease of unfinished) lease.over.abort();
       unfinished = new Set();
       given = [];
       return back;
@@ -211,6 +239,9 @@ export function laneGroup(options: LaneGroupOptions): LaneGroup {
     },
     get written() {
       return written;
+    },
+    get writing() {
+      return writing;
     },
     get leases() {
       return lanes.reduce((sum, { leases }) => sum + leases, 0);

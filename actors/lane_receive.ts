@@ -17,9 +17,12 @@ import {
   readLaneHeader,
 } from "../protocol/lane.ts";
 import type { Stopwatch } from "../core/stopwatch.ts";
+import type { BytesElsewhere } from "../store/root_file.ts";
 import type { ReceiveStream } from "../transport/transport.ts";
+import type { FileMaker } from "../workers/file_maker.ts";
 import type { HashPool } from "../workers/hash_pool.ts";
-import type { Rooms } from "./rooms.ts";
+import { type Arrival, makeFiles } from "./lane_make.ts";
+import type { Rooms } from "../workers/rooms.ts";
 
 /** A file that takes chunks. */
 export interface Target {
@@ -28,12 +31,17 @@ export interface Target {
   readonly gen: number;
   readonly entry: FileEntry;
   /** Writes one chunk where it belongs. Not yet durable. False: the file is closed. */
-  write(chunk: number, bytes: Uint8Array): Promise<boolean>;
+  write(chunk: number, bytes: Uint8Array | BytesElsewhere): Promise<boolean>;
   /** As `write()`, at once; `undefined` when that must be called. */
   writeNow?(
     chunk: number,
     bytes: Uint8Array<ArrayBuffer>,
   ): boolean | undefined;
+  /** Number of its part. */
+  readonly slot: number;
+  /** As those of `Incoming`: another thread writes all of it. */
+  beginWrite(): number;
+  endWrite(isDone: boolean): boolean | undefined;
   /** True when the candidate that was offered for `chunk` has this digest. */
   confirm(chunk: number, digest: Uint8Array): boolean;
 }
@@ -54,6 +62,8 @@ export interface CheckedChunk {
 export interface ReceiveLaneDeps {
   readonly stream: ReceiveStream;
   readonly pool: HashPool;
+  /** Makes small files on another thread. @default {they are made here} */
+  readonly maker?: FileMaker | undefined;
   /** Where frames are read into. */
   readonly rooms: Rooms;
   /** Says whether a record may come now; throws `protocol` when it may not. */
@@ -68,6 +78,8 @@ export interface ReceiveLaneDeps {
   readonly received: (bytes: number) => void;
   /** Told how many bytes of whatever came, as they come. */
   readonly arrived: (bytes: number) => void;
+  /** Told when a frame that there is memory for is waited for, and when that is over. */
+  readonly waiting?: (isWaiting: boolean) => void;
   /** Milliseconds, monotonic. */
   readonly now: () => number;
   /** Counts what is waited for. @default {nobody} */
@@ -97,10 +109,11 @@ export async function receiveLane(
 ): Promise<void> {
   let head = new Uint8Array(LANE_HEADER_BYTES);
   let piece = LEAST_PIECE_BYTES; // nothing is known yet
+  /** Counts a wait, also one that a lost connection ends. */
+  const timed = <T>(kind: "net" | "disk", work: Promise<T>): Promise<T> =>
+    deps.watch === undefined ? work : deps.watch.time(kind, work);
   for (;;) {
-    const come = deps.watch?.begin("net");
-    head = await deps.stream.readFully(head);
-    come?.();
+    head = await timed("net", deps.stream.readFully(head));
     if (head.length === 0) return;
     if (head.length < LANE_HEADER_BYTES) throw cut();
     const { length, count } = readLaneHeader(head);
@@ -110,18 +123,17 @@ export async function receiveLane(
         `Cannot accept a frame of ${length} bytes: no chunk is that large`,
       );
     }
-    const free = deps.watch?.begin("disk"); // others have the rooms until the disk has theirs
-    const room = await deps.rooms.take(length, signal);
-    free?.();
+    // Others have the rooms until the disk has what is in them.
+    const room = await timed("disk", deps.rooms.take(length, signal));
     const capacity = room.bytes.length; // 0 once its buffer has moved
     let back: Uint8Array<ArrayBuffer> | undefined;
     let checked: readonly CheckedChunk[];
     try {
       const begun = deps.now();
-      const arrived = deps.watch?.begin("net");
       const view = room.bytes.subarray(0, length);
-      const body = await readBody(deps, view, piece);
-      arrived?.();
+      deps.waiting?.(true);
+      const body = await timed("net", readBody(deps, view, piece))
+        .finally(() => deps.waiting?.(false));
       piece = pieceOf(length, deps.now() - begun);
       signal.throwIfAborted();
       const taken = await takeFrame(deps, body, count);
@@ -131,9 +143,7 @@ export async function receiveLane(
     } finally {
       room.release(back);
     }
-    const taken = deps.watch?.begin("disk");
-    if (checked.length > 0) await deps.checked(checked);
-    taken?.();
+    if (checked.length > 0) await timed("disk", deps.checked(checked));
   }
 }
 
@@ -162,18 +172,8 @@ async function readBody(
   return view;
 }
 
-/** A record of data, where its bytes are in the body, and where they belong. */
-interface Arrival {
-  readonly target: Target;
-  readonly index: number;
-  readonly chunk: number;
-  readonly digest: Uint8Array;
-  readonly start: number;
-  readonly end: number;
-}
-
 /** Judges the records of one frame and writes those that are right. */
-async function takeFrame(
+export async function takeFrame(
   deps: ReceiveLaneDeps,
   body: Uint8Array<ArrayBuffer>,
   count: number,
@@ -205,18 +205,20 @@ async function takeFrame(
     const bytes = end - start;
     checked.push({ run, index, gen, chunk, digest, bytes, verdict });
   };
-  const bytesOf = ({ start, end }: Arrival): Uint8Array<ArrayBuffer> =>
-    hashed.bytes.subarray(start, end);
-  const slow: Arrival[] = [];
+  const good: Arrival[] = [];
   for (const [at, arrival] of arrivals.entries()) {
-    const { target, chunk, digest, start, end } = arrival;
-    deps.received(end - start);
+    deps.received(arrival.end - arrival.start);
     const actual = hashed.digests.subarray(at * 32, at * 32 + 32);
-    if (!sameDigest(digest, actual)) {
-      note(arrival, "corrupt");
-      continue;
-    }
-    const isDone = target.writeNow?.(chunk, bytesOf(arrival));
+    if (sameDigest(arrival.digest, actual)) good.push(arrival);
+    else note(arrival, "corrupt");
+  }
+  const made = await makeFiles(deps.maker, hashed.bytes, good);
+  const bytesOf = ({ start, end }: Arrival): Uint8Array<ArrayBuffer> =>
+    made.bytes.subarray(start, end);
+  for (const arrival of made.written) note(arrival, "written");
+  const slow: Arrival[] = [];
+  for (const arrival of made.left) {
+    const isDone = arrival.target.writeNow?.(arrival.chunk, bytesOf(arrival));
     if (isDone === undefined) slow.push(arrival);
     else if (isDone) note(arrival, "written");
   }
@@ -225,19 +227,23 @@ async function takeFrame(
     for (const arrival of next) {
       const { target, chunk } = arrival;
       const put = deps.watch?.begin("disk");
-      const isDone = await target.write(chunk, bytesOf(arrival));
-      put?.();
+      let isDone: boolean;
+      try {
+        isDone = await target.write(chunk, bytesOf(arrival));
+      } finally {
+        put?.();
+      }
       if (isDone) note(arrival, "written");
     }
   };
   if (slow.length > 0) {
     await Promise.all(Array.from({ length: WRITES_AT_ONCE }, work));
   }
-  return { bytes: hashed.bytes, checked };
+  return { bytes: made.bytes, checked };
 }
 
 /** The target of a record; `undefined` for one that comes too late to matter. */
-function targetOf(
+export function targetOf(
   deps: ReceiveLaneDeps,
   record: LaneRecord,
 ): Target | undefined {
@@ -248,7 +254,8 @@ function targetOf(
     : undefined;
 }
 
-function same(
+/** A record that says that what is here is right. */
+export function same(
   target: Target,
   record: LaneRecord,
   digest: Uint8Array,

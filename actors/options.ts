@@ -59,6 +59,11 @@ export interface SendOptions {
   readonly lanes?: number;
   /** Connections at most, 1 to 16; as many as the path needs are used. @default {4} */
   readonly connections?: number;
+  /**
+   * Further connections on threads of their own, 0 to 15; `auto` has none on
+   * fewer than 4 cores, and elsewhere as many as it takes. @default {"auto"}
+   */
+  readonly threads?: number | "auto";
   /** What decides how fast to send; `auto` tries BBR where loss holds CUBIC down. @default {"auto"} */
   readonly congestion?: "auto" | "cubic" | "bbr";
   /** How to cross the network; `auto` takes TCP where UDP does not pass. @default {"auto"} */
@@ -139,6 +144,11 @@ export interface ReceiveOptions {
   readonly maxSize?: number;
   /** Entries of one transfer at most. @default {no limit} */
   readonly maxFiles?: number;
+  /**
+   * Threads for further connections of senders, 0 to 15; `auto` has none on
+   * fewer than 4 cores. @default {"auto"}
+   */
+  readonly threads?: number | "auto";
   /** Transfers at once. @default {128} */
   readonly maxSessions?: number;
   /** Bytes of disk that stay free. @default {64 MiB} */

@@ -15,6 +15,7 @@ import type { Digest } from "../crypto/digest.ts";
 import { type Journal, openJournal } from "../store/journal.ts";
 import type { PartialDir, Root } from "../store/root.ts";
 import { createVault } from "../store/vault.ts";
+import type { FileMaker } from "../workers/file_maker.ts";
 import type { HashPool } from "../workers/hash_pool.ts";
 import { createDesk, type Desk } from "./desk.ts";
 import type { Announced } from "./desk_item.ts";
@@ -88,6 +89,7 @@ export interface PersistenceDeps {
   /** Opens the upload folder. */
   readonly openRoot: () => Promise<Root>;
   readonly digest: Digest;
+  readonly maker?: FileMaker | undefined;
   readonly pool: HashPool;
   readonly facts: Facts;
   readonly desk: DeskRef;

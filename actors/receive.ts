@@ -12,20 +12,28 @@ import {
 import { parseBind } from "../protocol/address.ts";
 import { fileIn } from "../store/own_path.ts";
 import { makeStateDir } from "../store/state_dir.ts";
-import { openRoot } from "../store/root.ts";
+import { openRoot, type Root } from "../store/root.ts";
+import { shareCalls } from "../store/root_calls.ts";
 import { combineListeners } from "../transport/carrier.ts";
 import type { QuicOptions } from "../transport/quic.ts";
 import type { TlsOptions } from "../transport/tls.ts";
+import { createFileMaker } from "../workers/file_maker.ts";
 import { LOOK_MS, sleptEvent } from "./migration.ts";
 import type { ReceiveOptions, Receiver } from "./options.ts";
 import { DEFAULT_QUIET_LIMITS, type QuietLimits } from "./quiet.ts";
 import { createDoor } from "./door.ts";
-import { givenEntrance, openEntrance } from "./entrance.ts";
+import {
+  type EntranceOptions,
+  givenEntrance,
+  openEntrance,
+} from "./entrance.ts";
 import type { ReceiveOutcome } from "./receive_scheduler.ts";
 import { startReceiveSession } from "./receive_session.ts";
 import { reception, type ReceptionMessage } from "./reception.ts";
 import { createSpace } from "./space.ts";
-import { loadHashing, systemWorld } from "./world.ts";
+import { bulkThreadsFor, openThreads, threadsFor } from "./threads.ts";
+import { loadHashing } from "./hashing.ts";
+import { systemWorld } from "./world.ts";
 
 /** Options of {@linkcode receive} where none are given. */
 export const DEFAULT_RECEIVE_OPTIONS: Readonly<
@@ -53,6 +61,7 @@ export const DEFAULT_RECEIVE_OPTIONS: Readonly<
   maxSize: Number.MAX_SAFE_INTEGER,
   maxFiles: Number.MAX_SAFE_INTEGER,
   maxSessions: 128,
+  threads: "auto",
   keepFree: 64 * 2 ** 20,
 });
 
@@ -78,14 +87,32 @@ export interface ReceiveInside {
   readonly limits?: QuietLimits;
   readonly quic?: QuicOptions;
   readonly tls?: TlsOptions;
+  /** Starts the Worker of a thread. */
+  readonly spawnThread?: () => Worker;
+  /** Memory for frames that a session's lanes read, bytes. */
+  readonly roomBytes?: number;
+  /** Changes what a session's upload folder does. */
+  readonly root?: (root: Root) => Root;
+  /** What stands between a side port and its senders. */
+  readonly sidePort?: EntranceOptions["sidePort"];
 }
 
 /** As {@linkcode receive}, for tests. */
 export async function receiveInside(
   options: ReceiveOptions,
-  { limits = DEFAULT_QUIET_LIMITS, quic = {}, tls = {} }: ReceiveInside,
+  {
+    limits = DEFAULT_QUIET_LIMITS,
+    quic = {},
+    tls = {},
+    roomBytes,
+    root = (root) => root,
+    sidePort,
+    spawnThread,
+  }: ReceiveInside,
 ): Promise<Receiver> {
   const settings = { ...DEFAULT_RECEIVE_OPTIONS, ...options };
+  const threadCount = threadsFor(settings.threads);
+  const bulkCount = bulkThreadsFor(settings.threads);
   const { uploadDir, resumeDir, certificate } = settings;
   const world = systemWorld(options.log);
   const emit = settings.onEvent ?? (() => {});
@@ -96,19 +123,34 @@ export async function receiveInside(
   const where = parseBind(settings.bind, DEFAULT_PORT);
   await makeStateDir(resumeDir);
   const { digest, pool } = await loadHashing();
-  const first = await openRoot(uploadDir);
+  const maker = createFileMaker();
+  const calls = shareCalls();
+  const openUploads = (): Promise<Root> =>
+    openRoot(uploadDir, { calls: calls.lend() });
+  const first = await openUploads().catch((error) => {
+    calls.close();
+    throw error;
+  });
   await first.removeEmptyPartials(); // of a receiver that was killed at the end
   const space = createSpace(() => first.free(), settings.keepFree, world.clock);
   const entrance = givenEntrance(settings.listener) ?? openEntrance({
     ...where,
     certificate,
     carrier: settings.carrier,
+    threads: threadCount > 0
+      ? () => openThreads(threadCount, world.clock, spawnThread)
+      : undefined,
+    bulkThreads: bulkCount > 0
+      ? () => openThreads(bulkCount, world.clock, spawnThread)
+      : undefined,
     quic,
     tls,
+    sidePort,
     clock: world.clock,
     log: world.log,
     emit,
   });
+  const { side } = entrance;
   const listener = settings.alsoAt === undefined
     ? entrance.listener
     : combineListeners(entrance.listener, settings.alsoAt);
@@ -155,6 +197,7 @@ export async function receiveInside(
     create: () =>
       reception({
         door,
+        sideDoor: side?.door,
         fingerprint,
         token: settings.token,
         maxSessions: settings.maxSessions,
@@ -169,13 +212,16 @@ export async function receiveInside(
               world,
               session: link.hello.session,
               journalFile: fileIn(resumeDir, `${hex}.bitmap`),
-              openRoot: () => openRoot(uploadDir),
+              openRoot: async () => root(await openUploads()),
               digest,
               pool,
+              maker,
               reserve: space.reserve,
               reserveNow: space.reserveNow,
               release: space.release,
               admit: (totalBytes) => space.check(totalBytes ?? 0),
+              ...(side && { sidePorts: side.take }),
+              ...(roomBytes !== undefined && { roomBytes }),
               emit,
               patienceMs: AWAY_MS,
               limits,
@@ -193,10 +239,13 @@ export async function receiveInside(
       await supervisor.run(signal);
     } finally {
       door.close();
+      side?.door.close();
       await world.clock.delay(FAREWELL_MS);
       entrance.close();
       pool.close();
+      maker.close();
       first.close();
+      calls.close();
     }
   };
   const finished = run();

@@ -38,12 +38,17 @@ export interface ReceiveCounts {
 /** What speed is measured over, ms. */
 const METER_MS = 5000;
 
-/** Creates counts that tell of `session`. */
+/**
+ * Creates counts that tell of `session`.
+ *
+ * @param threads How many threads carry its connections.
+ */
 export function receiveCounts(
   session: string,
   emit: EventSink,
   clock: Clock,
   cpuMs?: () => number,
+  threads: () => number = () => 1,
 ): ReceiveCounts {
   const meter = createMeter(clock, METER_MS);
   let received = 0;
@@ -55,7 +60,10 @@ export function receiveCounts(
   let limiter: ReturnType<typeof receiverLimiter> = "none";
   const judge = (): typeof limiter => {
     const lap = watch.lap();
-    return limiter = lap === undefined ? limiter : receiverLimiter(lap);
+    if (lap !== undefined) {
+      limiter = receiverLimiter({ ...lap, threads: threads() });
+    }
+    return limiter;
   };
   return {
     watch,

@@ -7,12 +7,13 @@
 import type { Context } from "../core/actor.ts";
 import type { Address } from "../core/mailbox.ts";
 import type { ReceiverRules } from "../protocol/session.ts";
+import type { FileMaker } from "../workers/file_maker.ts";
 import type { HashPool } from "../workers/hash_pool.ts";
 import type { ReceiveLaneDeps } from "./lane_receive.ts";
 import type { DeskRef } from "./persistence.ts";
 import type { QuietWatch } from "./quiet.ts";
 import type { ReceiveCounts } from "./receive_counts.ts";
-import type { Rooms } from "./rooms.ts";
+import type { Rooms } from "../workers/rooms.ts";
 import type { VerifierMessage } from "./verifier.ts";
 
 /** What lanes are tied to. */
@@ -20,6 +21,7 @@ export interface LaneTies {
   readonly verifier: Address<VerifierMessage>;
   readonly desk: DeskRef;
   readonly pool: HashPool;
+  readonly maker?: FileMaker | undefined;
   readonly rooms: Rooms;
   readonly rules: ReceiverRules;
   readonly quiet: QuietWatch;
@@ -34,11 +36,12 @@ const PACK_BYTES = 1024 * 1024;
 
 /** Ties lanes to a scheduler's life. */
 export function laneDeps(
-  { verifier, desk, pool, rooms, rules, quiet, counts, run }: LaneTies,
+  { verifier, desk, pool, maker, rooms, rules, quiet, counts, run }: LaneTies,
   cx: Context<never>,
 ): Omit<ReceiveLaneDeps, "stream"> {
   return {
     pool,
+    maker,
     rooms,
     judge: (record) => rules.heardRecord(record),
     target(index) {

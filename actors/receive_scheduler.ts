@@ -22,6 +22,7 @@ import {
 } from "../protocol/control.ts";
 import { receiverRules } from "../protocol/session.ts";
 import type { Conn } from "../transport/transport.ts";
+import type { FileMaker } from "../workers/file_maker.ts";
 import type { HashPool } from "../workers/hash_pool.ts";
 import type { Connected } from "./connection.ts";
 import type { Fact, Facts } from "./facts.ts";
@@ -33,7 +34,7 @@ import {
 import { type QuietLimits, quietWatch } from "./quiet.ts";
 import { createPings } from "./pings.ts";
 import { type ReceiveCounts, receiveCounts } from "./receive_counts.ts";
-import { letIn } from "./receive_join.ts";
+import { findPorts, type FoundPorts, letIn } from "./receive_join.ts";
 import { laneDeps } from "./receive_lanes.ts";
 import { passManifest } from "./receive_manifest.ts";
 import { type ReceiveRun, receiveRun } from "./receive_run.ts";
@@ -43,13 +44,15 @@ import {
   type ReceiveWire,
   type ReceiveWireMessage,
 } from "./receive_wire.ts";
-import { createRooms } from "./rooms.ts";
+import { createRooms } from "../workers/rooms.ts";
+import type { SidePorts } from "./side_ports.ts";
 import type { VerifierMessage } from "./verifier.ts";
 
 /** What the receiver's scheduler can be told. */
 export type ReceiveSchedulerMessage =
   | Connected<ReceiveLink>
   | ReceiveWireMessage
+  | FoundPorts
   | { readonly type: "facts"; readonly facts: ReadonlyMap<number, Fact> }
   /** The facts of a run that goes on have been said once more. */
   | { readonly type: "repeated"; readonly epoch: number }
@@ -74,6 +77,8 @@ export interface ReceiveSchedulerDeps {
   readonly desk: DeskRef;
   readonly digest: Digest;
   readonly pool: HashPool;
+  /** Makes small files on another thread. @default {they are made here} */
+  readonly maker?: FileMaker | undefined;
   readonly randomBytes: RandomBytes;
   /** A number that no run of this session had, in whatever life of ours. */
   readonly nextRun: () => number;
@@ -84,6 +89,10 @@ export interface ReceiveSchedulerDeps {
   readonly cpuMs?: (() => number) | undefined;
   /** Says whether a transfer of so many bytes, if that is known, may come. */
   readonly admit: (totalBytes: number | undefined) => Promise<void>;
+  /** Frames that all lanes hold at a time, bytes. @default {96 MiB} */
+  readonly roomBytes?: number;
+  /** Opens ports for further connections. @default {there are none} */
+  readonly sidePorts?: SidePorts["take"];
   readonly progress: () => void;
   readonly limits: QuietLimits;
   /** Told of a peer that says nothing any more. */
@@ -95,8 +104,6 @@ export interface ReceiveSchedulerDeps {
 export const WINDOW = 4096;
 /** Lanes that a sender may open on one connection. */
 export const MAX_LANES = 64;
-/** Frames that all lanes of a session hold at a time, bytes. */
-const ROOM_BYTES = 96 * 1024 * 1024;
 /** Time between two looks at the progress, ms. */
 const TICK_MS = 250;
 /** How long facts take to be said once more, at most, ms. */
@@ -120,7 +127,7 @@ export function receiveScheduler(
   let receipted = false;
   let counts: ReceiveCounts | undefined;
   const pings = createPings((id) => tell({ type: "ping", id }));
-  const rooms = createRooms(ROOM_BYTES);
+  const rooms = createRooms(deps.roomBytes);
   const quiet = quietWatch(deps.limits, TICK_MS);
 
   const connected = (
@@ -133,6 +140,7 @@ export function receiveScheduler(
       deps.emit,
       cx.clock,
       deps.cpuMs,
+      () => 1 + rooms.shares,
     );
     const peer = link.hello.life.toHex();
     const continued = run !== undefined && peerLife === peer &&
@@ -284,6 +292,14 @@ export function receiveScheduler(
       case "pong":
         pings.answered(frame.id);
         return;
+      case "want-ports":
+        if (wire === undefined) return;
+        findPorts(cx, {
+          epoch: wire.epoch,
+          conn: wire.link.conn,
+          ...frame,
+        }, deps.sidePorts);
+        return;
       case "cancel":
         throw new SftpxError(frame.code, frame.reason);
       case "receipt-ack": {
@@ -361,6 +377,10 @@ export function receiveScheduler(
           return;
         case "joined":
           joined(message.link, cx);
+          return;
+        case "ports":
+          if (message.epoch !== wire?.epoch || !isOpen()) return;
+          tell(message.frame);
           return;
         case "probe":
           if (wire === undefined) message.reply.resolve(false);

@@ -12,6 +12,7 @@ import { ask } from "../core/reply.ts";
 import { Supervisor } from "../core/supervisor.ts";
 import type { Digest } from "../crypto/digest.ts";
 import type { Root } from "../store/root.ts";
+import type { FileMaker } from "../workers/file_maker.ts";
 import type { HashPool } from "../workers/hash_pool.ts";
 import {
   connection,
@@ -34,6 +35,7 @@ import {
 } from "./receive_scheduler.ts";
 import type { ReceiveLink } from "./receive_wire.ts";
 import { SESSION_POLICY, type World } from "./send_session.ts";
+import type { SidePorts } from "./side_ports.ts";
 import { verifier, type VerifierMessage } from "./verifier.ts";
 
 /** What a session at the receiver needs. */
@@ -45,6 +47,8 @@ export interface ReceiveSessionDeps {
   readonly openRoot: () => Promise<Root>;
   readonly digest: Digest;
   readonly pool: HashPool;
+  /** Makes small files on another thread. @default {they are made here} */
+  readonly maker?: FileMaker | undefined;
   readonly onConflict: ConflictPolicy;
   readonly links: LinkPolicy;
   readonly allowHidden: boolean;
@@ -54,6 +58,10 @@ export interface ReceiveSessionDeps {
   readonly reserveNow?: (bytes: number) => boolean;
   readonly release: (bytes: number) => void;
   readonly admit: (totalBytes: number | undefined) => Promise<void>;
+  /** Frames that all lanes hold at a time, bytes. @default {96 MiB} */
+  readonly roomBytes?: number;
+  /** Opens ports for further connections. @default {there are none} */
+  readonly sidePorts?: SidePorts["take"];
   readonly emit: EventSink;
   /** How long a sender may be away, ms. */
   readonly patienceMs: number;

@@ -11,6 +11,7 @@ import { encodePreamble } from "../protocol/lane.ts";
 import { decodeManifest, type ManifestFrame } from "../protocol/manifest.ts";
 import { encodeStatus, MAX_ARRIVED } from "../protocol/status.ts";
 import type { Conn, ReceiveStream } from "../transport/transport.ts";
+import { isFarConn, isFarReceive } from "../workers/far_conn.ts";
 import type { Link } from "./connection.ts";
 import {
   type ControlChannel,
@@ -20,7 +21,9 @@ import {
   readStreamPreamble,
   untilAborted,
 } from "./frames.ts";
+import { receiveFarLane } from "./lane_far.ts";
 import { receiveLane, type ReceiveLaneDeps } from "./lane_receive.ts";
+import { type Carrying, stallWatch } from "./receive_stalled.ts";
 
 /** A connection to a sender that has said hello and may come in. */
 export interface ReceiveLink extends Link {
@@ -89,6 +92,7 @@ export function openReceiveWire(
   const signal = AbortSignal.any([cx.signal, own.signal]);
   const { conn, control } = link;
   const status = frameQueue();
+  const stalls = stallWatch();
   let isOpen = false;
   let hasManifest = false;
 
@@ -110,6 +114,7 @@ export function openReceiveWire(
     for (;;) {
       const frame = await control.read();
       if (frame === undefined) return;
+      stalls.heard();
       await post({ type: "control", epoch, frame });
     }
   });
@@ -125,22 +130,27 @@ export function openReceiveWire(
       if (frames.length > 0) await post({ type: "manifest", epoch, frames });
     }
   };
-  /** What came over each connection that is open. */
-  const arrivals = new Map([[0, 0]]);
+  /** What came over each connection that is open, and how many of its lanes wait for more. */
+  const arrivals = new Map([[0, { bytes: 0, waiting: 0 }]]);
   const readStream = async (
     stream: ReceiveStream,
     connection: number,
   ): Promise<void> => {
+    const ours = arrivals.get(connection);
     const arrived = (bytes: number): void => {
       lane.arrived(bytes);
-      const before = arrivals.get(connection);
-      if (before !== undefined) arrivals.set(connection, before + bytes);
+      if (ours !== undefined) ours.bytes += bytes;
+    };
+    const waiting = (isWaiting: boolean): void => {
+      if (ours !== undefined) ours.waiting += isWaiting ? 1 : -1;
     };
     try {
       const preamble = await readStreamPreamble(stream);
       if (preamble === undefined) return;
       if (preamble.kind === "lane") {
-        return await receiveLane({ ...lane, stream, arrived }, signal);
+        return await (isFarReceive(stream)
+          ? receiveFarLane({ ...lane, stream, arrived, waiting }, signal)
+          : receiveLane({ ...lane, stream, arrived, waiting }, signal));
       }
       if (preamble.kind === "manifest" && connection === 0 && !hasManifest) {
         hasManifest = true;
@@ -171,18 +181,31 @@ export function openReceiveWire(
       task(() => readStream(stream, hello.connection).finally(() => streams--));
     }
   };
-  const further = new Set<Conn>();
+  const further = new Map<Conn, number>();
+  /** Ends a connection that has what the others need, and brings nothing. */
+  const endStalled = (): void => {
+    const others = new Map<number, Carrying>(arrivals);
+    others.delete(0); // the sender sees to that one
+    const stalled = stalls.beat(lane.rooms.isCrowded, others);
+    for (const [conn, connection] of further) {
+      if (connection !== stalled) continue;
+      cx.log.event("connection.stalled", { connection });
+      conn.close();
+    }
+  };
   const sayBeats = async (): Promise<void> => {
     let said = 0;
+    let beats = 0;
     for (let quietMs = 0;;) {
       await cx.clock.delay(BUSY_BEAT_MS, signal);
       quietMs += BUSY_BEAT_MS;
-      const come = arrivals.values().reduce((sum, bytes) => sum + bytes, 0);
+      if (++beats % (BEAT_MS / BUSY_BEAT_MS) === 0) endStalled();
+      const come = arrivals.values().reduce((sum, { bytes }) => sum + bytes, 0);
       if (come === said && quietMs < BEAT_MS || !status.isEmpty) continue;
       said = come;
       quietMs = 0;
       const connections = [...arrivals].slice(0, MAX_ARRIVED)
-        .map(([connection, bytes]) => ({ connection, bytes }));
+        .map(([connection, { bytes }]) => ({ connection, bytes }));
       status.push(beat(), encodeStatus({ type: "arrived", connections }));
     }
   };
@@ -208,12 +231,18 @@ export function openReceiveWire(
       if (signal.aborted || !isOpen || further.size >= MAX_FURTHER) {
         return conn.close("peer-busy", "Cannot take another connection");
       }
+      const over = conn.closed.catch(() => {});
+      if (isFarConn(conn) && !lane.rooms.lend(conn.roomBytes, over)) {
+        return conn.close("peer-busy", "Cannot take another thread");
+      }
       const { connection } = other.hello;
-      further.add(conn);
-      arrivals.set(connection, 0);
+      further.set(conn, connection);
+      arrivals.set(connection, { bytes: 0, waiting: 0 });
       task(async () => {
         await conn.closed.catch(() => {});
         further.delete(conn);
+        // It may have come again, by another way.
+        if ([...further.values()].includes(connection)) return;
         arrivals.delete(connection);
       });
       task(() => takeStreams(other));
@@ -224,7 +253,7 @@ export function openReceiveWire(
     },
     close() {
       own.abort();
-      for (const conn of further) conn.close();
+      for (const conn of further.keys()) conn.close();
     },
   };
 }

@@ -34,6 +34,8 @@ export type ReceptionMessage =
 export interface ReceptionDeps {
   /** It outlives this reception. */
   readonly door: Door;
+  /** Where only further connections come in. @default {none} */
+  readonly sideDoor?: Door | undefined;
   readonly fingerprint: Uint8Array;
   readonly token: Secret | "open";
   readonly maxSessions: number;
@@ -48,6 +50,8 @@ export interface ReceptionDeps {
  * honest one needs its place for a round trip only.
  */
 const MAX_GREETINGS = 256;
+/** The same at side ports: what comes there takes no place from who comes first. */
+const MAX_SIDE_GREETINGS = 64;
 const CROWDED = new SftpxError(
   "peer-busy",
   "Cannot accept sender: too many are coming in",
@@ -57,14 +61,27 @@ const IDLE_MS = 600_000;
 /** How long a peer that is turned away may take to hear why, ms. */
 const REFUSAL_MS = 1000;
 
+/** Peers that are saying who they are, by one door. */
+interface Hall {
+  readonly most: number;
+  /** What ends each, the oldest first. */
+  readonly greetings: Set<AbortController>;
+  /** Only further connections may come in here. */
+  readonly isSide: boolean;
+}
+
+function hall(most: number, isSide: boolean): Hall {
+  return { most, isSide, greetings: new Set() };
+}
+
 /** Creates one life of a reception. */
 export function reception(deps: ReceptionDeps): Behavior<ReceptionMessage> {
   const sessions = new Map<string, ReceiveSession>();
   const leaving = new Set<ReceiveSession>(); // they still have their disk
-  const greetings = new Set<AbortController>(); // the oldest first
 
   const greet = async (
     conn: Conn,
+    { greetings, isSide }: Hall,
     cx: Context<ReceptionMessage>,
   ): Promise<void> => {
     const own = new AbortController();
@@ -72,7 +89,7 @@ export function reception(deps: ReceptionDeps): Behavior<ReceptionMessage> {
     try {
       const link = await hearSender(
         conn,
-        { ...deps, clock: cx.clock },
+        { ...deps, clock: cx.clock, isSide },
         AbortSignal.any([cx.signal, own.signal]),
       );
       await cx.self.send({ type: "arrived", link }, cx.signal);
@@ -171,22 +188,31 @@ export function reception(deps: ReceptionDeps): Behavior<ReceptionMessage> {
     });
   };
 
+  const letIn = (
+    door: Door,
+    hall: Hall,
+    cx: Context<ReceptionMessage>,
+  ): void =>
+    cx.spawn(async (signal) => {
+      for (;;) {
+        const conn = await door.next(signal);
+        if (conn === undefined) {
+          throw new SftpxError("internal", "Cannot listen: the socket closed");
+        }
+        const [oldest] = hall.greetings;
+        if (oldest && hall.greetings.size >= hall.most) {
+          hall.greetings.delete(oldest); // at once: the next evicts another
+          oldest.abort(CROWDED);
+        }
+        cx.spawn(() => greet(conn, hall, cx));
+      }
+    });
+
   return {
     start(cx) {
-      cx.spawn(async (signal) => {
-        for (;;) {
-          const conn = await deps.door.next(signal);
-          if (conn === undefined) {
-            throw new SftpxError(
-              "internal",
-              "Cannot listen: the socket closed",
-            );
-          }
-          const [oldest] = greetings;
-          if (greetings.size >= MAX_GREETINGS) oldest?.abort(CROWDED);
-          cx.spawn(() => greet(conn, cx));
-        }
-      });
+      letIn(deps.door, hall(MAX_GREETINGS, false), cx);
+      const { sideDoor } = deps;
+      if (sideDoor) letIn(sideDoor, hall(MAX_SIDE_GREETINGS, true), cx);
     },
     receive(message, cx) {
       switch (message.type) {

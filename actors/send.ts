@@ -6,24 +6,22 @@
 import { SftpxError } from "../core/errors.ts";
 import type { TransferEvent } from "../core/events.ts";
 import { createRateLimiter } from "../core/rate.ts";
-import type { Digest } from "../crypto/digest.ts";
+import type { Digester } from "../crypto/digest.ts";
 import { MAX_CHUNK_BYTES, MIN_CHUNK_BYTES } from "../protocol/entry.ts";
 import type { BulkOptions } from "../protocol/bulk.ts";
 import { parseAddress } from "../protocol/address.ts";
-import { absolute, fileIn } from "../store/own_path.ts";
+import type { Growth, GrowthOptions } from "../protocol/growth.ts";
+import { fileIn } from "../store/own_file.ts";
 import {
   namedRoots,
   openSourceDisk,
   type SourceRoot,
   walkInSteps,
 } from "../store/source.ts";
-import {
-  type EndpointPool,
-  endpointPool,
-  type QuicOptions,
-} from "../transport/quic.ts";
-import type { TlsOptions } from "../transport/tls.ts";
-import { peerDialers } from "./dialers.ts";
+import { type EndpointPool, endpointPool } from "../transport/quic_endpoint.ts";
+import type { QuicOptions } from "../transport/quic_options.ts";
+import type { TlsOptions } from "../transport/tls_options.ts";
+import { type Dialers, peerDialers } from "./dialers.ts";
 import type {
   PeerDialers,
   SendOptions,
@@ -31,9 +29,10 @@ import type {
   StreamSource,
 } from "./options.ts";
 import { runSendSession } from "./send_session.ts";
+import { lateThreads, threadsFor } from "./threads.ts";
 import { senderId } from "./sender_id.ts";
-import { spool } from "./spool.ts";
-import { loadHashing, systemWorld } from "./world.ts";
+import { lateHashing } from "./late_hashing.ts";
+import { ALPN, systemWorld } from "./world.ts";
 
 /** Options of {@linkcode send} where none are given. */
 export const DEFAULT_SEND_OPTIONS: Readonly<
@@ -44,6 +43,7 @@ export const DEFAULT_SEND_OPTIONS: Readonly<
       | "exclude"
       | "lanes"
       | "connections"
+      | "threads"
       | "congestion"
       | "carrier"
       | "giveUpAfterMs"
@@ -58,6 +58,7 @@ export const DEFAULT_SEND_OPTIONS: Readonly<
   exclude: Object.freeze([]),
   lanes: 8,
   connections: 4,
+  threads: "auto",
   congestion: "auto",
   carrier: "auto",
   giveUpAfterMs: 600_000,
@@ -94,39 +95,64 @@ export interface SendInside {
   readonly tls?: TlsOptions;
   /** Where the receiver is over TCP, if that is not its own port. */
   readonly tcpPort?: number;
+  /** Whether it has other ports for TCP. @default {if its port is the same} */
+  readonly tcpSide?: boolean;
   /** When chunks go over TCP beside QUIC. */
   readonly bulk?: BulkOptions;
+  /** Starts the Worker of a thread. */
+  readonly spawnThread?: () => Worker;
+  /** How many connections there are. */
+  readonly growth?: (options: GrowthOptions) => Growth;
 }
 
 /** As {@linkcode send}, for tests. */
 export async function sendInside(
   options: SendOptions,
-  { endpoints = endpointPool(), quic = {}, tls = {}, tcpPort, bulk }:
-    SendInside,
+  {
+    endpoints = endpointPool(),
+    quic = {},
+    tls = {},
+    tcpPort,
+    tcpSide,
+    bulk,
+    spawnThread,
+    growth,
+  }: SendInside,
 ): Promise<SendResult> {
   const settings = { ...DEFAULT_SEND_OPTIONS, ...options };
   const { to, resumeDir, lanes, connections, giveUpAfterMs } = settings;
   checkNumbers(settings);
+  const threadCount = threadsFor(settings.threads);
   const world = systemWorld(options.log);
   const began = world.clock.now();
   const signal = options.signal ?? new AbortController().signal;
   signal.throwIfAborted();
   const where = to.dialers ?? parseAddress(to.address, DEFAULT_PORT);
-  const { digest, pool } = await loadHashing();
+  const { digest, pool } = lateHashing();
   const id = await senderId(fileIn(resumeDir, "sender.id"), world.randomBytes);
   const source = await openSources(settings.paths, resumeDir, signal);
   const emit = (event: TransferEvent): void => options.onEvent?.(event);
-  const dialers: PeerDialers = "cubic" in where ? where : peerDialers({
-    ...where,
-    fingerprint: to.fingerprint,
-    carrier: settings.carrier,
-    endpoints,
-    quic,
-    tls,
-    ...(tcpPort !== undefined && { tcpPort }),
-    world,
-    emit,
-  });
+  const dialers: PeerDialers & Partial<Dialers> = "cubic" in where
+    ? where
+    : peerDialers({
+      ...where,
+      fingerprint: to.fingerprint,
+      carrier: settings.carrier,
+      endpoints,
+      quic,
+      tls,
+      ...(tcpPort !== undefined && { tcpPort }),
+      ...(tcpSide !== undefined && { tcpSide }),
+      world,
+      emit,
+    });
+  const { side } = dialers;
+  const mayThread = threadCount > 0 && "hostname" in where &&
+    settings.carrier !== "tcp" && settings.congestion !== "bbr" &&
+    options.limitRate === undefined; // for which one thread is enough
+  const threads = mayThread
+    ? lateThreads(threadCount, world.clock, spawnThread)
+    : undefined;
   const disk = openSourceDisk();
   try {
     const { roots } = source;
@@ -141,8 +167,12 @@ export async function sendInside(
       address: to.address,
       dialer: dialers.cubic,
       bbrDialer: dialers.bbr,
+      ...(side && { sideDialer: side }),
+      ...(growth && { growth }),
       ...(settings.carrier === "auto" && dialers.tcp &&
         { bulkDialer: dialers.tcp }),
+      ...(dialers.tcpSide && settings.threads !== 0 &&
+        { bulkSideDialer: dialers.tcpSide }),
       ...(bulk && { bulk }),
       congestion: settings.congestion,
       fingerprint: to.fingerprint,
@@ -159,7 +189,7 @@ export async function sendInside(
         walkInSteps(roots, {
           ...settings,
           disk,
-          leaveOut: [absolute(resumeDir)],
+          leaveOut: [resumeDir],
         }),
       digest,
       pool,
@@ -168,6 +198,21 @@ export async function sendInside(
         : createRateLimiter(options.limitRate, world.clock),
       lanes,
       connections,
+      threads: threads && "hostname" in where
+        ? {
+          max: threads.max,
+          isForced: settings.threads !== "auto",
+          hasRoom: () => threads.hasRoom,
+          dialer: (place = where) =>
+            threads.dialer({
+              hostname: place.hostname,
+              port: place.port,
+              fingerprint: to.fingerprint,
+              alpn: ALPN,
+              quic,
+            }),
+        }
+        : undefined,
       chunkSize: (size) =>
         settings.chunkSize ?? (size > LARGE_FILE_BYTES ? 2 ** 22 : 2 ** 20),
       giveUpAfterMs,
@@ -184,6 +229,7 @@ export async function sendInside(
     options.onEvent?.({ type: "done", ...done });
     return result;
   } finally {
+    await threads?.close();
     pool.close();
     endpoints.close();
     await source.close();
@@ -193,7 +239,7 @@ export async function sendInside(
 
 /** What this send is called, across runs: who sends, to whom, and from where. */
 function sessionId(
-  digest: Digest,
+  digest: Digester,
   sender: Uint8Array,
   receiver: Uint8Array,
   roots: readonly SourceRoot[],
@@ -233,6 +279,7 @@ async function openSources(
   if (paths.length > 1) {
     throw new SftpxError("usage", "Cannot send: a stream goes alone");
   }
+  const { spool } = await import("./spool.ts"); // streams are few
   return await spool(first as StreamSource, resumeDir, signal);
 }
 

@@ -1,12 +1,18 @@
 /**
- * The sender's connection over TCP for bulk, beside the one by QUIC: when it is
- * opened, and what becomes of the chunks when it is not worth it or is lost.
+ * The sender's connections over TCP for bulk, beside the one by QUIC: when they
+ * are opened, and what becomes of the chunks when it is not worth it or one is
+ * lost.
+ *
+ * The first goes to the port that is known. Where the receiver has threads for
+ * what comes over TCP, each at a port of its own, it gives them the chunks once
+ * one of these stands, as one thread takes in less than the path carries.
  *
  * @module
  */
 import { unreachable } from "../core/actor.ts";
 import type { Clock } from "../core/clock.ts";
 import { SftpxError } from "../core/errors.ts";
+import type { HostAndPort } from "../protocol/address.ts";
 import { type BulkOptions, createBulk } from "../protocol/bulk.ts";
 import type { Conn } from "../transport/transport.ts";
 import type { Joined } from "./send_fleet.ts";
@@ -15,11 +21,9 @@ import type { Wire } from "./send_wire.ts";
 
 /** What bulk needs. */
 export interface BulkDeps extends BulkOptions {
-  /** Dials the receiver over TCP, for lanes of this session; `undefined` when there is no such way. */
-  readonly dial:
-    | ((connection: number, signal: AbortSignal) => Promise<Conn>)
-    | undefined;
-  /** Lanes of the connection. */
+  /** `undefined` when there is no way over TCP. */
+  readonly dials: BulkDials | undefined;
+  /** Lanes of the first connection. */
   readonly lanes: number;
   /** Runs a task beside the actor; what comes of it is sent to the actor. */
   readonly spawn: (
@@ -27,7 +31,19 @@ export interface BulkDeps extends BulkOptions {
   ) => void;
 }
 
-/** The connection for bulk of one epoch. */
+/** Dials the receiver over TCP, for lanes of this session. */
+export interface BulkDials {
+  dial(connection: number, signal: AbortSignal): Promise<Conn>;
+  /** Where the receiver has threads for it, `count` at most; none if it has none. */
+  places(count: number, signal: AbortSignal): Promise<readonly HostAndPort[]>;
+  dialAt(
+    place: HostAndPort,
+    connection: number,
+    signal: AbortSignal,
+  ): Promise<Conn>;
+}
+
+/** The connections for bulk of one epoch. */
 export interface BulkLanes {
   /** True while all chunks go over it. */
   readonly isUsed: boolean;
@@ -49,6 +65,9 @@ export interface BulkLanes {
 const FIRST = 1024;
 /** More lanes than this bring nothing over TCP: the kernel has the windows. */
 export const BULK_LANES = 3;
+/** Threads of the receiver at most, and lanes to each: it reads one while another is written. */
+const MAX_PLACES = 3;
+const PLACE_LANES = 2;
 
 /** Creates the bulk lanes that go with a wire. */
 export function createBulkLanes(
@@ -56,37 +75,72 @@ export function createBulkLanes(
   deps: BulkDeps,
   clock: Clock,
 ): BulkLanes {
-  const { dial, lanes, spawn } = deps;
+  const { dials, lanes, spawn } = deps;
   const bulk = createBulk(deps);
-  let current = FIRST - 1;
-  let isThere = false;
+  const there = new Set<number>();
+  const placed = new Set<number>(); // of them and to come: to threads
+  let last = FIRST - 1;
+  let ended = last; // connections up to this are of tries that are over
+  let tries = 0;
+  let isBarred = false; // threads were tried, and one was lost
   let receivedBytes = 0;
 
-  const open = (): void => {
-    const connection = ++current;
+  /** Dials; what is lost by then, or of another try, is closed when it joins. */
+  const dialFor = (
+    connection: number,
+    dial: (signal: AbortSignal) => Promise<Conn>,
+    failed: () => void,
+  ): void =>
     spawn(async (signal) => {
       try {
-        const conn = await dial?.(connection, signal);
-        if (conn !== undefined) {
-          return { type: "joined", epoch: wire.epoch, connection, conn };
-        }
+        const conn = await dial(signal);
+        return { type: "joined", epoch: wire.epoch, connection, conn };
       } catch (error) {
         // The transfer goes on over what it has.
         if (!(error instanceof SftpxError) && !signal.aborted) throw error;
+        failed();
+        return undefined;
       }
-      bulk.lost(clock.now());
+    });
+  const open = (to: BulkDials): void => {
+    const mine = ++tries;
+    const connection = ++last;
+    dialFor(connection, (signal) => to.dial(connection, signal), () => {
+      if (mine === tries) bulk.lost(clock.now());
+    });
+    if (isBarred) return;
+    spawn(async (signal) => {
+      for (const place of await to.places(MAX_PLACES, signal)) {
+        if (mine !== tries) break;
+        const connection = ++last;
+        placed.add(connection);
+        dialFor(
+          connection,
+          (signal) => to.dialAt(place, connection, signal),
+          () => isBarred = true,
+        );
+      }
       return undefined;
     });
   };
+  /** Those that are to have the chunks: threads, if there are any. */
+  const goesOn = (connection: number): boolean =>
+    there.has(connection) &&
+    (placed.has(connection) || ![...there].some((it) => placed.has(it)));
   const leave = (run: SendRun): void => {
-    isThere = false;
-    for (const work of wire.drop(current)) run.again(work);
+    tries++;
+    ended = last;
+    for (const connection of there) {
+      for (const work of wire.drop(connection)) run.again(work);
+    }
+    there.clear();
+    placed.clear();
     wire.wake();
   };
 
   return {
     get isUsed() {
-      return isThere && bulk.isUsed;
+      return there.size > 0 && bulk.isUsed;
     },
     get holdsBack() {
       return bulk.holdsBack(clock.now());
@@ -96,20 +150,20 @@ export function createBulkLanes(
       receivedBytes = bytes;
     },
     look(run, rttMs) {
-      if (dial === undefined) return;
+      if (dials === undefined) return;
       const { found, durable } = run.ledger.totals;
       const verdict = bulk.sample({
         nowMs: clock.now(),
         receivedBytes,
         rttMs,
         pendingBytes: found - durable,
-        isAlone: isThere && wire.isResting,
+        isAlone: there.size > 0 && wire.isResting,
       });
       switch (verdict) {
         case "keep":
           return;
         case "try":
-          return open();
+          return open(dials);
         case "back":
           return leave(run);
         default:
@@ -117,14 +171,16 @@ export function createBulkLanes(
       }
     },
     joined({ connection, conn }, run) {
-      if (connection !== current) return conn.close();
-      isThere = true;
-      bulk.joined();
-      wire.join(connection, conn, { lanes });
-      for (const work of wire.restAllBut(connection)) run.again(work);
+      const isPlaced = placed.has(connection);
+      if (connection <= ended) return conn.close();
+      if (there.size === 0) bulk.joined();
+      there.add(connection);
+      wire.join(connection, conn, { lanes: isPlaced ? PLACE_LANES : lanes });
+      for (const work of wire.restAllBut(goesOn)) run.again(work);
     },
     gone(connection, run) {
-      if (connection !== current || !isThere) return;
+      if (!there.has(connection)) return;
+      if (placed.has(connection)) isBarred = true;
       bulk.lost(clock.now());
       leave(run);
     },

@@ -8,6 +8,7 @@ import { unreachable } from "../core/actor.ts";
 import type { Clock } from "../core/clock.ts";
 import { SftpxError } from "../core/errors.ts";
 import type { SenderSeen } from "../core/limiter.ts";
+import type { Log } from "../core/log.ts";
 import { createMeter } from "../core/rate.ts";
 import { CONNECTION_WINDOW_BYTES, createGrowth } from "../protocol/growth.ts";
 import { createRoundTrips } from "../protocol/round_trips.ts";
@@ -36,12 +37,17 @@ export interface FleetDeps {
   readonly pace: Pace | undefined;
   /** Holds back all that go by CUBIC. */
   readonly path: PathPace | undefined;
+  /** Threads that carry connections. @default {1} */
+  readonly threads?: () => number;
   /** Dials the receiver once more, for lanes of this session only. */
   readonly dialMore: (
     connection: number,
     congestion: "cubic" | "bbr",
     signal: AbortSignal,
   ) => Promise<Conn>;
+  /** Decides how many there are. @default {createGrowth} */
+  readonly growth?: typeof createGrowth;
+  readonly log: Log;
   /** Asks the receiver for an answer. */
   readonly ping: (id: number) => void;
   /** Runs a task beside the actor; what comes of it is sent to the actor. */
@@ -79,7 +85,7 @@ export interface Fleet {
 /** What is seen of a path. */
 export type PathSeen = Pick<
   SenderSeen,
-  "underWayBytes" | "windowBytes" | "isLossy"
+  "underWayBytes" | "windowBytes" | "isLossy" | "threads"
 >;
 
 /** What decides how fast to send: one of the platform's, or whichever does better. */
@@ -116,7 +122,8 @@ export function createFleet(
   deps: FleetDeps,
   clock: Clock,
 ): Fleet {
-  const growth = createGrowth({
+  const { log } = deps;
+  const growth = (deps.growth ?? createGrowth)({
     max: deps.connections,
     mayTryBbr: deps.congestion === "auto",
   });
@@ -174,6 +181,10 @@ export function createFleet(
     forget(connection);
   };
   const shortest = (): number => trips.shortestMs;
+  let lookedAt = clock.now();
+  let heardAt = clock.now(); // what the receiver says of all
+  const stalledMs = (): number =>
+    Math.max(STALLED_MS, shortest() * STALLED_ROUND_TRIPS);
   const keepPace = (): void => {
     for (const [connection, pace] of paces) {
       pace.look({
@@ -194,15 +205,21 @@ export function createFleet(
   /** What a connection had that brings nothing any more goes over the others. */
   const dropStalled = (run: SendRun, isResting: boolean): void => {
     const now = clock.now();
-    const limitMs = Math.max(STALLED_MS, shortest() * STALLED_ROUND_TRIPS);
-    const isAlone = isResting || wire.connections < 2;
+    const sinceLookMs = Math.round(now - lookedAt);
+    lookedAt = now;
+    const limitMs = stalledMs();
     const newestMs = Math.max(...arrivals.values().map(({ atMs }) => atMs));
     for (const [connection, arrival] of [...arrivals]) {
-      if (isAlone || !wire.isBusy(connection, arrival.bytes)) {
+      // A further one that has all of the work can give it to the first.
+      const isAlone = connection === 0 && wire.connections < 2;
+      if (isResting || isAlone || !wire.isBusy(connection, arrival.bytes)) {
         arrival.atMs = now; // nothing can come, or it has nowhere else to go
       }
-      const isStill = now - arrival.atMs > limitMs;
-      if (isStill && now - newestMs < limitMs / 2) again(connection, run);
+      const stillMs = Math.round(now - arrival.atMs);
+      if (stillMs <= limitMs || now - newestMs >= limitMs / 2) continue;
+      if (now - heardAt >= limitMs / 2) continue; // all of it may be dark
+      log.event("connection.stalled", { connection, stillMs, sinceLookMs });
+      again(connection, run);
     }
   };
 
@@ -212,6 +229,7 @@ export function createFleet(
         underWayBytes: meter.rate() / 1000 * shortest(),
         windowBytes: wire.connections * CONNECTION_WINDOW_BYTES,
         isLossy: paces.size > 0,
+        threads: deps.threads?.() ?? 1,
       };
     },
     get leaseBytes() {
@@ -236,6 +254,11 @@ export function createFleet(
     },
     arrived(connections) {
       const now = clock.now();
+      if (now - heardAt >= stalledMs() / 2) {
+        // All of it was dark, and not all comes back in the same moment.
+        for (const arrival of arrivals.values()) arrival.atMs = now;
+      }
+      heardAt = now;
       for (const { connection, bytes } of connections) {
         const before = arrivals.get(connection);
         if (before !== undefined && before.bytes === bytes) continue;
@@ -259,7 +282,7 @@ export function createFleet(
           : arrivals.get(newest)?.bytes,
         rttMs: shortest(),
         usualRttMs: trips.lateMs(LOSSY_MS),
-        connections: wire.connections,
+        connections: wire.grown,
         dialling,
         ...(deps.path && { underWayBytes: deps.path.underWayBytes }),
         isStarting: deps.path?.isStarting ?? false,

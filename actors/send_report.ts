@@ -9,7 +9,7 @@ import { senderLimiter } from "../core/limiter.ts";
 import { createMeter } from "../core/rate.ts";
 import { createStopwatch } from "../core/stopwatch.ts";
 import type { Limiter as PeerLimiter } from "../protocol/status.ts";
-import type { SendWatch } from "./lane_send.ts";
+import type { SendWatch } from "../workers/lane_send.ts";
 import type { PathSeen } from "./send_fleet.ts";
 import type { Failure, SendRun } from "./send_run.ts";
 
@@ -35,6 +35,8 @@ export interface SendReport {
   final(run: SendRun): void;
   /** Tells how far it is, if that has changed. */
   progress(run: SendRun, path: PathSeen | undefined): void;
+  /** What it is that limits. */
+  readonly limiter: Limiter;
   /** Counts what lanes wait for. */
   readonly watch: SendWatch;
   /** Takes what the receiver says that it is held up by. */
@@ -106,6 +108,9 @@ export function sendReport(deps: SendReportDeps, clock: Clock): SendReport {
       }
     },
     watch,
+    get limiter() {
+      return limiter;
+    },
     peer(limiter) {
       peer = limiter;
     },

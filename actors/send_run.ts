@@ -7,7 +7,7 @@
 import { createOutbox } from "../core/coalesce.ts";
 import { SftpxError } from "../core/errors.ts";
 import type { Totals } from "../core/events.ts";
-import type { Digest } from "../crypto/digest.ts";
+import type { Digester } from "../crypto/digest.ts";
 import { chunkCount } from "../protocol/entry.ts";
 import { encodeManifest, type ManifestFrame } from "../protocol/manifest.ts";
 import {
@@ -27,7 +27,7 @@ import {
 } from "../store/source.ts";
 import { type Credit, wireEntry } from "./chunker.ts";
 import { joinBytes } from "./frames.ts";
-import type { LeaseReport, Payload, Readable } from "./lane_send.ts";
+import type { LeaseReport, Payload, Readable } from "../workers/lane_send.ts";
 
 /** Something that was not sent, and why. */
 export interface Failure {
@@ -38,7 +38,7 @@ export interface Failure {
 /** What a run needs. */
 export interface SendRunDeps {
   readonly number: number;
-  readonly digest: Digest;
+  readonly digest: Digester;
   readonly chunkSize: (size: number) => number;
   readonly failed: (failure: Failure) => void;
   /** What may be said and heard; it outlives runs. */

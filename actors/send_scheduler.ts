@@ -12,12 +12,11 @@ import { SftpxError } from "../core/errors.ts";
 import type { EventSink, Totals } from "../core/events.ts";
 import type { Address } from "../core/mailbox.ts";
 import type { RateLimiter } from "../core/rate.ts";
-import type { Digest } from "../crypto/digest.ts";
+import type { Digester } from "../crypto/digest.ts";
 import type { BulkOptions } from "../protocol/bulk.ts";
 import type { ControlFrame } from "../protocol/control.ts";
 import { sameDigest } from "../protocol/digests.ts";
 import { senderRules } from "../protocol/session.ts";
-import type { Conn } from "../transport/transport.ts";
 import type { HashPool } from "../workers/hash_pool.ts";
 import type { ChunkerMessage, Found } from "./chunker.ts";
 import type { Connected } from "./connection.ts";
@@ -30,7 +29,14 @@ import {
   type FleetDeps,
   type Joined,
 } from "./send_fleet.ts";
-import { BULK_LANES, type BulkLanes, createBulkLanes } from "./send_bulk.ts";
+import {
+  BULK_LANES,
+  type BulkDials,
+  type BulkLanes,
+  createBulkLanes,
+} from "./send_bulk.ts";
+import { createThreadLanes, type ThreadLanes } from "./send_threads.ts";
+import type { SideDials } from "./side_dials.ts";
 import { secondLook, type SecondLookMessage } from "./send_second.ts";
 import { type SendReport, sendReport } from "./send_report.ts";
 import { type Failure, type SendRun, sendRun } from "./send_run.ts";
@@ -62,7 +68,7 @@ export interface SendOutcome {
 export interface SendSchedulerDeps {
   readonly session: string;
   readonly chunker: Address<ChunkerMessage>;
-  readonly digest: Digest;
+  readonly digest: Digester;
   readonly pool: HashPool;
   readonly limiter: RateLimiter | undefined;
   readonly lanes: number;
@@ -70,12 +76,16 @@ export interface SendSchedulerDeps {
   readonly connections: number;
   readonly congestion: CongestionChoice;
   readonly dialMore: FleetDeps["dialMore"];
+  /** Finds other ports of the receiver for it. */
+  readonly side: SideDials;
+  /** See {@linkcode FleetDeps.growth}. */
+  readonly growth?: FleetDeps["growth"];
   /** Dials the receiver over TCP, for bulk beside QUIC; `undefined` when that is not wanted. */
-  readonly dialBulk:
-    | ((connection: number, signal: AbortSignal) => Promise<Conn>)
-    | undefined;
+  readonly dialBulk: BulkDials | undefined;
   /** When that is done. @default {short paths only} */
   readonly bulk?: BulkOptions;
+  /** Connections on threads of their own. @default {none} */
+  readonly threads?: Parameters<typeof createThreadLanes>[1] | undefined;
   readonly chunkSize: (size: number) => number;
   readonly emit: EventSink;
   /** Processor time of the process so far, ms. */
@@ -108,6 +118,7 @@ export function sendScheduler(
   let epochs = 0;
   let fleet: Fleet | undefined;
   let bulk: BulkLanes | undefined;
+  let threads: ThreadLanes | undefined;
   let reports: SendReport | undefined;
   let receipt: Extract<ControlFrame, { type: "receipt" }> | undefined;
 
@@ -158,11 +169,19 @@ export function sendScheduler(
     const mayBulk = deps.limiter === undefined && link.conn.carrier !== "tcp";
     bulk = createBulkLanes(wire, {
       ...deps.bulk,
-      dial: mayBulk ? deps.dialBulk : undefined,
+      dials: mayBulk ? deps.dialBulk : undefined,
       lanes: BULK_LANES,
       spawn,
     }, cx.clock);
+    threads = deps.threads &&
+      createThreadLanes(wire, deps.threads, spawn, cx.clock);
+    deps.side.begin({
+      ...link,
+      want: (carrier, count) => say({ type: "want-ports", carrier, count }, cx),
+    });
     fleet = createFleet(wire, {
+      ...(deps.growth && { growth: deps.growth }),
+      log: cx.log,
       connections: deps.connections,
       // A rate that was asked for looks like a path that carries no more.
       congestion: deps.limiter !== undefined && deps.congestion === "auto"
@@ -170,6 +189,7 @@ export function sendScheduler(
         : deps.congestion,
       pace,
       path,
+      threads: () => 1 + (threads?.count ?? 0),
       dialMore: deps.dialMore,
       ping: (id) => say({ type: "ping", id }, cx),
       spawn,
@@ -180,8 +200,7 @@ export function sendScheduler(
       wire.announce(...current.reconnect(welcome.next));
       second.sum(current, cx);
       feed();
-    }
-    if (!goesOn) {
+    } else {
       const { number, credit } = current;
       await deps.chunker.send({ type: "scan", run: number, credit }, cx.signal);
     }
@@ -214,6 +233,12 @@ export function sendScheduler(
       wire.give(lease.items);
     }
   };
+
+  /** Whose a further connection is. */
+  const holderOf = (
+    connection: number,
+  ): Pick<Fleet, "joined" | "gone"> | undefined =>
+    [bulk, threads].find((it) => it?.isOurs(connection)) ?? fleet;
 
   /** Ends the transfer once both sides say that all is final, and agree on what. */
   const settle = (cx: Context<SendSchedulerMessage>): void => {
@@ -300,15 +325,12 @@ export function sendScheduler(
           if (run === undefined || message.epoch !== wire?.epoch) {
             return message.conn.close();
           }
-          if (bulk?.isOurs(message.connection)) bulk.joined(message, run);
-          else fleet?.joined(message, run);
+          holderOf(message.connection)?.joined(message, run);
           feed();
           return;
         case "connection-gone":
           if (run === undefined || message.epoch !== wire?.epoch) return;
-          if (bulk?.isOurs(message.connection)) {
-            bulk.gone(message.connection, run);
-          } else fleet?.gone(message.connection, run);
+          holderOf(message.connection)?.gone(message.connection, run);
           tellRead(cx);
           feed();
           return;
@@ -316,6 +338,7 @@ export function sendScheduler(
           if (run !== undefined) {
             reports?.progress(run, fleet?.path);
             fleet?.look(run, bulk?.isUsed ?? false);
+            if (!bulk?.isUsed) threads?.look(run, reports?.limiter);
             tellRead(cx);
             feed();
           }
@@ -340,6 +363,9 @@ export function sendScheduler(
       case "pong":
         fleet?.pong(frame.id);
         feed();
+        return;
+      case "ports":
+        deps.side.heard(frame.carrier, frame.ports);
         return;
       case "resume":
         return;

@@ -7,9 +7,9 @@
 import type { Context } from "../core/actor.ts";
 import { SftpxError } from "../core/errors.ts";
 import { createSemaphore } from "../core/semaphore.ts";
-import type { Digest } from "../crypto/digest.ts";
+import type { Digester } from "../crypto/digest.ts";
 import { refreshed, type SourceFileEntry } from "../store/source.ts";
-import type { LeaseReport } from "./lane_send.ts";
+import type { LeaseReport } from "../workers/lane_send.ts";
 import type { SendRun } from "./send_run.ts";
 import { sumFile } from "./sum.ts";
 
@@ -46,7 +46,7 @@ export interface SecondLook {
 }
 
 /** Creates second looks; files are summed one after the other. */
-export function secondLook(digest: Digest): SecondLook {
+export function secondLook(digest: Digester): SecondLook {
   const summing = createSemaphore(1);
   return {
     look({ number, ledger }, { changed }, cx) {

@@ -12,10 +12,12 @@ import type { Address } from "../core/mailbox.ts";
 import type { RateLimiter } from "../core/rate.ts";
 import type { Secret } from "../core/secret.ts";
 import { type RestartPolicy, Supervisor } from "../core/supervisor.ts";
-import type { Digest } from "../crypto/digest.ts";
+import type { Digester } from "../crypto/digest.ts";
 import type { RandomBytes } from "../crypto/random.ts";
 import type { BulkOptions } from "../protocol/bulk.ts";
+import type { HostAndPort } from "../protocol/address.ts";
 import type { Offer } from "../protocol/control.ts";
+import type { Growth, GrowthOptions } from "../protocol/growth.ts";
 import type { SourceEntry } from "../store/source.ts";
 import type { Conn, Dialer } from "../transport/transport.ts";
 import type { HashPool } from "../workers/hash_pool.ts";
@@ -34,6 +36,8 @@ import {
 } from "./send_scheduler.ts";
 import type { CongestionChoice } from "./send_fleet.ts";
 import type { SendLink } from "./send_wire.ts";
+import { createDials, type SendThreads } from "./send_dials.ts";
+import type { SideDialer } from "./side_dials.ts";
 
 /** What every session needs of the world around it. */
 export interface World {
@@ -57,8 +61,14 @@ export interface SendSessionDeps {
   readonly dialer: Dialer;
   /** Dials for a connection that goes by BBR. @default {dialer} */
   readonly bbrDialer?: Dialer;
+  /** Dials other ports of the receiver. @default {they are not used} */
+  readonly sideDialer?: SideDialer;
+  /** Decides how many connections there are. @default {what protocol/growth.ts says} */
+  readonly growth?: (options: GrowthOptions) => Growth;
   /** Dials over TCP, for bulk beside QUIC. @default {none} */
   readonly bulkDialer?: Dialer;
+  /** The same, to another port of the receiver. @default {they are not used} */
+  readonly bulkSideDialer?: (place: HostAndPort) => Dialer;
   /** When that is done. @default {short paths only} */
   readonly bulk?: BulkOptions;
   /** @default {"cubic"} */
@@ -67,12 +77,14 @@ export interface SendSessionDeps {
   readonly token: Secret | undefined;
   readonly offer: Offer;
   readonly walk: () => AsyncIterable<SourceEntry | readonly SourceEntry[]>;
-  readonly digest: Digest;
+  readonly digest: Digester;
   readonly pool: HashPool;
   readonly limiter: RateLimiter | undefined;
   readonly lanes: number;
   /** Connections at most. */
   readonly connections: number;
+  /** Connections on threads of their own. @default {none} */
+  readonly threads?: SendThreads | undefined;
   readonly chunkSize: (size: number) => number;
   readonly giveUpAfterMs: number;
   readonly emit: EventSink;
@@ -101,7 +113,7 @@ export async function runSendSession(
   signal: AbortSignal,
 ): Promise<SendOutcome> {
   const { world, emit, address, session } = deps;
-  const { bbrDialer = deps.dialer, congestion = "cubic", bulkDialer } = deps;
+  const { bbrDialer = deps.dialer, congestion = "cubic", threads } = deps;
   const hex = session.toHex();
   const own = new AbortController();
   let outcome: SendOutcome | undefined;
@@ -170,6 +182,7 @@ export async function runSendSession(
     }
   };
 
+  const dials = createDials({ ...deps, ...world, bbrDialer, dialBy });
   const supervisor = new Supervisor(`send ${hex.slice(0, 8)}`, {
     ...SESSION_POLICY,
     patienceMs: deps.giveUpAfterMs,
@@ -214,10 +227,10 @@ export async function runSendSession(
         ...(world.cpuMs && { cpuMs: world.cpuMs }),
         session: hex,
         chunker: chunks,
-        dialMore: (connection, kind, signal) =>
-          dialBy(kind === "bbr" ? bbrDialer : deps.dialer, connection, signal),
-        dialBulk: bulkDialer &&
-          ((connection, signal) => dialBy(bulkDialer, connection, signal)),
+        side: dials.side,
+        dialMore: dials.more,
+        threads: threads && { ...threads, dial: dials.thread },
+        dialBulk: dials.bulk,
         congestion,
         progress: () => supervisor.progress(),
         heard: () => heardAt = world.clock.now(),

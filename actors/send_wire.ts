@@ -31,7 +31,7 @@ import {
   untilAborted,
 } from "./frames.ts";
 import { type LaneGroup, laneGroup, type LanesDeps } from "./lane_group.ts";
-import type { LeaseReport, SendWatch } from "./lane_send.ts";
+import type { LeaseReport, SendWatch } from "../workers/lane_send.ts";
 
 /** A connection to a receiver that has accepted. */
 export interface SendLink extends Link {
@@ -112,12 +112,14 @@ export interface Wire {
   /** Ends the lanes of all connections but one; returns what may be lost with them. */
   leaveAllBut(connection: number): readonly Work[];
   /** Gives no more to all connections but one; returns what they have not begun. */
-  restAllBut(connection: number): readonly Work[];
+  restAllBut(goesOn: (connection: number) => boolean): readonly Work[];
   /** Gives to all connections again. */
   wake(): void;
   /** True when nothing is under way over connections that rest. */
   readonly isResting: boolean;
-  /** The further connection that came last and is to stay; `undefined` when there is none. */
+  /** Of them those of lower numbers than {@linkcode FIRST_OTHER}. */
+  readonly grown: number;
+  /** The one of these that came last and is to stay; `undefined` when there is none but the first. */
   readonly newest: number | undefined;
   /** Forgets leases that are of no interest any more. */
   prune(isDone: (work: Work) => boolean): void;
@@ -132,6 +134,9 @@ export interface JoinOptions {
   /** Holds back what goes over it. */
   readonly limiter?: RateLimiter | undefined;
 }
+
+/** Connections from this number on are there for other reasons than the windows. */
+export const FIRST_OTHER = 512;
 
 /** Control goes before manifest, manifest before data. */
 const MANIFEST_PRIORITY = 500;
@@ -225,9 +230,12 @@ export function openWire(
   };
   const working = (): LaneGroup[] =>
     [...groups.values()].filter(({ isRetired }) => !isRetired);
-  const end = ({ connection, conn }: LaneGroup): void => {
-    groups.delete(connection);
-    conn.close();
+  const grown = (): LaneGroup[] =>
+    working().filter(({ connection }) => connection < FIRST_OTHER);
+  const end = (group: LaneGroup): void => {
+    groups.delete(group.connection);
+    group.stop(); // what waits for its turn would take it from others
+    group.conn.close();
   };
   const first = { limiter: deps.pace };
   let firstLane = 0; // of the lanes that the first connection has now
@@ -239,8 +247,11 @@ export function openWire(
     get connections() {
       return working().length;
     },
+    get grown() {
+      return grown().length;
+    },
     get newest() {
-      const last = working().at(-1)?.connection;
+      const last = grown().at(-1)?.connection;
       return last === 0 ? undefined : last;
     },
     announce: (...frames) => queue.push(...frames),
@@ -285,24 +296,23 @@ export function openWire(
     isBusy(connection, arrived) {
       const group = groups.get(connection);
       if (group === undefined || group.isRetired) return false;
-      return group.leases > 0 || group.written > arrived;
+      // A lane that waits for the disk or for its turn has nothing to do with it.
+      return group.writing > 0 || group.written > arrived;
     },
     leaveAllBut(connection) {
       const left: Work[] = [];
       for (const group of groups.values()) {
         if (group.connection === connection) continue;
-        group.stop();
         left.push(...group.given);
-        if (group.connection === 0) continue;
-        groups.delete(group.connection);
-        group.conn.close();
+        if (group.connection === 0) group.stop();
+        else end(group);
       }
       return left;
     },
-    restAllBut(connection) {
+    restAllBut(goesOn) {
       const rest: Work[] = [];
       for (const group of groups.values()) {
-        if (group.connection === connection) continue;
+        if (goesOn(group.connection) || resting.has(group)) continue;
         resting.add(group);
         rest.push(...group.rest());
       }

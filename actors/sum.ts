@@ -4,8 +4,8 @@
  * @module
  */
 import { SftpxError } from "../core/errors.ts";
-import type { Digest } from "../crypto/digest.ts";
-import type { Readable } from "./lane_send.ts";
+import type { Digester } from "../crypto/digest.ts";
+import type { Readable } from "../workers/lane_send.ts";
 
 /** Bytes that are read at once. */
 const READ_BYTES = 1024 * 1024;
@@ -17,7 +17,7 @@ const READ_BYTES = 1024 * 1024;
  */
 export async function sumFile(
   source: Readable,
-  digest: Digest,
+  digest: Digester,
   signal: AbortSignal,
 ): Promise<Uint8Array | undefined> {
   try {

@@ -7,7 +7,7 @@ import type { Facts } from "./doctor_facts.ts";
 import { type Finding, findingsOf, type Verdict } from "./doctor_findings.ts";
 import { type Prospect, prospectsOf } from "./doctor_prospects.ts";
 import type { Values } from "./settings.ts";
-import type { Surroundings } from "./sftpx.ts";
+import type { Surroundings } from "./main.ts";
 import type { DOCTOR } from "./tables.ts";
 
 /** Looks, and tells. */

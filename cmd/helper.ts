@@ -11,7 +11,7 @@ import { wasToldToStop } from "./exit.ts";
 import { DEFAULT_CERTS, makeIdentity } from "./identity.ts";
 import { isUnspecified, reachableHost } from "./reach.ts";
 import type { Values } from "./settings.ts";
-import type { Surroundings } from "./sftpx.ts";
+import type { Surroundings } from "./main.ts";
 import type { HELPER } from "./tables.ts";
 
 /** Serves, and says where. */

@@ -16,12 +16,17 @@ import { TOKEN_LENGTH } from "../crypto/proof.ts";
 import { systemRandomBytes } from "../crypto/random.ts";
 import { ioError } from "../store/io_error.ts";
 import { quoted } from "../store/paths.ts";
-import { formatToken, parseToken, writeSecret } from "../store/secrets.ts";
+import { formatToken, writeSecret } from "../store/secrets.ts";
 import { hinted } from "./hint.ts";
+import {
+  certificateNamed,
+  DEFAULT_CERTS,
+  filesOf,
+  readToken,
+} from "./identity_files.ts";
 import { readIfThere, readSecretIfThere } from "./own_files.ts";
 
-/** Where they are when nothing else is said. */
-export const DEFAULT_CERTS = "certs";
+export { DEFAULT_CERTS };
 
 /** What a receiver shows, and what it keeps. */
 export interface Identity {
@@ -43,17 +48,6 @@ export interface IdentityOptions {
   /** Replaces what is there. */
   readonly force: boolean;
   readonly now: Date;
-}
-
-/** The files of the identity in `certs`. */
-export function filesOf(
-  certs: string,
-): Readonly<Record<"cert" | "key" | "token", string>> {
-  return {
-    cert: `${certs}/cert.pem`,
-    key: `${certs}/key.pem`,
-    token: `${certs}/token`,
-  };
 }
 
 /**
@@ -84,8 +78,8 @@ export async function readIdentity(
       "sftpx init --force makes both anew",
     );
   }
-  const certificate = readCertificate(cert, now, named(files.cert));
-  checkCertificateDates(certificate, now, named(files.cert));
+  const certificate = readCertificate(cert, now, certificateNamed(files.cert));
+  checkCertificateDates(certificate, now, certificateNamed(files.cert));
   checkKeyPair(
     certificate,
     new TextDecoder().decode(key),
@@ -130,31 +124,6 @@ export async function makeIdentity(
   return { identity, made };
 }
 
-/**
- * Reads the certificate of a receiver, to know it by.
- *
- * @throws {SftpxError} "config" when it is not there or no certificate.
- */
-export async function readPeerCertificate(
-  path: string,
-  now: Date,
-): Promise<Uint8Array<ArrayBuffer> | undefined> {
-  const pem = await readIfThere(path);
-  return pem === undefined
-    ? undefined
-    : readCertificate(pem, now, named(path)).fingerprint;
-}
-
-/**
- * Reads a file that holds a token; `undefined` when there is none.
- *
- * @throws {SftpxError} "config" when it is no token, or others may read it.
- */
-export async function readToken(path: string): Promise<Secret | undefined> {
-  const text = await readSecretIfThere(path, "token");
-  return text && secret(parseToken(text, `token ${quoted(path)}`));
-}
-
 /** A name that is none is the fault of who typed it. */
 async function freshCertificate(
   { ips, dns, days, now }: IdentityOptions,
@@ -167,10 +136,6 @@ async function freshCertificate(
       ? new SftpxError("usage", error.message.replace(" as ", ": "), error)
       : error;
   }
-}
-
-function named(path: string): string {
-  return `certificate ${quoted(path)}`;
 }
 
 async function writePublic(path: string, text: string): Promise<void> {

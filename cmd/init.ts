@@ -8,7 +8,7 @@ import type { INIT } from "./tables.ts";
 import { DEFAULT_CERTS, makeIdentity } from "./identity.ts";
 import { DEFAULT_PORT } from "./server.ts";
 import type { Values } from "./settings.ts";
-import type { Surroundings } from "./sftpx.ts";
+import type { Surroundings } from "./main.ts";
 import { reachableHost, ticketOf } from "./reach.ts";
 
 /** Makes certificate, key and token, and says the ticket. */

@@ -12,7 +12,7 @@ import type { MeetOptions } from "../rendezvous/meet.ts";
 import type { PathPolicy } from "../rendezvous/types.ts";
 import type { CarrierMode } from "../transport/carrier.ts";
 import { hinted } from "./hint.ts";
-import type { Surroundings } from "./sftpx.ts";
+import type { Surroundings } from "./main.ts";
 
 /** What `send` and `recv` can be told of it. */
 export interface MeetFlags {

@@ -19,7 +19,7 @@ import { policyOf } from "./meet.ts";
 import { showQr } from "./qr.ts";
 import { DEFAULT_RESUME_DIR, identityIn, takeFrom } from "./recv_code.ts";
 import type { Values } from "./settings.ts";
-import type { Surroundings } from "./sftpx.ts";
+import type { Surroundings } from "./main.ts";
 import type { RECV, SEND } from "./tables.ts";
 
 /** How long a person may take to paste, ms. */

@@ -10,6 +10,8 @@ import { formatDuration, formatSize } from "./units.ts";
 export interface Progress {
   /** Takes in an event; answers what there is to say of a resumed transfer. */
   event(event: TransferEvent): string | undefined;
+  /** Whether there is a line, which takes longer to make than to ask for. */
+  readonly isKnown: boolean;
   /** The line; `undefined` when nothing is on its way. */
   line(): string | undefined;
 }
@@ -45,6 +47,9 @@ export function createProgress(): Progress {
         default:
           return undefined;
       }
+    },
+    get isKnown() {
+      return transfers.values().some(({ last }) => last !== undefined);
     },
     line: () => lineOf([...transfers.values()]),
   };

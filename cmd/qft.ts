@@ -16,7 +16,7 @@ import { pairAsReceiver, pairAsSender, type PairOptions } from "./qft_pair.ts";
 import { openSink } from "./qft_sink.ts";
 import { openSource } from "./qft_source.ts";
 import type { Values } from "./settings.ts";
-import type { Surroundings } from "./sftpx.ts";
+import type { Surroundings } from "./main.ts";
 import type { COMMON, QFT } from "./tables.ts";
 import { formatDuration, formatSize, parseSize } from "./units.ts";
 

@@ -59,6 +59,7 @@ export const NAMES: readonly string[] = [
     "attempts",
     "unpack",
     "router-connections",
+    "threads",
   ],
 ];
 

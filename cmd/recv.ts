@@ -8,7 +8,6 @@ import type { Secret } from "../core/secret.ts";
 import type { Receiver } from "../actors/options.ts";
 import { parseAddress, parseBind } from "../protocol/address.ts";
 import { formatTicket } from "../protocol/ticket.ts";
-import { parseHelper } from "../rendezvous/helper_dialer.ts";
 import type { Listener } from "../transport/transport.ts";
 import type { RECV } from "./tables.ts";
 import { wasToldToStop } from "./exit.ts";
@@ -18,7 +17,7 @@ import { isUnspecified, reachableHost, ticketOf } from "./reach.ts";
 import { DEFAULT_PORT, ownToken } from "./server.ts";
 import { defined } from "./defined.ts";
 import type { Values } from "./settings.ts";
-import type { Surroundings } from "./sftpx.ts";
+import type { Surroundings } from "./main.ts";
 
 /** Listens, says the ticket, and serves; or takes one transfer by a code. */
 export async function recv(
@@ -28,11 +27,11 @@ export async function recv(
 ): Promise<number> {
   const code = from ?? flags.code;
   if (code !== undefined) {
-    const { recvByCode } = await import("./recv_code.ts");
+    const { recvByCode } = await surroundings.parts.recvCode();
     return await recvByCode(code, flags, surroundings);
   }
   if (flags.stun !== undefined) {
-    const { recvByOffer } = await import("./offer.ts");
+    const { recvByOffer } = await surroundings.parts.offer();
     return await recvByOffer(flags.stun, flags, surroundings);
   }
   const { io, output, library, signal, log } = surroundings;
@@ -93,7 +92,7 @@ export async function recv(
   output.note(`a sender needs: sftpx send PATH... TICKET, where TICKET is`);
   output.data(ticket, { type: "ticket", ticket });
   if (helper !== undefined && token !== undefined) {
-    sayHelperTicket(helper, receiver.fingerprint, token, output);
+    await sayHelperTicket(helper, receiver.fingerprint, token, surroundings);
   }
   try {
     await receiver.finished;
@@ -123,9 +122,9 @@ async function atHelper(
       "Cannot receive: --open takes anyone, and a helper introduces only those who have a ticket",
     );
   }
-  const { meetOptions } = await import("./meet.ts");
-  const { hostByTicket } = await import("../rendezvous/meet.ts");
-  const { output } = surroundings;
+  const { output, parts } = surroundings;
+  const { meetOptions } = await parts.meet();
+  const { hostByTicket } = await parts.rendezvous();
   let wasThere: boolean | undefined;
   return await hostByTicket({
     ...meetOptions(flags, surroundings),
@@ -146,12 +145,13 @@ async function atHelper(
   });
 }
 
-function sayHelperTicket(
+async function sayHelperTicket(
   helper: string,
   fingerprint: Uint8Array,
   token: Secret,
-  output: Surroundings["output"],
-): void {
+  { output, parts }: Surroundings,
+): Promise<void> {
+  const { parseHelper } = await parts.helperDialer();
   const { hostname, port } = parseHelper(helper);
   const ticket = formatTicket({
     hostname,

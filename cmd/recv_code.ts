@@ -15,7 +15,7 @@ import { hinted } from "./hint.ts";
 import { meetOptions } from "./meet.ts";
 import { defined } from "./defined.ts";
 import type { Values } from "./settings.ts";
-import type { Surroundings } from "./sftpx.ts";
+import type { Surroundings } from "./main.ts";
 import type { RECV } from "./tables.ts";
 
 /** How long a sender that was met may take to come, ms. */

@@ -43,18 +43,18 @@ export function textOutput(io: Io, style: Style, role: Role): Output {
     }
   };
   const showProgress = (): void => {
-    const now = progress.line();
-    if (now === undefined || style.quiet) {
-      erase();
-    } else if (live) {
-      const cut = now.slice(0, Math.max(10, io.columns() - 1));
-      if (cut !== shown) {
-        io.err(`\r${cut}\x1b[K`);
-        shown = cut;
-      }
-    } else if (io.now() - lastLineMs >= LINE_EVERY_MS) {
+    if (style.quiet || !progress.isKnown) return erase();
+    if (!live && io.now() - lastLineMs < LINE_EVERY_MS) return;
+    const now = progress.line() ?? "";
+    if (!live) {
       lastLineMs = io.now();
       line(now);
+      return;
+    }
+    const cut = now.slice(0, Math.max(10, io.columns() - 1));
+    if (cut !== shown) {
+      io.err(`\r${cut}\x1b[K`);
+      shown = cut;
     }
   };
   return {
@@ -72,7 +72,8 @@ export function textOutput(io: Io, style: Style, role: Role): Output {
       if (words !== undefined) {
         (isTrouble(event) ? line : note)(words);
       }
-      showProgress();
+      // An entry changes nothing of that line, and there may be many of them.
+      if (event.type !== "entry" || shown === "") showProgress();
     },
     data(words) {
       erase();

@@ -11,7 +11,7 @@ import {
   ROUTER_INIT,
   ROUTER_START,
 } from "./router_tables.ts";
-import type { Surroundings } from "./sftpx.ts";
+import type { Surroundings } from "./main.ts";
 
 /** Does what was asked. @param given What stands in the configuration file. */
 export async function router(

@@ -19,7 +19,7 @@ import {
 } from "./router_files.ts";
 import type { ROUTER_DELETE } from "./router_tables.ts";
 import type { Values } from "./settings.ts";
-import type { Surroundings } from "./sftpx.ts";
+import type { Surroundings } from "./main.ts";
 
 /** Removes what the router has made, and nothing else that is there. */
 export async function routerDelete(

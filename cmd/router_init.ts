@@ -21,7 +21,7 @@ import { readIfThere } from "./own_files.ts";
 import { readRouterSettings, routerPlaces } from "./router_files.ts";
 import type { ROUTER_CERT, ROUTER_INIT } from "./router_tables.ts";
 import type { Values } from "./settings.ts";
-import type { Surroundings } from "./sftpx.ts";
+import type { Surroundings } from "./main.ts";
 
 /** Makes identity and configuration, and says the address. */
 export async function routerInit(

@@ -26,7 +26,7 @@ import {
 import type { ROUTER_START } from "./router_tables.ts";
 import { defined } from "./defined.ts";
 import type { Values } from "./settings.ts";
-import type { Surroundings } from "./sftpx.ts";
+import type { Surroundings } from "./main.ts";
 import { formatSize } from "./units.ts";
 import { VERSION } from "./version.ts";
 

@@ -10,7 +10,7 @@ import { readRouterSettings, routerPlaces } from "./router_files.ts";
 import { addressOf, described } from "./router_start.ts";
 import type { ROUTER_START } from "./router_tables.ts";
 import type { Values } from "./settings.ts";
-import type { Surroundings } from "./sftpx.ts";
+import type { Surroundings } from "./main.ts";
 
 /** Says what the router is, whether it runs, and what it counts. */
 export async function routerStatus(

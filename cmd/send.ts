@@ -21,7 +21,7 @@ import {
 } from "./server.ts";
 import { defined } from "./defined.ts";
 import type { Values } from "./settings.ts";
-import type { Surroundings } from "./sftpx.ts";
+import type { Surroundings } from "./main.ts";
 
 /** What standard input is called when nothing else is said. */
 const DEFAULT_NAME = "stdin";
@@ -129,7 +129,7 @@ async function meetAnyone(
   surroundings: Surroundings,
 ): Promise<MetReceiver> {
   if (flags.stun === undefined) {
-    const { meetReceiver } = await import("./send_code.ts");
+    const { meetReceiver } = await surroundings.parts.sendCode();
     return await meetReceiver(flags, surroundings);
   }
   if (args.includes("-")) {
@@ -138,7 +138,7 @@ async function meetAnyone(
       "Cannot send: the other side's offer comes from standard input, and so do the data",
     );
   }
-  const { meetByOffer } = await import("./offer.ts");
+  const { meetByOffer } = await surroundings.parts.offer();
   return await meetByOffer(flags.stun, flags, surroundings);
 }
 
@@ -154,8 +154,8 @@ async function throughHelper(
       "Cannot send: a ticket that names a helper must hold a token",
     );
   }
-  const { meetOptions } = await import("./meet.ts");
-  const { reachByTicket } = await import("../rendezvous/meet.ts");
+  const { meetOptions } = await surroundings.parts.meet();
+  const { reachByTicket } = await surroundings.parts.rendezvous();
   return await reachByTicket({
     ...meetOptions({ ...flags, helper: flags.helper ?? address }, surroundings),
     fingerprint,

@@ -10,7 +10,7 @@ import { codeLink, hideArgument } from "./code_words.ts";
 import { meetOptions } from "./meet.ts";
 import { showQr } from "./qr.ts";
 import type { Values } from "./settings.ts";
-import type { Surroundings } from "./sftpx.ts";
+import type { Surroundings } from "./main.ts";
 import type { SEND } from "./tables.ts";
 
 /** Says a code, and waits for the one who has it. */

@@ -17,7 +17,7 @@ import {
   filesOf,
   readPeerCertificate,
   readToken,
-} from "./identity.ts";
+} from "./identity_files.ts";
 import type { Io } from "./io.ts";
 import { knownPeer } from "./peers.ts";
 import type { Values } from "./settings.ts";
@@ -122,7 +122,7 @@ export async function findPeer(
   }
   const address = formatAddress(parseAddress(server, DEFAULT_PORT));
   if (flags.cert !== undefined) {
-    const fingerprint = await readPeerCertificate(flags.cert, io.date());
+    const fingerprint = await readPeerCertificate(flags.cert);
     if (fingerprint === undefined) {
       throw new SftpxError(
         "config",
@@ -138,7 +138,7 @@ export async function findPeer(
     return { peer, isNew: false };
   }
   const files = filesOf(flags.certs ?? DEFAULT_CERTS);
-  const fingerprint = await readPeerCertificate(files.cert, io.date());
+  const fingerprint = await readPeerCertificate(files.cert);
   if (fingerprint === undefined) {
     throw hinted(
       new SftpxError(

@@ -12,7 +12,7 @@ import {
 import { path } from "@optique/run/valueparser";
 import { ROUTER } from "./router_tables.ts";
 import { many, one, type Table, toggle, valueOfKind } from "./settings.ts";
-import { parseDuration, parseSize } from "./units.ts";
+import { parseDuration, parseSize, parseThreads } from "./units.ts";
 
 const DIR = path({ metavar: "DIR", type: "directory" });
 const FILE = path({ metavar: "FILE", type: "file" });
@@ -62,6 +62,14 @@ const STATE = {
     "resume-dir",
     DIR,
     "Where the state of transfers is (default sftpx_resume)",
+  ),
+};
+
+const THREADS = {
+  threads: one(
+    "threads",
+    valueOfKind<number | "auto">("N", "auto", parseThreads),
+    "Threads for further connections: auto (none on fewer than 4 cores), or 0 to 15 (default auto)",
   ),
 };
 
@@ -169,6 +177,7 @@ export const RECV = {
   maxSize: one("max-size", SIZE, "Bytes of one transfer at most"),
   maxFiles: one("max-files", count(1), "Entries of one transfer at most"),
   maxSessions: one("max-sessions", count(1), "Transfers at once (default 128)"),
+  ...THREADS,
   keepFree: one("keep-free", SIZE, "Disk space to leave free (default 64M)"),
   ...CERTS,
   ...TOKEN,
@@ -214,6 +223,7 @@ export const SEND = {
     count(1, 16),
     "Connections at most; as many as the path needs are used (default 4)",
   ),
+  ...THREADS,
   cc: one(
     "cc",
     choice(["auto", "cubic", "bbr"], { metavar: "NAME" }),

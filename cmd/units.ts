@@ -40,6 +40,20 @@ export function parseDuration(text: string): number {
   return ms;
 }
 
+/**
+ * Reads a number of threads: `auto`, or 0 to 15.
+ *
+ * @throws {RangeError} when it is neither.
+ */
+export function parseThreads(text: string): number | "auto" {
+  if (text === "auto") return text;
+  const count = /^\d{1,2}$/.test(text) ? Number(text) : -1;
+  if (count < 0 || count > 15) {
+    throw new RangeError(`"${text}" is neither "auto" nor a number of 0 to 15`);
+  }
+  return count;
+}
+
 /** Says a number of bytes: `1.5 GiB`. */
 export function formatSize(bytes: number): string {
   let [value, unit] = [bytes, 0];

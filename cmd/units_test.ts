@@ -5,6 +5,7 @@ import {
   formatSize,
   parseDuration,
   parseSize,
+  parseThreads,
 } from "./units.ts";
 
 Deno.test("parseSize() reads bytes and powers of 1024", () => {
@@ -64,4 +65,11 @@ Deno.test("formatDuration() and formatCount() say what people say", () => {
   assertEquals(formatDuration(200_000), "3 min 20 s");
   assertEquals(formatDuration(7_500_000), "2 h 05 min");
   assertEquals(formatCount(200_000), "200,000");
+});
+
+Deno.test("parseThreads() reads a number up to 15, or auto", () => {
+  assertEquals(["auto", "0", "15"].map(parseThreads), ["auto", 0, 15]);
+  for (const wrong of ["", "16", "-1", "1.5", "Auto", "two", "007"]) {
+    assertThrows(() => parseThreads(wrong), RangeError);
+  }
 });

@@ -14,7 +14,7 @@ import type { Io } from "./io.ts";
 import { type Given, settled } from "./config.ts";
 import { defined } from "./defined.ts";
 import type { Values } from "./settings.ts";
-import type { Surroundings } from "./sftpx.ts";
+import type { Surroundings } from "./main.ts";
 import { formatSize } from "./units.ts";
 import type { XftpAsked } from "./xftp_args.ts";
 import {

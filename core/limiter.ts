@@ -14,6 +14,8 @@ export interface SenderSeen {
   readonly waits: SenderWaits;
   /** Processor time of the process in that time, ms. */
   readonly cpuMs: number;
+  /** Threads that carry connections. @default {1} */
+  readonly threads?: number;
   /** What the receiver says of itself. */
   readonly peer: "none" | "disk" | "hash";
   /** Bytes that are on their way, and that the connections may have there. */
@@ -41,9 +43,11 @@ export interface ReceiverSeen {
   /** How long lanes waited for the network, and for the disk, all of them together, ms. */
   readonly waits: { readonly net: number; readonly disk: number };
   readonly cpuMs: number;
+  /** Threads that carry connections. @default {1} */
+  readonly threads?: number;
 }
 
-/** One thread does most of the work: it is busy when it works this share of the time. */
+/** Few threads do most of the work: they are busy when they work this share of the time. */
 const BUSY = 0.85;
 /** A wait that matters takes this share of all waits, and of the time. */
 const MOST = 0.5;
@@ -53,9 +57,9 @@ const FULL = 0.8;
 
 /** Says what limits a sender. */
 export function senderLimiter(seen: SenderSeen): Limiter {
-  const { waits, windowMs, peer } = seen;
+  const { waits, windowMs, peer, threads = 1 } = seen;
   const all = waits.read + waits.write + waits.pace + waits.rate;
-  const isBusy = seen.cpuMs >= windowMs * BUSY;
+  const isBusy = seen.cpuMs >= windowMs * threads * BUSY;
   const waitsFor = (ms: number, share: number): boolean =>
     ms >= all * share && ms >= windowMs * SOME;
   if (waitsFor(waits.rate, SOME)) return "rate";
@@ -71,9 +75,9 @@ export function senderLimiter(seen: SenderSeen): Limiter {
 
 /** Says what a receiver is held up by, if it is the receiver. */
 export function receiverLimiter(
-  { waits, windowMs, cpuMs }: ReceiverSeen,
+  { waits, windowMs, cpuMs, threads = 1 }: ReceiverSeen,
 ): "none" | "disk" | "hash" {
-  if (cpuMs >= windowMs * BUSY) return "hash";
+  if (cpuMs >= windowMs * threads * BUSY) return "hash";
   const isDisk = waits.disk >= (waits.disk + waits.net) * MOST &&
     waits.disk >= windowMs * SOME;
   return isDisk ? "disk" : "none";

@@ -31,6 +31,16 @@ Deno.test("senderLimiter() names what lanes wait for most", () => {
   );
 });
 
+Deno.test("limiters take a processor to be busy when all threads are", () => {
+  const busy = { ...IDLE, cpuMs: 1900 };
+  assertEquals(senderLimiter(busy), "cpu");
+  assertEquals(senderLimiter({ ...busy, threads: 2 }), "none");
+  assertEquals(senderLimiter({ ...busy, threads: 2, cpuMs: 3500 }), "cpu");
+  const here = { windowMs: 2000, waits: { net: 0, disk: 0 }, cpuMs: 1900 };
+  assertEquals(receiverLimiter(here), "hash");
+  assertEquals(receiverLimiter({ ...here, threads: 2 }), "none");
+});
+
 Deno.test("senderLimiter() says what was asked for before anything else", () => {
   const limited = waits({ rate: 8000, write: 9000 });
   assertEquals(

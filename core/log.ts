@@ -83,7 +83,7 @@ export function levelOf(name: string): Level {
 }
 
 const TROUBLE =
-  /(^|[.-])(crash|corrupt|dropped|failed|lost|refused|stuck|warning)$/;
+  /(^|[.-])(crash|corrupt|dropped|failed|lost|refused|stalled|stuck|warning)$/;
 const DETAIL = /^(actor|chunk|debug|frame|hash|journal|lane|store)\./;
 
 function lines(

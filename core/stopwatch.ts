@@ -17,6 +17,8 @@ export interface Lap<Kind extends string> {
 export interface Stopwatch<Kind extends string> {
   /** Begins to wait; what it returns ends it. */
   begin(kind: Kind): () => void;
+  /** Counts a wait that is over, ms. */
+  count(kind: Kind, ms: number): void;
   /** Waits for `work`. */
   time<T>(kind: Kind, work: Promise<T>): Promise<T>;
   /**
@@ -56,6 +58,7 @@ export function createStopwatch<Kind extends string>(
   };
   return {
     begin,
+    count: add,
     async time(kind, work) {
       const end = begin(kind);
       try {

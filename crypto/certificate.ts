@@ -9,6 +9,7 @@
 import { createHash, createPrivateKey, X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import { SftpxError } from "../core/errors.ts";
+import { certificateDer } from "./certificate_pem.ts";
 import { type RandomBytes, systemRandomBytes } from "./random.ts";
 
 /** What a certificate is to say. */
@@ -58,9 +59,6 @@ export interface Certificate {
 }
 
 const DAY_MS = 86_400_000;
-
-/** A certificate and its key are a few hundred bytes; a chain is a few thousand. */
-const LARGEST_PEM = 65_536;
 
 /**
  * Makes a certificate that is signed by itself: ECDSA P-256, no CA, for servers.
@@ -127,25 +125,8 @@ export function readCertificate(
   now: Date,
   what = "certificate",
 ): Certificate {
-  const fail = (reason: string, cause?: unknown): SftpxError =>
-    new SftpxError("config", `Cannot read ${what}: ${reason}`, cause);
-  if (pem.length > LARGEST_PEM) throw fail("it is larger than 64 KiB");
-  const blocks = [...pem.matchAll(CERTIFICATE_BLOCK)];
-  const [block] = blocks;
-  if (block === undefined) {
-    throw fail(
-      /-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(pem)
-        ? "it is a private key, not a certificate"
-        : "it holds no certificate in PEM form",
-    );
-  }
-  if (blocks.length > 1) {
-    throw fail(`it holds ${blocks.length} certificates and must hold one`);
-  }
+  const der = certificateDer(pem, what);
   try {
-    const der = Uint8Array.fromBase64(block[1] ?? "", {
-      lastChunkHandling: "strict",
-    });
     const { validFrom, validTo } = parse(der);
     return {
       der,
@@ -155,7 +136,7 @@ export function readCertificate(
       expired: now > validTo,
     };
   } catch (cause) {
-    throw fail("it is damaged", cause);
+    throw new SftpxError("config", `Cannot read ${what}: it is damaged`, cause);
   }
 }
 
@@ -209,10 +190,6 @@ export function checkKeyPair(
   if (!matches) throw fail("it does not belong to the certificate");
 }
 
-/** A certificate block; what stands around it is nobody's business. */
-const CERTIFICATE_BLOCK =
-  /-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]*)-----END CERTIFICATE-----/g;
-
 /** What may stand in a certificate as a host's name. */
 const DNS_NAME =
   /^(?=.{1,253}$)(\*\.)?([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*$/i;
@@ -242,24 +219,12 @@ function serialNumber(random: RandomBytes): string {
 }
 
 function parse(der: Uint8Array): { validFrom: Date; validTo: Date } {
-  // The parser stops where the certificate ends; a handshake would not.
-  if (derLength(der) !== der.length) throw new Error("bytes after its end");
   const { validFrom, validTo } = new X509Certificate(der);
   const dates = { validFrom: new Date(validFrom), validTo: new Date(validTo) };
   if (Number.isNaN(dates.validFrom.getTime() + dates.validTo.getTime())) {
     throw new Error("dates that are no dates");
   }
   return dates;
-}
-
-/** How long the outermost sequence says that it is, header included. */
-function derLength(der: Uint8Array): number | undefined {
-  const [tag, first = 0] = der;
-  if (tag !== 0x30) return undefined;
-  if (first < 0x80) return 2 + first;
-  const bytes = der.subarray(2, 2 + (first & 0x7f));
-  return bytes.reduce((length, byte) => length * 256 + byte, 0) +
-    2 + bytes.length;
 }
 
 function sha256(bytes: Uint8Array): Uint8Array<ArrayBuffer> {

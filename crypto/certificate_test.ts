@@ -4,6 +4,7 @@ import * as x509 from "@peculiar/x509";
 import { createHash } from "node:crypto";
 import { SftpxError } from "../core/errors.ts";
 import { forAll } from "../tests/testutil/random.ts";
+import { certificateFingerprint } from "./certificate_pem.ts";
 import {
   checkCertificateDates,
   checkKeyPair,
@@ -22,13 +23,14 @@ function refused(pem: string): string {
   return error.message;
 }
 
-Deno.test("a certificate reads back with the fingerprint that it was made with", () => {
+Deno.test("a certificate reads back with the fingerprint that it was made with", async () => {
   const read = readCertificate(MADE.cert, NOW);
   assertEquals(read.fingerprint, MADE.fingerprint);
   assertEquals(
     read.fingerprint.toHex(),
     createHash("sha256").update(read.der).digest("hex"),
   );
+  assertEquals(await certificateFingerprint(MADE.cert), MADE.fingerprint);
   assertEquals(read.expired, false);
   assert(MADE.fingerprint.toHex() !== OTHER.fingerprint.toHex());
 });

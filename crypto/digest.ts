@@ -42,6 +42,9 @@ export interface Digest {
   hasher(): Hasher;
 }
 
+/** Digests, by whichever implementation. */
+export type Digester = Pick<Digest, "digest" | "hasher">;
+
 /**
  * Loads an implementation of BLAKE3.
  *

@@ -13,7 +13,7 @@
  *
  * @module
  */
-import { timingSafeEqual } from "node:crypto";
+import { equalBytes } from "../core/bytes.ts";
 
 /** Bytes of an access token. */
 export const TOKEN_LENGTH = 32;
@@ -75,7 +75,7 @@ export async function verifyProof(
 ): Promise<boolean> {
   checkLength("token", token, TOKEN_LENGTH);
   if (proof.length !== PROOF_LENGTH) return false;
-  return timingSafeEqual(await helloProof(token, hello), proof);
+  return equalBytes(await helloProof(token, hello), proof);
 }
 
 const LABEL = new TextEncoder().encode("sftpx/1 hello");

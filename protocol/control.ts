@@ -15,6 +15,8 @@
  * | 0x09 | CANCEL      | both     | code, reason                                           |
  * | 0x0a | RECEIPT     | receiver | root[32], entries, bytes, written, skipped, refused    |
  * | 0x0b | RECEIPT_ACK | sender   | root[32]                                               |
+ * | 0x43 | WANT_PORTS  | sender   | carrier, count                                         |
+ * | 0x44 | PORTS       | receiver | carrier, count, count times: u16 port                  |
  *
  * @module
  */
@@ -37,7 +39,25 @@ export type ControlFrame =
   | { readonly type: "accept" | "resume" }
   | { readonly type: "ping" | "pong"; readonly id: number }
   | Receipt
-  | { readonly type: "receipt-ack"; readonly root: Uint8Array };
+  | { readonly type: "receipt-ack"; readonly root: Uint8Array }
+  /** An extension: how many ports would be of use to further connections. */
+  | WantPorts
+  /** An extension: ports of the receiver that take further connections. */
+  | {
+    readonly type: "ports";
+    readonly carrier: PortCarrier;
+    readonly ports: readonly number[];
+  };
+
+/** What goes over a port: UDP, or TCP. */
+export type PortCarrier = "quic" | "tcp";
+
+/** Asks for ports. */
+export interface WantPorts {
+  readonly type: "want-ports";
+  readonly carrier: PortCarrier;
+  readonly count: number;
+}
 
 /** The first frame of every connection. */
 export interface Hello {
@@ -101,8 +121,11 @@ export interface Receipt {
 export const VERSION = 1;
 /** Longest reason or label on the wire. */
 export const MAX_TEXT_BYTES = 1024;
+/** Ports that a receiver may name: one for each further connection. */
+export const MAX_PORTS = 15;
 
 const MAGIC = 0x53465458; // "SFTX"
+const CARRIERS: readonly PortCarrier[] = ["quic", "tcp"];
 const TYPES = {
   "hello": 0x00,
   "welcome": 0x01,
@@ -116,6 +139,8 @@ const TYPES = {
   "cancel": 0x09,
   "receipt": 0x0a,
   "receipt-ack": 0x0b,
+  "want-ports": 0x43,
+  "ports": 0x44,
 } as const satisfies Record<ControlFrame["type"], number>;
 const NAMES: ReadonlyMap<number, ControlFrame["type"]> = new Map(
   (Object.keys(TYPES) as ControlFrame["type"][])
@@ -182,6 +207,13 @@ function encodeBody(frame: ControlFrame): Uint8Array {
         .finish();
     case "receipt-ack":
       return to.bytes(frame.root, 32).finish();
+    case "want-ports":
+      return to.u8(CARRIERS.indexOf(frame.carrier)).varint(frame.count)
+        .finish();
+    case "ports":
+      to.u8(CARRIERS.indexOf(frame.carrier)).varint(frame.ports.length);
+      for (const port of frame.ports) to.u16(port);
+      return to.finish();
     default:
       return unreachable(frame);
   }
@@ -239,6 +271,15 @@ function decodeBody(type: ControlFrame["type"], from: Reader): ControlFrame {
       };
     case "receipt-ack":
       return { type, root: from.bytes(32) };
+    case "want-ports": {
+      const carrier = decodeCarrier(from);
+      const count = atLeastOne(from, "number of ports");
+      return count <= MAX_PORTS
+        ? { type, carrier, count }
+        : from.fail(`${count} ports are too many`);
+    }
+    case "ports":
+      return { type, carrier: decodeCarrier(from), ports: decodePorts(from) };
     default:
       return unreachable(type);
   }
@@ -257,6 +298,21 @@ function decodeHello(from: Reader): Hello {
     attempt: from.varint(),
     connection: from.varint(),
   };
+}
+
+function decodeCarrier(from: Reader): PortCarrier {
+  const byte = from.u8();
+  return CARRIERS[byte] ?? from.fail(`${byte} is no carrier`);
+}
+
+function decodePorts(from: Reader): readonly number[] {
+  const ports = Array.from(
+    { length: from.varint(MAX_PORTS) },
+    () => from.u16(),
+  );
+  if (ports.includes(0)) from.fail("a port is 0");
+  if (new Set(ports).size < ports.length) from.fail("a port is named twice");
+  return ports;
 }
 
 function decodeVersion(from: Reader): number {

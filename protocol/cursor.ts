@@ -7,7 +7,8 @@
  * @module
  */
 import { SftpxError } from "../core/errors.ts";
-import { readVarint, varintLength, writeVarint } from "./varint.ts";
+import { writeAscii } from "./text.ts";
+import { putVarint, takeVarint, varintLength } from "./varint.ts";
 
 /** Reads fields from bytes; what does not fit throws `protocol`. */
 export interface Reader {
@@ -72,22 +73,25 @@ export function createReader(from: Uint8Array, what: string): Reader {
 }
 
 /** Creates a writer; `what` names the frame in errors. */
-export function createWriter(what: string, sizeHint = 64): Writer {
-  return new BytesWriter(what, sizeHint);
+export function createWriter(what: string): Writer {
+  return new BytesWriter(what);
 }
 
 // Both are classes, as there is one for every frame: closures would take more
-// time to make than most frames take to read.
+// time to make than most frames take to read. And neither makes a `DataView` of
+// a frame: short arrays live where all objects do, and a view would move each to
+// a place of its own.
+
+/** Eight bytes at a time, as a number. */
+const WORD = new DataView(new ArrayBuffer(8));
 
 class BytesReader implements Reader {
   readonly #from: Uint8Array;
-  readonly #view: DataView;
   readonly #what: string;
   #at = 0;
 
   constructor(from: Uint8Array, what: string) {
     this.#from = from;
-    this.#view = new DataView(from.buffer, from.byteOffset, from.length);
     this.#what = what;
   }
 
@@ -96,32 +100,35 @@ class BytesReader implements Reader {
   }
 
   u8(): number {
-    return this.#view.getUint8(this.#take(1));
+    return this.#byte(this.#take(1));
   }
 
   u16(): number {
-    return this.#view.getUint16(this.#take(2));
+    const start = this.#take(2);
+    return this.#byte(start) * 0x100 + this.#byte(start + 1);
   }
 
   u32(): number {
-    return this.#view.getUint32(this.#take(4));
+    return this.u16() * 0x1_0000 + this.u16();
   }
 
   u64(): number {
     const start = this.#take(8);
-    const value = this.#view.getUint32(start) * 2 ** 32 +
-      this.#view.getUint32(start + 4);
+    this.#at = start;
+    const value = this.u32() * 2 ** 32 + this.u32();
     return Number.isSafeInteger(value)
       ? value
       : this.fail(`value must be < 2^53: current value is ${value}`);
   }
 
   i64(): bigint {
-    return this.#view.getBigInt64(this.#take(8));
+    const start = this.#take(8);
+    for (let at = 0; at < 8; at++) WORD.setUint8(at, this.#byte(start + at));
+    return WORD.getBigInt64(0);
   }
 
   varint(max = Number.MAX_SAFE_INTEGER): number {
-    const read = readVarint(this.#view, this.#at) ?? this.#cut();
+    const read = takeVarint(this.#from, this.#at) ?? this.#cut();
     this.#at = read.end;
     return read.value <= max
       ? read.value
@@ -157,6 +164,10 @@ class BytesReader implements Reader {
     throw new SftpxError("protocol", `Cannot decode ${this.#what}: ${reason}`);
   }
 
+  #byte(at: number): number {
+    return this.#from[at] ?? 0; // it was taken, so it is there
+  }
+
   #take(length: number): number {
     if (length > this.remaining) this.#cut();
     const start = this.#at;
@@ -171,42 +182,35 @@ class BytesReader implements Reader {
   }
 }
 
+/** Where writers write, one after the other: what they return is a copy. */
+let spare: Uint8Array<ArrayBuffer> | undefined;
+const SPARE_BYTES = 8192;
+
 class BytesWriter implements Writer {
   readonly #what: string;
   #to: Uint8Array<ArrayBuffer>;
-  #view: DataView;
   #at = 0;
 
-  constructor(what: string, sizeHint: number) {
+  constructor(what: string) {
     this.#what = what;
-    this.#to = new Uint8Array(sizeHint);
-    this.#view = new DataView(this.#to.buffer);
+    this.#to = spare ?? new Uint8Array(SPARE_BYTES);
+    spare = undefined; // until this one has finished
   }
 
   u8(value: number): Writer {
-    const start = this.#room(1);
-    this.#view.setUint8(start, this.#check(value, 0xff));
-    return this;
+    return this.#number(value, 1, 0xff);
   }
 
   u16(value: number): Writer {
-    const start = this.#room(2);
-    this.#view.setUint16(start, this.#check(value, 0xffff));
-    return this;
+    return this.#number(value, 2, 0xffff);
   }
 
   u32(value: number): Writer {
-    const start = this.#room(4);
-    this.#view.setUint32(start, this.#check(value, 0xffff_ffff));
-    return this;
+    return this.#number(value, 4, 0xffff_ffff);
   }
 
   u64(value: number): Writer {
-    this.#check(value, Number.MAX_SAFE_INTEGER);
-    const start = this.#room(8);
-    this.#view.setUint32(start, Math.floor(value / 2 ** 32));
-    this.#view.setUint32(start + 4, value % 2 ** 32);
-    return this;
+    return this.#number(value, 8, Number.MAX_SAFE_INTEGER);
   }
 
   i64(value: bigint): Writer {
@@ -215,14 +219,15 @@ class BytesWriter implements Writer {
         `Cannot encode ${this.#what} as value must fit 64 bits: current value is ${value}`,
       );
     }
+    WORD.setBigInt64(0, value);
     const start = this.#room(8);
-    this.#view.setBigInt64(start, value);
+    for (let at = 0; at < 8; at++) this.#to[start + at] = WORD.getUint8(at);
     return this;
   }
 
   varint(value: number): Writer {
     const start = this.#room(varintLength(value));
-    writeVarint(this.#view, start, value);
+    putVarint(this.#to, start, value);
     return this;
   }
 
@@ -238,6 +243,14 @@ class BytesWriter implements Writer {
   }
 
   string(value: string, max: number, min = 0): Writer {
+    const { length } = value;
+    if (length >= min && length <= max) {
+      const before = this.#at;
+      this.varint(length);
+      const start = this.#room(length);
+      if (writeAscii(this.#to, start, value)) return this;
+      this.#at = before;
+    }
     const bytes = ENCODER.encode(value);
     if (bytes.length < min || bytes.length > max || !value.isWellFormed()) {
       throw new RangeError(
@@ -256,10 +269,13 @@ class BytesWriter implements Writer {
   }
 
   finish(): Uint8Array<ArrayBuffer> {
-    return this.#to.slice(0, this.#at);
+    const written = this.#to.slice(0, this.#at);
+    if (this.#to.length === SPARE_BYTES) spare = this.#to;
+    this.#to = written; // what comes later is no other writer's concern
+    return written;
   }
 
-  /** It may replace the view: call it before the view is named. */
+  /** It may replace the bytes: call it before they are named. */
   #room(length: number): number {
     const start = this.#at;
     const end = start + length;
@@ -267,18 +283,23 @@ class BytesWriter implements Writer {
       const larger = new Uint8Array(Math.max(this.#to.length * 2, end));
       larger.set(this.#to.subarray(0, start));
       this.#to = larger;
-      this.#view = new DataView(larger.buffer);
     }
     this.#at = end;
     return start;
   }
 
-  #check(value: number, max: number): number {
+  #number(value: number, length: number, max: number): Writer {
     if (!Number.isSafeInteger(value) || value < 0 || value > max) {
       throw new RangeError(
         `Cannot encode ${this.#what} as value must be an integer in 0..${max}: current value is ${value}`,
       );
     }
-    return value;
+    const start = this.#room(length);
+    let rest = value;
+    for (let at = start + length - 1; at >= start; at--) {
+      this.#to[at] = rest % 256;
+      rest = Math.floor(rest / 256);
+    }
+    return this;
   }
 }

@@ -8,12 +8,13 @@ const BITS = { u8: 8, u16: 16, u32: 32, u64: 53, varint: 53 } as const;
 
 Deno.test("a reader reads any fields that a writer wrote, wherever its buffer grew", () => {
   forAll(fields, (fields) => {
-    for (const hint of [0, 1, 7, 64]) {
-      const to = createWriter("TEST", hint);
+    for (const before of [0, 1, 7, 8190]) {
+      const to = createWriter("TEST").bytes(new Uint8Array(before));
       for (const { kind, value, time, text } of fields) {
         to[kind](value).i64(time).string(text, 40).bytes(new Uint8Array(3));
       }
       const from = createReader(to.finish(), "TEST");
+      from.bytes(before);
       for (const { kind, value, time, text } of fields) {
         assertEquals([from[kind](), from.i64()], [value, time]);
         assertEquals(from.string(40), text);
@@ -22,6 +23,17 @@ Deno.test("a reader reads any fields that a writer wrote, wherever its buffer gr
       from.end();
     }
   });
+});
+
+Deno.test("what a writer returned stays, whatever others write", () => {
+  const [one, two] = [createWriter("ONE"), createWriter("TWO")];
+  one.u8(1);
+  two.u8(2).string("two é", 9);
+  const [first, second] = [one.string("one", 3).finish(), two.finish()];
+  createWriter("THREE").bytes(new Uint8Array(20)).finish();
+  one.u8(9);
+  assertEquals(first, Uint8Array.of(1, 3, 111, 110, 101));
+  assertEquals([second[0], second[1], second.length], [2, 6, 8]);
 });
 
 Deno.test("a reader fails where its bytes end", () => {

@@ -101,7 +101,7 @@ export function rootRecord(
       }be given`,
     );
   }
-  const to = createWriter("ROOT", 192);
+  const to = createWriter("ROOT");
   writeEntry(to, entry);
   return to.u8(OUTCOMES.indexOf(outcome)).bytes(digest ?? NO_DIGEST, 32)
     .finish();

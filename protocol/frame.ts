@@ -10,7 +10,7 @@
  * @module
  */
 import { SftpxError } from "../core/errors.ts";
-import { readVarint, varintLength, writeVarint } from "./varint.ts";
+import { putVarint, readVarint, varintLength } from "./varint.ts";
 
 /** One frame; its body is a copy that belongs to whoever took the frame. */
 export interface Frame {
@@ -59,8 +59,7 @@ export function encodeFrame(
 ): Uint8Array<ArrayBuffer> {
   const head = varintLength(type) + varintLength(body.length);
   const frame = new Uint8Array(head + body.length);
-  const view = new DataView(frame.buffer);
-  writeVarint(view, writeVarint(view, 0, type), body.length);
+  putVarint(frame, putVarint(frame, 0, type), body.length);
   frame.set(body, head);
   return frame;
 }

@@ -10,7 +10,9 @@
  * ```
  *
  * PING, PONG, PAUSE and RESUME may come from either side from `welcome` on, and
- * CANCEL from `greeted` on. A further connection stays at `welcome`.
+ * CANCEL from `greeted` on. A further connection stays at `welcome`. WANT_PORTS
+ * may come from `open` on, each for more of its carrier than the one before, and
+ * PORTS answers.
  *
  * @module
  */
@@ -66,6 +68,14 @@ const TURNS: Readonly<
   "accept": [["offered", "receiver", "open"]],
   "receipt": [["open", "receiver", "receipted"]],
   "receipt-ack": [["receipted", "sender", "over"]],
+  "want-ports": [
+    ["open", "sender", "open"],
+    ["receipted", "sender", "receipted"],
+  ],
+  "ports": [
+    ["open", "receiver", "open"],
+    ["receipted", "receiver", "receipted"],
+  ],
 };
 /** Pings that may wait for their answer; more are a peer that does not read. */
 const MAX_PINGS = 64;
@@ -82,6 +92,10 @@ export function handshake(us: Side): Handshake {
   let extra = false;
   const paused = new Set<Side>();
   const pings = new Set<number>();
+  const ports = {
+    quic: { wanted: 0, unanswered: 0 },
+    tcp: { wanted: 0, unanswered: 0 },
+  };
 
   function turn(frame: ControlFrame, by: Side, fail: Fail): void {
     const { type } = frame;
@@ -103,6 +117,20 @@ export function handshake(us: Side): Handshake {
       illegal();
     if (frame.type === "hello") extra = frame.extra;
     if (frame.type === "offer" && extra) illegal();
+    if (frame.type === "want-ports") {
+      const of = ports[frame.carrier];
+      const { count } = frame;
+      if (count <= of.wanted) fail(`${of.wanted} ports were wanted before`);
+      of.wanted = count;
+      of.unanswered++;
+    }
+    if (frame.type === "ports") {
+      const of = ports[frame.carrier];
+      const { length } = frame.ports;
+      if (of.unanswered === 0) fail("nobody wanted ports");
+      if (length > of.wanted) fail(`only ${of.wanted} ports were wanted`);
+      of.unanswered--;
+    }
     if (next[2] === "over") over(by);
     phase = next[2];
   }

@@ -101,7 +101,7 @@ export function decodeManifest(frame: Frame): ManifestFrame | undefined {
 }
 
 function encodeBody(frame: ManifestFrame): Uint8Array {
-  const to = createWriter(frame.type.toUpperCase(), 160);
+  const to = createWriter(frame.type.toUpperCase());
   if (frame.type === "end") {
     return to.varint(frame.entries).varint(frame.bytes).finish();
   }

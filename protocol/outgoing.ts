@@ -17,7 +17,8 @@ import {
   sameDigest,
 } from "./digests.ts";
 import { chunkCount, chunkLength, rootRecord } from "./entry.ts";
-import { type Range, type RangeSet, rangeSet } from "./ranges.ts";
+import { digestsOf, gaps, isUnread, missing } from "./outgoing_missing.ts";
+import { type RangeSet, rangeSet } from "./ranges.ts";
 import type {
   OutEntry,
   Outgoing,
@@ -118,19 +119,6 @@ export function outgoing<S>(deps: OutgoingDeps): Outgoing<S> {
         }`,
       );
     }
-  };
-  const missing = (item: Live<S>, first: number, end: number): Work[] => {
-    const { index, gen, durable } = item;
-    if (durable.isEmpty() && end > first) {
-      return [{ index, gen, first, count: end - first }];
-    }
-    return [...gaps(durable, first, end)]
-      .map(({ start, end }) => ({
-        index,
-        gen,
-        first: start,
-        count: end - start,
-      }));
   };
   const refuse = (item: Live<S>, code: ErrorCode, reason: string): void => {
     forget(item);
@@ -341,7 +329,11 @@ export function outgoing<S>(deps: OutgoingDeps): Outgoing<S> {
     missing({ index, gen, first, count }) {
       const item = live.get(index);
       if (item?.gen !== gen || item.outcome !== "here") return [];
-      return missing(item, first, first + count);
+      return missing(item, first, first + count, isUnread(item));
+    },
+    digests({ index, gen, first, count }) {
+      const item = live.get(index);
+      return digestsOf(item?.gen === gen ? item : undefined, first, count);
     },
     isRead(index, gen) {
       const item = live.get(index);
@@ -383,13 +375,4 @@ export function outgoing<S>(deps: OutgoingDeps): Outgoing<S> {
       return list;
     },
   };
-}
-
-/** The gaps of `set` within `from..to`, in order. */
-function* gaps(set: RangeSet, from: number, to: number): Generator<Range> {
-  for (
-    let gap = set.firstMissing(from, to);
-    gap !== undefined;
-    gap = set.firstMissing(gap.end, to)
-  ) yield gap;
 }

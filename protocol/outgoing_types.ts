@@ -93,8 +93,16 @@ export interface Outgoing<S> {
     chunk: number,
     digest: Uint8Array,
   ): ChunkUse;
-  /** What of `work` is wanted and not durable. */
+  /**
+   * What of `work` is wanted and not durable. What is durable and was never
+   * booked as read counts as missing: its digest is lost with who read it.
+   */
   missing(work: Work): readonly Work[];
+  /** The digests of `work` that are known, and those that the receiver offers; zeros elsewhere. */
+  digests(work: Work): {
+    readonly known: Uint8Array<ArrayBuffer>;
+    readonly offered: Uint8Array<ArrayBuffer>;
+  };
   /** True when every chunk of this generation has been read and its content digest is not yet settled. */
   isRead(index: number, gen: number): boolean;
   /**

@@ -46,6 +46,46 @@ export function writeVarint(
   return offset + length;
 }
 
+/** As `writeVarint()`, for who has no `DataView`: making one costs more than this. */
+export function putVarint(
+  to: Uint8Array,
+  offset: number,
+  value: number,
+): number {
+  const length = varintLength(value);
+  let rest = value;
+  for (let at = offset + length - 1; at >= offset; at--) {
+    to[at] = rest % 256;
+    rest = Math.floor(rest / 256);
+  }
+  to[offset] = (to[offset] ?? 0) | (Math.log2(length) << 6);
+  return offset + length;
+}
+
+/** As `readVarint()`, for who has no `DataView`. */
+export function takeVarint(
+  from: Uint8Array,
+  offset: number,
+): { value: number; end: number } | undefined {
+  const first = from[offset];
+  if (first === undefined) return undefined;
+  const end = offset + (1 << (first >> 6));
+  if (end > from.length) return undefined;
+  let value = first & 0x3f;
+  for (let at = offset + 1; at < end; at++) {
+    value = value * 256 + (from[at] ?? 0);
+  }
+  // Below 2^62 nothing that is too large rounds to something that is not.
+  return { value: Number.isSafeInteger(value) ? value : tooLarge(value), end };
+}
+
+function tooLarge(value: number | bigint): never {
+  throw new SftpxError(
+    "protocol",
+    `Cannot decode varint as value must be < 2^53: current value is ${value}`,
+  );
+}
+
 /** Reads a varint at `offset`; `undefined` when it is not all there yet. */
 export function readVarint(
   from: DataView,
@@ -64,12 +104,7 @@ export function readVarint(
       return { value: from.getUint32(offset) & 0x3fff_ffff, end };
     default: {
       const value = from.getBigUint64(offset) & 0x3fff_ffff_ffff_ffffn;
-      if (value > BigInt(Number.MAX_SAFE_INTEGER)) {
-        throw new SftpxError(
-          "protocol",
-          `Cannot decode varint as value must be < 2^53: current value is ${value}`,
-        );
-      }
+      if (value > BigInt(Number.MAX_SAFE_INTEGER)) tooLarge(value);
       return { value: Number(value), end };
     }
   }

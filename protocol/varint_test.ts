@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { forAll } from "../tests/testutil/random.ts";
-import { readVarint, varintLength, writeVarint } from "./varint.ts";
+import {
+  putVarint,
+  readVarint,
+  takeVarint,
+  varintLength,
+  writeVarint,
+} from "./varint.ts";
 
 const encode = (value: number): Uint8Array => {
   const bytes = new Uint8Array(varintLength(value));
@@ -33,4 +39,21 @@ Deno.test("readVarint() reads back what writeVarint() wrote", () => {
       assert.equal(decode(bytes.subarray(0, cut)), undefined);
     }
   });
+});
+
+Deno.test("putVarint() and takeVarint() do the same without a view", () => {
+  forAll((random) => Math.floor(2 ** (random() * 53)), (value) => {
+    const bytes = encode(value);
+    const put = new Uint8Array(bytes.length + 2);
+    assert.equal(putVarint(put, 1, value), bytes.length + 1);
+    assert.deepEqual(put, Uint8Array.of(0, ...bytes, 0));
+    assert.deepEqual(takeVarint(put, 1), { value, end: bytes.length + 1 });
+    for (let cut = 0; cut < bytes.length; cut++) {
+      assert.equal(takeVarint(bytes.subarray(0, cut), 0), undefined);
+    }
+  });
+  for (const hex of ["c020000000000000", "ffffffffffffffff"]) {
+    assert.throws(() => takeVarint(Uint8Array.fromHex(hex), 0), /2\^53/);
+    assert.throws(() => decode(Uint8Array.fromHex(hex)), /2\^53/);
+  }
 });

@@ -162,7 +162,7 @@ export async function writeFrame(
   offset: number,
   bytes: Uint8Array,
 ): Promise<void> {
-  const head = createWriter("frame", FLOW_HEADER).u64(offset).u32(bytes.length);
+  const head = createWriter("frame").u64(offset).u32(bytes.length);
   await to.write(head.finish());
   await to.write(bytes);
 }

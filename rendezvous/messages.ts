@@ -178,7 +178,7 @@ export function encodeMessage(message: Message): Uint8Array<ArrayBuffer> {
       `Cannot encode ${message.type} as its body must have at most ${MAX_BODY} bytes: current length is ${bytes.length}`,
     );
   }
-  return createWriter("message", HEADER_LENGTH + bytes.length)
+  return createWriter("message")
     .u16(bytes.length).u8(TYPES[message.type]).bytes(bytes).finish();
 }
 

@@ -24,7 +24,8 @@ import {
   makePart,
 } from "./incoming_place.ts";
 import { quoted, type SafePath } from "./paths.ts";
-import type { PartFile, ReadFile } from "./root.ts";
+import type { LocalStamp, PartFile, ReadFile } from "./root.ts";
+import type { BytesElsewhere } from "./root_file.ts";
 import type { VaultDeps } from "./vault.ts";
 
 /** Where a file ended up. */
@@ -53,16 +54,27 @@ export interface Incoming {
    *
    * @returns False when the file is closed, and the chunk went nowhere.
    */
-  write(chunk: number, bytes: Uint8Array): Promise<boolean>;
+  write(chunk: number, bytes: Uint8Array | BytesElsewhere): Promise<boolean>;
   /** As `write()`; `undefined` when that must be called. */
   writeNow?(
     chunk: number,
     bytes: Uint8Array<ArrayBuffer>,
   ): boolean | undefined;
+  /**
+   * Has another thread write all of it, as `PartialDir.createWhole()` would.
+   *
+   * @returns The folder that the part belongs in, or -1 when that cannot be;
+   * else `endWrite()` must be called, whatever becomes of it.
+   */
+  beginWrite?(): number;
+  /** As `writeNow()`, for what another thread did, or did not do. */
+  endWrite?(isDone: boolean): boolean | undefined;
   /** True when there is nothing to assemble. */
   readonly isAssembled?: boolean;
   /** As `place()`; `undefined` when that must be called. */
   placeNow?(digest: Uint8Array): Placement | undefined;
+  /** As `placeNow()`, for what another thread has put at `path`. */
+  wasPlaced?(digest: Uint8Array, stamp: LocalStamp): Placement;
   /** Takes a chunk that was found as right, if that is the digest that was offered. */
   confirm(chunk: number, digest: Uint8Array): boolean;
   /** Forgets what was written: all of it must come again. */
@@ -212,10 +224,15 @@ export function incoming(
     async write(chunk, bytes) {
       if (isEnded) return false; // nobody waits for it any more
       if (written.has(chunk)) return true;
-      const pending = writing.get(chunk);
-      if (pending !== undefined) {
-        await pending;
-        return !isEnded;
+      for (
+        let pending = writing.get(chunk);
+        pending !== undefined;
+        pending = writing.get(chunk)
+      ) {
+        // Bytes of another thread may be lost with it: these are the same.
+        await pending.catch(() => {});
+        if (isEnded) return false;
+        if (written.has(chunk)) return true;
       }
       const work = (async () => {
         const target = await openPart();

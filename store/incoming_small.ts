@@ -20,6 +20,8 @@ import {
 } from "./incoming.ts";
 import { doneRecord } from "./incoming_place.ts";
 import type { SafePath } from "./paths.ts";
+import type { LocalStamp } from "./root.ts";
+import type { BytesElsewhere } from "./root_file.ts";
 import type { VaultDeps } from "./vault.ts";
 
 /** Creates the receiver's side of a file of one chunk, for which space is reserved. */
@@ -43,6 +45,9 @@ class SmallIncoming implements Incoming {
   #isReserved = true;
   #isWritten = false;
   #isEnded = false;
+  /** While another thread makes the part: what it makes may be of no use then. */
+  #making: { isStale: boolean } | undefined;
+  #made: PromiseWithResolvers<void> | undefined;
   #long: Incoming | undefined;
 
   constructor(
@@ -65,7 +70,9 @@ class SmallIncoming implements Incoming {
     _chunk: number,
     bytes: Uint8Array<ArrayBuffer>,
   ): boolean | undefined {
-    if (this.#long !== undefined) return undefined;
+    if (this.#long !== undefined || this.#making !== undefined) {
+      return undefined;
+    }
     if (this.#isEnded) return false; // nobody waits for it any more
     if (this.#isWritten) return true;
     const { partial } = this.#deps;
@@ -75,8 +82,33 @@ class SmallIncoming implements Incoming {
     return true;
   }
 
-  write(chunk: number, bytes: Uint8Array): Promise<boolean> {
-    return this.#other().write(chunk, bytes);
+  beginWrite(): number {
+    const isBusy = this.#long !== undefined || this.#making !== undefined;
+    if (isBusy || this.#isEnded || this.#isWritten) return -1;
+    const dir = this.#deps.partial.beginWhole();
+    if (dir >= 0) this.#making = { isStale: false };
+    return dir;
+  }
+
+  endWrite(isDone: boolean): boolean | undefined {
+    const isOurs = this.#making?.isStale === false;
+    this.#making = undefined;
+    this.#made?.resolve();
+    this.#made = undefined;
+    if (!isDone || !isOurs) return this.#isEnded ? false : undefined;
+    this.#isWritten = true;
+    this.#free();
+    return !this.#isEnded;
+  }
+
+  async write(
+    chunk: number,
+    bytes: Uint8Array | BytesElsewhere,
+  ): Promise<boolean> {
+    await this.#whenMade();
+    const isTwice = this.#long === undefined && this.#isWritten;
+    if (isTwice) return !this.#isEnded;
+    return await this.#other().write(chunk, bytes);
   }
 
   get isAssembled(): boolean {
@@ -85,11 +117,14 @@ class SmallIncoming implements Incoming {
 
   placeNow(digest: Uint8Array): Placement | undefined {
     if (!this.isAssembled || this.#isEnded) return undefined;
-    const { path, slot, entry } = this;
-    const { root, partial, journal } = this.#deps;
-    const stamp = root.commitNow(partial, slot, path);
-    if (stamp === undefined) return undefined;
-    journal.done(doneRecord(entry, path, path, digest, stamp));
+    const { root, partial } = this.#deps;
+    const stamp = root.commitNow(partial, this.slot, this.path);
+    return stamp && this.wasPlaced(digest, stamp);
+  }
+
+  wasPlaced(digest: Uint8Array, stamp: LocalStamp): Placement {
+    const { path, entry } = this;
+    this.#deps.journal.done(doneRecord(entry, path, path, digest, stamp));
     return { finalPath: path, skipped: false };
   }
 
@@ -103,6 +138,7 @@ class SmallIncoming implements Incoming {
 
   rewind(): void {
     this.#isWritten = false;
+    if (this.#making !== undefined) this.#making.isStale = true;
     this.#long?.rewind();
   }
 
@@ -129,6 +165,7 @@ class SmallIncoming implements Incoming {
   }
 
   async settled(): Promise<void> {
+    await this.#whenMade();
     await this.#long?.settled();
   }
 
@@ -136,6 +173,12 @@ class SmallIncoming implements Incoming {
     this.close();
     await this.settled();
     await this.#deps.partial.remove(this.slot);
+  }
+
+  async #whenMade(): Promise<void> {
+    if (this.#making === undefined) return;
+    this.#made ??= Promise.withResolvers<void>();
+    await this.#made.promise;
   }
 
   #free(): void {

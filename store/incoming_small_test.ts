@@ -182,3 +182,69 @@ test("only a file of one chunk, in a folder that is new, with room for it, is ta
     return Promise.resolve();
   }, { reserveNow: () => false });
 });
+
+test("another thread may write it, which is waited for", async () => {
+  await withFolder(async ({ root, partial, reserved, admit }) => {
+    const coming = admit();
+    assert((coming.beginWrite?.() ?? -1) >= 0);
+    assertEquals(coming.beginWrite?.(), -1); // one is enough
+    assertEquals(coming.writeNow?.(0, TEXT), undefined);
+    const twice = coming.write(0, TEXT);
+    let isSettled = false;
+    const settled = coming.settled().then(() => isSettled = true);
+    await Promise.resolve();
+    assertEquals(isSettled, false);
+    assert(partial.createWhole(coming.slot, TEXT, file()));
+    assertEquals(coming.isAssembled, false);
+    assertEquals(coming.endWrite?.(true), true);
+    assertEquals([await twice, await settled], [true, true]);
+    assertEquals([coming.isAssembled, reserved()], [true, 0]);
+    assert(coming.placeNow?.(digest(TEXT)));
+    assertEquals(await Deno.readTextFile(`${root.dir}/d/f`), "some text");
+  });
+});
+
+test("what another thread did not write is written the long way", async () => {
+  await withFolder(async ({ root, partial, admit }) => {
+    const coming = admit();
+    assert((coming.beginWrite?.() ?? -1) >= 0);
+    (await partial.create(coming.slot)).close(); // as far as it came
+    assertEquals(coming.endWrite?.(false), undefined);
+    assert(await coming.write(0, TEXT));
+    await coming.assemble();
+    await coming.sync();
+    await coming.place(digest(TEXT));
+    assertEquals(await Deno.readTextFile(`${root.dir}/d/f`), "some text");
+  });
+});
+
+test("what another thread writes counts for nothing once all must come again", async () => {
+  await withFolder(async ({ root, partial, admit }) => {
+    const coming = admit();
+    assert((coming.beginWrite?.() ?? -1) >= 0);
+    coming.rewind();
+    const other = new TextEncoder().encode("other txt");
+    assert(partial.createWhole(coming.slot, other, file()));
+    assertEquals(coming.endWrite?.(true), undefined);
+    assertEquals(coming.isAssembled, false);
+    assert(await coming.write(0, TEXT));
+    await coming.assemble();
+    await coming.sync();
+    await coming.place(digest(TEXT));
+    assertEquals(await Deno.readTextFile(`${root.dir}/d/f`), "some text");
+  });
+});
+
+test("a file that is closed while another thread writes it is not written", async () => {
+  await withFolder(async ({ partial, reserved, admit }) => {
+    const coming = admit();
+    assert((coming.beginWrite?.() ?? -1) >= 0);
+    const gone = coming.discard();
+    assertEquals(reserved(), 0);
+    assert(partial.createWhole(coming.slot, TEXT, file()));
+    assertEquals(coming.endWrite?.(true), false);
+    await gone;
+    assertEquals(await partial.list(), []);
+    assertEquals(coming.beginWrite?.(), -1);
+  });
+});

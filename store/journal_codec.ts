@@ -27,6 +27,7 @@
  *
  * @module
  */
+import { encodeText } from "../protocol/text.ts";
 import { readVarint, varintLength, writeVarint } from "../protocol/varint.ts";
 import { MAX_PATH_BYTES } from "./paths.ts";
 
@@ -87,23 +88,29 @@ export const MAX_HAVE_DIGESTS = 500;
 
 const KINDS = { begin: 1, have: 2, done: 3, drop: 4, floor: 5 } as const;
 // One for all: making one takes longer than decoding a record.
-const ENCODER = new TextEncoder();
 const DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const NO_BYTES = new Uint8Array(0);
 
 /**
  * Encodes a record up to its check, which depends on where it is put.
  *
+ * @param room Where to write it, if it is large enough.
  * @throws {RangeError} When it says something that cannot be written.
  */
-export function encodeRecord(record: JournalRecord): Uint8Array<ArrayBuffer> {
+export function encodeRecord(
+  record: JournalRecord,
+  room?: Uint8Array<ArrayBuffer>,
+): Uint8Array<ArrayBuffer> {
   const path = "path" in record ? utf8(record.path) : NO_BYTES;
   const other = record.type === "done" && record.finalPath !== record.path
     ? utf8(record.finalPath)
     : NO_BYTES;
-  const bytes = new Uint8Array(HEAD_BYTES + bodyLength(record, path, other));
+  const length = HEAD_BYTES + bodyLength(record, path, other);
+  const bytes = room !== undefined && length <= room.length
+    ? room.subarray(0, length)
+    : new Uint8Array(length);
   const view = viewOf(bytes);
-  view.setUint8(0, KINDS[record.type]);
+  view.setUint16(0, KINDS[record.type] << 8);
   view.setUint16(2, bytes.length - HEAD_BYTES);
   let at = HEAD_BYTES;
   const text = (value: Uint8Array): void => {
@@ -274,7 +281,7 @@ function bodyLength(
 }
 
 function utf8(path: string): Uint8Array {
-  const bytes = ENCODER.encode(path);
+  const bytes = encodeText(path);
   if (!path.isWellFormed() || path === "" || bytes.length > MAX_PATH_BYTES) {
     bad(`path of 1 to ${MAX_PATH_BYTES} bytes`, JSON.stringify(path));
   }

@@ -48,6 +48,9 @@ export interface JournalDiskDeps {
 /** A log shorter than this is not worth writing anew while it is in use. */
 const COMPACT_BYTES = 1 << 20;
 
+/** Where records are encoded, one after the other; a longer one has its own. */
+const ROOM_BYTES = 1024;
+
 /** Takes over a journal that was opened. */
 export function journalDisk(
   deps: JournalDiskDeps,
@@ -67,6 +70,7 @@ export function journalDisk(
   let torn = false; // the file may go on after the last good record
   let renamed = false; // and the directory is not synced since
   let nextLook = COMPACT_BYTES;
+  const room = new Uint8Array(ROOM_BYTES);
 
   const enqueue = (work: () => Promise<void>): Promise<void> => {
     const run = tail.then(work);
@@ -81,7 +85,7 @@ export function journalDisk(
         `Cannot write journal ${name}: it is closed`,
       );
     }
-    const at = log.push(encodeRecord(record));
+    const at = log.push(encodeRecord(record, room)); // which copies it
     parts.apply(record);
     if (record.type !== "done") return;
     index.set(pathKeyOf(record.path, digest), at);

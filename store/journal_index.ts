@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { encodeText } from "../protocol/text.ts";
 import type { Digest } from "./journal_codec.ts";
 
 /** 48 bits of a digest, in the two parts that the table keeps. */
@@ -34,11 +35,10 @@ const FIRST_PLACES = 64;
 /** Less than doubling, so that a table is never half empty. */
 const GROWTH = 1.5;
 const TWO_32 = 2 ** 32;
-const ENCODER = new TextEncoder();
 
 /** The key of a path. */
 export function pathKeyOf(path: string, digest: Digest): PathKey {
-  const hash = digest(ENCODER.encode(path));
+  const hash = digest(encodeText(path));
   const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = hash;
   return {
     high: ((a << 24) | (b << 16) | (c << 8) | d) >>> 0,

@@ -1,18 +1,11 @@
 /**
- * Places of our own files, below folders that the user named. Names from a peer
- * never come here: they go through `paths.ts`.
+ * Places of our own, as the user named them.
  *
  * @module
  */
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 
-/** The file `name` in the folder `dir`; `name` is a constant, or made of hex or base64url. */
-export function fileIn(dir: string, name: string): string {
-  if (!/^[\w.=-]+$/.test(name) || name.startsWith("..")) {
-    throw new RangeError(`Cannot place "${name}": it is no name of ours`);
-  }
-  return join(dir, name);
-}
+export { fileIn } from "./own_file.ts";
 
 /** The absolute path of a folder that the user named. */
 export function absolute(dir: string): string {

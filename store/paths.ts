@@ -13,6 +13,7 @@
  * @module
  */
 import { SftpxError } from "../core/errors.ts";
+import { textBytes } from "../protocol/text.ts";
 
 declare const brand: unique symbol;
 
@@ -105,9 +106,9 @@ export function numberedName(
   }
   const extension = EXTENSION.exec(name)?.[0] ?? "";
   const end = ` (${number})${extension}`;
-  const room = maxBytes - byteLength(end);
+  const room = maxBytes - textBytes(end);
   let stem = name.slice(0, name.length - extension.length);
-  while (byteLength(stem) > room && stem !== "") {
+  while (textBytes(stem) > room && stem !== "") {
     stem = stem.replace(/.$/su, ""); // a code point, never half of one
   }
   return stem + end;
@@ -117,7 +118,7 @@ export function numberedName(
 export function numberedPath(path: SafePath, number: number): SafePath {
   const parent = parentOf(path);
   const front = parent === "" ? "" : `${parent}/`;
-  const room = Math.min(MAX_NAME_BYTES, MAX_PATH_BYTES - byteLength(front));
+  const room = Math.min(MAX_NAME_BYTES, MAX_PATH_BYTES - textBytes(front));
   return safePath(front + numberedName(baseName(path), number, room));
 }
 
@@ -146,7 +147,7 @@ export function linkStaysInside(path: SafePath, target: string): boolean {
   if (
     target === "" || target.startsWith("/") || /[\\\0]/.test(target) ||
     DRIVE.test(target) || !target.isWellFormed() ||
-    byteLength(target) > MAX_PATH_BYTES
+    textBytes(target) > MAX_PATH_BYTES
   ) {
     return false;
   }
@@ -199,8 +200,6 @@ const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}]|(?![\u200c\u200d])\p{Cf}/gu;
 const DEVICE =
   /^(con|prn|aux|nul|conin\$|conout\$|clock\$|(com|lpt)[0-9\u00b9\u00b2\u00b3])$/i;
 
-const encoder = new TextEncoder();
-
 function whyUnsafe(wire: string, portable: boolean): string | undefined {
   if (wire === "") {
     return "it is empty";
@@ -208,7 +207,7 @@ function whyUnsafe(wire: string, portable: boolean): string | undefined {
   if (!wire.isWellFormed()) {
     return "it is not Unicode text";
   }
-  if (wire.length > MAX_PATH_BYTES || byteLength(wire) > MAX_PATH_BYTES) {
+  if (wire.length > MAX_PATH_BYTES || textBytes(wire) > MAX_PATH_BYTES) {
     return `it is longer than ${MAX_PATH_BYTES} bytes`;
   }
   if (wire.includes("\0")) {
@@ -244,7 +243,7 @@ function whyUnsafePart(part: string): string | undefined {
   if (part === "." || part === "..") {
     return `a part of it is "${part}"`;
   }
-  if (byteLength(part) > MAX_NAME_BYTES) {
+  if (textBytes(part) > MAX_NAME_BYTES) {
     return `a part of it is longer than ${MAX_NAME_BYTES} bytes`;
   }
   return undefined;
@@ -266,10 +265,10 @@ function whyNotPortable(part: string): string | undefined {
   return undefined;
 }
 
-function namesPartialFolder(top: string): boolean {
-  return foldedName(top) === PARTIAL_FOLDER;
-}
+/** Folds to its own small letters, and so to no name with a dot. */
+const PLAIN = /^[A-Za-z0-9_]*$/;
 
-function byteLength(text: string): number {
-  return encoder.encode(text).length;
+function namesPartialFolder(top: string): boolean {
+  if (PLAIN.test(top)) return false;
+  return foldedName(top) === PARTIAL_FOLDER;
 }

@@ -19,14 +19,18 @@ import { quoted, type SafePath } from "./paths.ts";
 import { hasDescriptorPaths } from "./root_dir.ts";
 import { openDirs } from "./root_dirs.ts";
 import type { ReadFile } from "./root_file.ts";
-import { openNative } from "./root_native.ts";
+import { openCalls, type RootCalls } from "./root_calls.ts";
 import type { PartialDir } from "./root_partial.ts";
-import { openSmallFiles } from "./root_small.ts";
 import type { EntryMeta, LocalStamp } from "./root_stamp.ts";
 import { foldsCase, makeRoot } from "./root_start.ts";
 import { rootOf } from "./root_work.ts";
 
-export { type EntryMeta, type LocalStamp, sameMtime } from "./root_stamp.ts";
+export {
+  type EntryMeta,
+  type LocalStamp,
+  sameMtime,
+  stampOf,
+} from "./root_stamp.ts";
 export type { PartialDir } from "./root_partial.ts";
 export type { PartFile, ReadFile } from "./root_file.ts";
 
@@ -34,6 +38,14 @@ export type { PartFile, ReadFile } from "./root_file.ts";
 export interface PlaceOptions {
   /** Whether to replace it, a link as itself; a folder is never replaced. */
   readonly replace: boolean;
+}
+
+/** Folders that are open for another thread. */
+export interface Folders {
+  /** Their descriptors, in the order that was asked for; -1 for one that is not there. */
+  readonly fds: readonly number[];
+  /** Says that nobody uses them any more. */
+  release(): void;
 }
 
 /** An upload folder that is open. Every failure is `local-io`. */
@@ -89,6 +101,12 @@ export interface Root {
     path: SafePath,
   ): LocalStamp | undefined;
   /**
+   * The folders that hold these places, for another thread that puts something
+   * there, as `commitNow()` does; they count as changed. `undefined` where that
+   * cannot be.
+   */
+  foldersOf(paths: readonly SafePath[]): Folders | undefined;
+  /**
    * Makes a symbolic link, as `commit()` does a file. Where it may lead is for
    * the caller to judge: `linkStaysInside()`.
    */
@@ -134,10 +152,18 @@ export interface RootOptions {
    * @default {true}
    */
   readonly native?: boolean;
+  /**
+   * Calls that were lent to it; it gives them back when it closes, or does not open.
+   *
+   * @default its own
+   */
+  readonly calls?: RootCalls;
 }
 
 /** The options that `openRoot()` has if none are given. */
-export const DEFAULT_ROOT_OPTIONS: Readonly<Required<RootOptions>> = Object
+export const DEFAULT_ROOT_OPTIONS: Readonly<
+  Required<Omit<RootOptions, "calls">>
+> = Object
   .freeze({ maxOpenDirs: 64, native: true });
 
 /**
@@ -162,16 +188,21 @@ export async function openRoot(
     });
     try {
       const portable = foldsCase(dirs.top);
-      const native = useNative ? openNative() : undefined;
-      const small = useNative ? openSmallFiles() : undefined;
+      const { native, small } = useNative
+        ? options.calls ?? openCalls()
+        : NO_CALLS;
       return rootOf({ dir: place, dirs, portable, native, small });
     } catch (error) {
       dirs.close();
       throw error;
     }
   } catch (error) {
+    options.calls?.native?.close();
+    options.calls?.small?.close();
     throw error instanceof RangeError
       ? error
       : ioError(`open the upload folder ${quoted(dir)}`, error);
   }
 }
+
+const NO_CALLS: RootCalls = { native: undefined, small: undefined };

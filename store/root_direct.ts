@@ -18,6 +18,9 @@ import type { Native } from "./root_native.ts";
 
 /** A file that is open a second time, for whole blocks. */
 export interface DirectFile {
+  /** Its descriptor, and what addresses, lengths and positions must be multiples of. */
+  readonly fd: number;
+  readonly align: number;
   /** True when these bytes can be written there so. */
   fits(bytes: Uint8Array, position: number): boolean;
   /**
@@ -46,12 +49,22 @@ export function openDirect(
     return undefined;
   }
   return {
-    fits: (bytes, position) =>
-      bytes.length > 0 && bytes.length % align === 0 &&
-      position % align === 0 && addressOf(bytes) % align === 0,
+    fd,
+    align,
+    fits: (bytes, position) => isAligned(bytes, position, align),
     write: (bytes, position) => native.write(fd, bytes, position),
     close: () => closeSync(fd),
   };
+}
+
+/** Tells whether a direct write that asks for `align` can write these bytes there. */
+export function isAligned(
+  bytes: Uint8Array,
+  position: number,
+  align: number,
+): boolean {
+  return bytes.length > 0 && bytes.length % align === 0 &&
+    position % align === 0 && addressOf(bytes) % align === 0;
 }
 
 /**

@@ -45,6 +45,11 @@ export interface Dirs {
     create: number | undefined,
     work: (dir: Dir) => T,
   ): T | undefined;
+  /**
+   * Keeps what is open, and what is opened from now on, until what it returns
+   * is called: another thread uses the descriptors.
+   */
+  hold(): () => void;
   /** Remembers that the entries of a folder, which was used, have changed. */
   touch(path: SafePath | ""): void;
   /**
@@ -85,6 +90,8 @@ export function openDirs(root: string, options: DirsOptions): Dirs {
   const touched = new Map<SafePath | "", string | undefined>(); // which it was
   let syncing = Promise.resolve();
   let isOpen = true;
+  let holds = 0;
+  const late: OpenDir[] = []; // to be closed when nobody holds them any more
 
   /** The number of a closed folder may be another one's by now. */
   function checkOpen(): void {
@@ -131,13 +138,18 @@ export function openDirs(root: string, options: DirsOptions): Dirs {
         break;
       }
       opened.delete(oldest);
-      closeDir(old);
+      leave(old);
     }
     opened.set(path, dir);
   }
 
+  function leave(dir: OpenDir): void {
+    if (holds > 0) late.push(dir);
+    else closeDir(dir);
+  }
+
   function forget(): void {
-    opened.forEach(closeDir);
+    opened.forEach(leave);
     opened.clear();
   }
 
@@ -255,6 +267,12 @@ export function openDirs(root: string, options: DirsOptions): Dirs {
         forget();
         return attempt();
       }
+    },
+    hold() {
+      holds++;
+      return () => {
+        if (--holds === 0) late.splice(0).forEach(closeDir);
+      };
     },
     touch(path) {
       touch(path, path === "" ? top : opened.get(path));

@@ -128,3 +128,32 @@ Deno.test("many folders are synced with the whole file system, few by themselves
   dirs.close();
   await Deno.remove(dir, { recursive: true });
 });
+
+Deno.test({
+  name: "folders that are held stay open until nobody holds them",
+  ignore: Deno.build.os !== "linux",
+  fn() {
+    const dir = Deno.makeTempDirSync();
+    const dirs = openDirs(dir, { capacity: 2, byDescriptor: true });
+    const isOpen = (fd: number): boolean => {
+      try {
+        Deno.lstatSync(`/proc/self/fd/${fd}`);
+        return true;
+      } catch {
+        return false;
+      }
+    };
+    const enter = (name: string): number =>
+      dirs.inside(safePath(name), 0o777, ({ fd }) => fd) ?? -1;
+    const [one, two] = [dirs.hold(), dirs.hold()];
+    const fds = ["a", "b", "c", "d", "e"].map(enter);
+    assertEquals(new Set(fds).size, 5);
+    one();
+    assertEquals(fds.map(isOpen), fds.map(() => true));
+    two();
+    assertEquals(fds.filter(isOpen).length, 2);
+    dirs.close();
+    assertEquals(fds.filter(isOpen), []);
+    Deno.removeSync(dir, { recursive: true });
+  },
+});

@@ -36,10 +36,32 @@ export interface ReadFile {
   close(): void;
 }
 
+/** Bytes that another thread holds, which writes them itself. */
+export interface BytesElsewhere {
+  readonly length: number;
+  /**
+   * Writes them into a file, which stays open until it is done.
+   *
+   * @returns How many were written, from the first on.
+   */
+  writeTo(place: OpenPlace): Promise<number>;
+  /** Brings those from `start` on here. */
+  bring(start: number): Promise<Uint8Array<ArrayBuffer>>;
+}
+
+/** A place in an open file. */
+export interface OpenPlace {
+  readonly fd: number;
+  /** The same file past the cache, and what that asks of addresses; -1 where there is none. */
+  readonly directFd: number;
+  readonly directAlign: number;
+  readonly position: number;
+}
+
 /** A part. */
 export interface PartFile extends ReadFile {
   /** Writes all of `bytes`, which must be left alone until it is done. */
-  write(bytes: Uint8Array, position: number): Promise<void>;
+  write(bytes: Uint8Array | BytesElsewhere, position: number): Promise<void>;
   /** Makes it so long: cut, or with a hole at the end. */
   truncate(sizeBytes: number): Promise<void>;
   /** Gives it the mode and time that the finished file shall have. */
@@ -62,18 +84,31 @@ export function openFile(fd: number, native: Native | undefined): PartFile {
   let isDirectTried = false;
 
   /** The same file past the cache, if there is a use for that. */
-  function directFor(
-    bytes: Uint8Array,
-    position: number,
-  ): DirectFile | undefined {
-    if (bytes.length < DIRECT_WRITE_BYTES) {
+  function directFor(length: number, position: number): DirectFile | undefined {
+    if (length < DIRECT_WRITE_BYTES) {
       return undefined;
     }
     if (!isDirectTried && position >= DIRECT_FROM_BYTES) {
       isDirectTried = true;
       direct = openDirect(native, fd);
     }
-    return direct?.fits(bytes, position) ? direct : undefined;
+    return direct;
+  }
+
+  async function writeFrom(
+    bytes: BytesElsewhere,
+    position: number,
+  ): Promise<void> {
+    const past = directFor(bytes.length, position);
+    const done = await bytes.writeTo({
+      fd,
+      directFd: past?.fd ?? -1,
+      directAlign: past?.align ?? 0,
+      position,
+    });
+    if (done === bytes.length) return;
+    // Once more here: it tells what is wrong.
+    await writeAt(fd, await bytes.bring(done), position + done, native);
   }
 
   function checkOpen(): void {
@@ -121,8 +156,14 @@ export function openFile(fd: number, native: Native | undefined): PartFile {
     },
     write: (bytes, position) =>
       slow("write a part", async () => {
-        const past = directFor(bytes, position);
-        const done = Math.max(0, await past?.write(bytes, position) ?? 0);
+        if (!(bytes instanceof Uint8Array)) {
+          return await writeFrom(bytes, position);
+        }
+        const past = directFor(bytes.length, position);
+        const isDirect = past?.fits(bytes, position) === true;
+        const done = isDirect
+          ? Math.max(0, await past.write(bytes, position))
+          : 0;
         if (done === bytes.length) {
           return;
         }

@@ -16,17 +16,10 @@
  * @module
  */
 
-import { constants } from "node:fs";
+import { writeAscii } from "../protocol/text.ts";
+import { type NativeStat, parseStat } from "./root_statx.ts";
 
-/** What a file is, as far as `statx` tells. */
-export interface NativeStat {
-  readonly mode: number;
-  readonly size: bigint;
-  readonly ino: bigint;
-  readonly dev: bigint;
-  readonly mtimeNs: bigint;
-  readonly ctimeNs: bigint;
-}
+export type { NativeStat };
 
 /**
  * The calls. They do not tell why they failed, but that a name is missing: to
@@ -61,6 +54,8 @@ export interface Native {
    * @returns How many bytes were written, or -1.
    */
   write(fd: number, bytes: Uint8Array, position: number): Promise<number>;
+  /** As `write()`, on this thread. */
+  writeNow(fd: number, bytes: Uint8Array, position: number): number;
   /**
    * What addresses, lengths and positions of writes past the cache must be
    * multiples of; 0 where there are no such writes.
@@ -89,15 +84,27 @@ export function openNative(): Native | undefined {
   const times = new BigInt64Array(4); // two of struct timespec
   const how = new BigUint64Array([OPEN_FLAGS, 0n, RESOLVE_NO_LINKS]);
   const vector = new BigUint64Array(2); // one struct iovec
+  const path = newPath();
+  let last: ArrayBufferLike | undefined;
+  let lastAt = 0n;
+  /** Where bytes are. To ask for that takes longer than to read a small file. */
+  const addressOf = (bytes: Uint8Array<ArrayBuffer>): bigint => {
+    const { buffer, byteOffset } = bytes;
+    if (buffer !== last) {
+      lastAt = Deno.UnsafePointer.value(Deno.UnsafePointer.of(buffer));
+      last = buffer;
+    }
+    return lastAt + BigInt(byteOffset);
+  };
   // Each thread has an error number of its own, at a place that never changes.
   const number = errorNumber(symbols.__errno_location());
   return {
-    stat(path) {
+    stat(name) {
       // Only this very call can have said that the name is missing.
       number[0] = 0;
       const failed = symbols.statx(
         AT_FDCWD,
-        cString(path),
+        path(name),
         AT_SYMLINK_NOFOLLOW,
         STATX_BASIC_STATS,
         facts,
@@ -115,16 +122,14 @@ export function openNative(): Native | undefined {
       );
       return failed === 0 ? parseStat(view) : undefined;
     },
-    openPlain: (path) =>
-      Number(symbols.openat2(OPENAT2, AT_FDCWD, cString(path), how, HOW_BYTES)),
+    openPlain: (name) =>
+      Number(symbols.openat2(OPENAT2, AT_FDCWD, path(name), how, HOW_BYTES)),
     closePlain(fd) {
       symbols.close(fd);
     },
     readCached(fd, into, position) {
       const bytes = into as Uint8Array<ArrayBuffer>;
-      vector[0] = BigInt(
-        Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes)),
-      );
+      vector[0] = addressOf(bytes);
       vector[1] = BigInt(bytes.length);
       const count = symbols
         .preadv2(fd, vector, 1, BigInt(position), 0n, RWF_NOWAIT);
@@ -139,11 +144,11 @@ export function openNative(): Native | undefined {
       );
       return Number(count);
     },
-    setTime(path, mtimeNs) {
+    setTime(name, mtimeNs) {
       fillTimes(times, mtimeNs);
       return symbols.utimensat(
         AT_FDCWD,
-        cString(path),
+        path(name),
         times,
         AT_SYMLINK_NOFOLLOW,
       ) === 0;
@@ -171,6 +176,15 @@ export function openNative(): Native | undefined {
       );
       return Number(written);
     },
+    writeNow: (fd, bytes, position) =>
+      Number(
+        symbols.pwriteNow(
+          fd,
+          bytes as Uint8Array<ArrayBuffer>,
+          BigInt(bytes.byteLength),
+          BigInt(position),
+        ),
+      ),
     directAlign(fd) {
       view.setBigUint64(DIO_ALIGN_AT, 0n); // older kernels leave it as it is
       const failed = symbols.statx(
@@ -206,10 +220,12 @@ const HOW_BYTES = 24n; // struct open_how: flags, mode, resolve
 const RESOLVE_NO_LINKS = 0x04n | 0x02n; // no symbolic ones, nor those of /proc
 const RWF_NOWAIT = 8;
 
-/** Not to wait for a writer when a pipe has taken the file's place. */
-const OPEN_FLAGS = BigInt(
-  constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW | 0o2000000,
-); // the last is O_CLOEXEC
+const O_CLOEXEC = 0o2000000;
+const O_NONBLOCK = 0o4000;
+const O_NOFOLLOW = Deno.build.arch === "aarch64" ? 0o100000 : 0o400000;
+
+/** For reading; not to wait for a writer when a pipe has taken the file's place. */
+export const OPEN_FLAGS = BigInt(O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
 
 const SYMBOLS = {
   statx: {
@@ -244,10 +260,16 @@ const SYMBOLS = {
     result: "isize",
     nonblocking: true,
   },
+  pwriteNow: {
+    name: "pwrite",
+    parameters: ["i32", "buffer", "usize", "i64"],
+    result: "isize",
+  },
   syncfs: { parameters: ["i32"], result: "i32", nonblocking: true },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 const NS = 1_000_000_000n;
+const LITTLE = true; // as every processor that Deno runs on is
 
 const encoder = new TextEncoder();
 const NO_NAME = cString("");
@@ -261,6 +283,24 @@ function cString(text: string): Uint8Array<ArrayBuffer> {
   return encoder.encode(`${text}\0`);
 }
 
+/** Makes C strings in one place: each is good until the next. */
+function newPath(): (text: string) => Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(PATH_BYTES);
+  return (text) => {
+    // What is not ASCII may take three times the room.
+    if (text.length * 3 >= PATH_BYTES) return cString(text);
+    const { length } = text;
+    const end = writeAscii(bytes, 0, text)
+      ? length
+      : encoder.encodeInto(text, bytes).written;
+    bytes[end] = 0;
+    return bytes;
+  };
+}
+
+/** Longer paths are rare. */
+const PATH_BYTES = 4096;
+
 /** Time of access and of change are the same: nobody has read the file yet. */
 function fillTimes(times: BigInt64Array, ns: bigint): void {
   const rest = ((ns % NS) + NS) % NS; // never negative, as the call wants it
@@ -268,30 +308,4 @@ function fillTimes(times: BigInt64Array, ns: bigint): void {
   times[1] = rest;
   times[2] = times[0];
   times[3] = rest;
-}
-
-/** Reads `struct statx`, whose layout is the same on every processor. */
-export function parseStat(view: DataView): NativeStat {
-  return {
-    mode: view.getUint16(28, LITTLE),
-    ino: view.getBigUint64(32, LITTLE),
-    size: view.getBigUint64(40, LITTLE),
-    ctimeNs: timeAt(view, 96),
-    mtimeNs: timeAt(view, 112),
-    dev: deviceNumber(view.getUint32(136, LITTLE), view.getUint32(140, LITTLE)),
-  };
-}
-
-const LITTLE = true; // as every processor that Deno runs on is
-
-function timeAt(view: DataView, offset: number): bigint {
-  return view.getBigInt64(offset, LITTLE) * NS +
-    BigInt(view.getUint32(offset + 8, LITTLE));
-}
-
-/** The number that `stat` gives for a device, of its two halves. */
-function deviceNumber(major: number, minor: number): bigint {
-  const [high, low] = [BigInt(major), BigInt(minor)];
-  return ((high & 0xfffff000n) << 32n) | ((high & 0xfffn) << 8n) |
-    ((low & 0xffffff00n) << 12n) | (low & 0xffn);
 }

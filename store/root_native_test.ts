@@ -4,12 +4,12 @@ import {
   assertNotEquals,
   assertThrows,
 } from "@std/assert";
-import { openSync } from "node:fs";
+import { constants, openSync } from "node:fs";
 import { failsWith } from "../tests/testutil/root.ts";
 import { errorCode, ioError } from "./io_error.ts";
 import { openRoot, sameMtime } from "./root.ts";
 import { openFile } from "./root_file.ts";
-import { openNative } from "./root_native.ts";
+import { OPEN_FLAGS, openNative } from "./root_native.ts";
 import { putNew } from "./root_place.ts";
 
 Deno.test("a new name is given without links too, and by two names at worst", async () => {
@@ -118,4 +118,15 @@ Deno.test("what the system says becomes words, without its own text", () => {
   );
   assertEquals(ioError("x", 5).message, "Cannot x: unknown");
   assertEquals(errorCode(undefined), undefined);
+});
+
+Deno.test("root_native: files are opened as the system's own numbers have it", {
+  ignore: Deno.build.os !== "linux",
+}, () => {
+  const { O_RDONLY, O_NONBLOCK, O_NOFOLLOW } = constants;
+  const O_CLOEXEC = 0o2000000; // `node:fs` does not know it
+  assertEquals(
+    OPEN_FLAGS,
+    BigInt(O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC),
+  );
 });

@@ -33,6 +33,7 @@ import {
 } from "./root_dir.ts";
 import { openFile, type PartFile } from "./root_file.ts";
 import type { Native } from "./root_native.ts";
+import { partName } from "./root_part_name.ts";
 import type { SmallFiles } from "./root_small.ts";
 import type { EntryMeta } from "./root_stamp.ts";
 
@@ -67,13 +68,13 @@ export interface PartialDir {
     bytes: Uint8Array<ArrayBuffer>,
     meta: EntryMeta,
   ): boolean;
+  /**
+   * The folder as another thread needs it to make a part as `createWhole()`
+   * does; -1 where that cannot be. It stays open until `close()`.
+   */
+  beginWhole(): number;
   /** The folder that they are in, for `Root.commitNow()`. */
   readonly dir: Dir;
-}
-
-/** What a part is called in its folder. */
-export function partName(slot: number): string {
-  return `${slot}.part`;
 }
 
 /**
@@ -96,6 +97,7 @@ export function openPartial(
   let dir = openSession(top, session);
   let isTouched = true;
   let isOpen = true;
+  const gone: OpenDir[] = []; // open, as another thread may be using them
 
   /** The number of a closed folder may be another one's by now. */
   function openedDir(): OpenDir {
@@ -123,9 +125,9 @@ export function openPartial(
         throw error;
       }
     }
-    const gone = dir; // another receiver tidied it away while it was empty
-    dir = openSession(top, session);
-    closeDir(gone);
+    const next = openSession(top, session);
+    gone.push(dir); // another receiver tidied it away while it was empty
+    dir = next;
     return openFile(openSync(placeOf(slot), CREATE, 0o600), native);
   }
 
@@ -154,6 +156,10 @@ export function openPartial(
       return isOpen && small !== undefined && dir.fd !== -1 &&
         small.make(dir, partName(slot), bytes, meta);
     },
+    beginWhole() {
+      isTouched = true;
+      return isOpen && small !== undefined ? dir.fd : -1;
+    },
     create: (slot) => attempt(() => `make part ${slot}`, () => create(slot)),
     open: (slot) => attempt(() => `open part ${slot}`, () => open(slot)),
     remove: (slot) =>
@@ -177,6 +183,7 @@ export function openPartial(
       if (isOpen) {
         isOpen = false;
         closeDir(dir);
+        gone.forEach(closeDir);
       }
     },
   };

@@ -14,15 +14,15 @@ import {
 import { SftpxError } from "../core/errors.ts";
 import { attempt, errorCode, ioError } from "./io_error.ts";
 import { baseName, parentOf, quoted, type SafePath } from "./paths.ts";
-import type { Root } from "./root.ts";
+import type { Folders, Root } from "./root.ts";
 import { type Dir, makeFolder } from "./root_dir.ts";
 import type { Dirs } from "./root_dirs.ts";
 import { openFile, type ReadFile } from "./root_file.ts";
 import type { Native } from "./root_native.ts";
+import { partName } from "./root_part_name.ts";
 import {
   openPartial,
   type PartialDir,
-  partName,
   removeEmptyPartials,
 } from "./root_partial.ts";
 import { putLink, putNew, putOver } from "./root_place.ts";
@@ -122,6 +122,22 @@ export function rootOf(parts: RootParts): Root {
     }
   }
 
+  function foldersOf(paths: readonly SafePath[]): Folders | undefined {
+    if (small === undefined || !isOpen) return undefined;
+    const release = dirs.hold();
+    const fds = paths.map((path) => {
+      try {
+        const parent = parentOf(path);
+        const fd = dirs.inside(parent, undefined, ({ fd }) => fd) ?? -1;
+        if (fd !== -1) dirs.touch(parent);
+        return fd;
+      } catch {
+        return -1; // the long way tells why
+      }
+    });
+    return { fds, release };
+  }
+
   function lstatNow(path: SafePath): LocalStamp | undefined {
     if (small === undefined || !isOpen) return undefined;
     try {
@@ -200,6 +216,7 @@ export function rootOf(parts: RootParts): Root {
       fresh.delete(path);
     },
     commitNow,
+    foldersOf,
     lstatNow,
     openRead: (path) =>
       attempt(() => `read ${quoted(path)}`, () => openRead(path)),

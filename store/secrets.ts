@@ -5,12 +5,10 @@
  *
  * @module
  */
-import { constants } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
-import { dirname } from "node:path";
 import { fromBase64Url, toBase64Url } from "../core/bytes.ts";
 import { SftpxError } from "../core/errors.ts";
 import { errorCode, ioError } from "./io_error.ts";
+import { folderOf } from "./own_file.ts";
 import { quoted } from "./paths.ts";
 
 /** How a secret is written. */
@@ -44,7 +42,7 @@ export async function writeSecret(
   let temporary: string | undefined;
   try {
     if (!force && await isThere(path)) return "kept";
-    const dir = dirname(path);
+    const dir = folderOf(path);
     await Deno.mkdir(dir, { recursive: true, mode: 0o700 });
     // Made by the system under a name that was free, readable by us alone.
     temporary = await Deno.makeTempFile({ dir, prefix: ".sftpx-secret-" });
@@ -77,19 +75,17 @@ export async function readSecret(
   what: string,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const name = `${what} ${quoted(path)}`;
-  let file: FileHandle | undefined;
   try {
     await checkLink(path, name);
-    // Without waiting: a pipe of that name would have us wait for its writer.
-    file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
-    await checkFile(file, name);
+    // Looked at before it is opened: a pipe would have us wait for its writer.
+    checkFile(await Deno.stat(path), name);
+    using file = await Deno.open(path);
+    checkFile(await file.stat(), name);
     return await readAll(file, name);
   } catch (error) {
     if (error instanceof SftpxError) throw error;
     const { message } = ioError(`read ${name}`, error);
     throw new SftpxError("config", message, error);
-  } finally {
-    await file?.close();
   }
 }
 
@@ -137,13 +133,12 @@ async function isThere(path: string): Promise<boolean> {
 async function fill(path: string, content: string | Uint8Array): Promise<void> {
   // On Windows the folder says who may read.
   if (Deno.build.os !== "windows") await Deno.chmod(path, OWNER_ONLY);
-  const file = await open(path, "r+");
-  try {
-    await file.writeFile(content);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
+  let rest = typeof content === "string"
+    ? new TextEncoder().encode(content)
+    : content;
+  using file = await Deno.open(path, { write: true });
+  while (rest.length > 0) rest = rest.subarray(await file.write(rest));
+  await file.sync();
 }
 
 /** Makes the name last, where the system has such a thing as a synced folder. */
@@ -161,10 +156,9 @@ async function checkLink(path: string, name: string): Promise<void> {
   }
 }
 
-async function checkFile(file: FileHandle, name: string): Promise<void> {
-  const stat = await file.stat();
-  if (!stat.isFile()) throw unusable(name, "it is not a file");
-  const mode = stat.mode & 0o7777;
+function checkFile(stat: Deno.FileInfo, name: string): void {
+  if (!stat.isFile) throw unusable(name, "it is not a file");
+  const mode = (stat.mode ?? 0) & 0o7777;
   if (Deno.build.os !== "windows" && (mode & 0o077) !== 0) {
     const shown = mode.toString(8).padStart(4, "0");
     throw unusable(name, `its mode is ${shown}, looser than 0600`);
@@ -172,15 +166,15 @@ async function checkFile(file: FileHandle, name: string): Promise<void> {
 }
 
 async function readAll(
-  file: FileHandle,
+  file: Deno.FsFile,
   name: string,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = new Uint8Array(LARGEST_SECRET + 1);
   let length = 0;
   while (length < bytes.length) {
-    const { bytesRead } = await file.read(bytes, length, bytes.length - length);
-    if (bytesRead === 0) break;
-    length += bytesRead;
+    const count = await file.read(bytes.subarray(length));
+    if (count === null) break;
+    length += count;
   }
   if (length === 0) throw unusable(name, "it is empty");
   if (length > LARGEST_SECRET) throw unusable(name, "it is larger than 64 KiB");

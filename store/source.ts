@@ -16,8 +16,7 @@
  *
  * @module
  */
-import { stat } from "node:fs/promises";
-import { type IgnoreScope, rootScope } from "./ignore.ts";
+import type { IgnoreOptions, IgnoreScope } from "./ignore.ts";
 import { PLAIN_DISK, type SourceDisk } from "./source_disk.ts";
 import {
   localChild,
@@ -44,7 +43,7 @@ export type {
   SourceLinkEntry,
   SourceRoot,
 } from "./source_entry.ts";
-export { openSourceDisk, type SourceDisk } from "./source_disk.ts";
+export { openSourceDisk, PLAIN_DISK, type SourceDisk } from "./source_disk.ts";
 export {
   openSource,
   readSmallNow,
@@ -83,14 +82,15 @@ export async function* walkInSteps(
   options: WalkOptions = {},
 ): AsyncGenerator<readonly SourceEntry[], void, void> {
   const { exclude = [], ignoreFile, signal } = options;
+  const disk = options.disk ?? PLAIN_DISK;
   const walker = {
     follow: options.follow ?? false,
-    leftOut: await identities(options.leaveOut ?? []),
-    disk: options.disk ?? PLAIN_DISK,
+    leftOut: await identities(options.leaveOut ?? [], disk),
+    disk,
   };
   const stack: Folder[] = [{
     end: undefined,
-    found: foundRoots(walker, roots, rootScope({ exclude, ignoreFile })),
+    found: foundRoots(walker, roots, await scopeOf({ exclude, ignoreFile })),
     ahead: [],
   }];
   let told: SourceEntry[] = [];
@@ -148,6 +148,21 @@ interface Folder {
 interface Found {
   readonly entry: StandingEntry;
   readonly scope: IgnoreScope;
+}
+
+/** Without patterns nothing stays here. */
+const EVERYTHING: IgnoreScope = {
+  ignores: () => false,
+  enter: () => Promise.resolve(EVERYTHING),
+};
+
+/** What knows patterns takes 20 ms to load. */
+async function scopeOf(options: IgnoreOptions): Promise<IgnoreScope> {
+  if (options.exclude.length === 0 && options.ignoreFile === undefined) {
+    return EVERYTHING;
+  }
+  const { rootScope } = await import("./ignore.ts");
+  return rootScope(options);
 }
 
 /** Looked up at once: enough to keep the disk busy, few enough to be fresh. */
@@ -245,9 +260,10 @@ async function* foundIn(
 
 async function identities(
   locals: readonly string[],
+  disk: SourceDisk,
 ): Promise<ReadonlySet<string>> {
   const found = await Promise.allSettled(
-    locals.map((local) => stat(local, BIGINT)),
+    locals.map(async (local) => disk.look(await Deno.realPath(local), false)),
   );
   return new Set(
     found.flatMap((it) =>
@@ -255,5 +271,3 @@ async function identities(
     ),
   );
 }
-
-const BIGINT = { bigint: true } as const;

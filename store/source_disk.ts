@@ -4,15 +4,22 @@
  * There are two ways. One asks the system at once: that takes 2 to 20 µs a
  * call, where another thread takes 50 µs, and a small file takes six calls. It
  * knows times to the nanosecond, and reads at once only what is in memory. The
- * other is that of `node:fs`, everywhere else.
+ * other is that of `node:fs`, everywhere else, loaded when it is needed first.
  *
  * What one way found is not what the other finds, as times differ: an entry
  * remembers which it was.
  *
  * @module
  */
-import { type BigIntStats, constants } from "node:fs";
-import { lstat, open, stat } from "node:fs/promises";
+import type { BigIntStats } from "node:fs";
+import {
+  S_IFDIR,
+  S_IFIFO,
+  S_IFLNK,
+  S_IFMT,
+  S_IFREG,
+  S_IFSOCK,
+} from "./file_modes.ts";
 import { errorCode } from "./io_error.ts";
 import { type Native, type NativeStat, openNative } from "./root_native.ts";
 
@@ -59,7 +66,10 @@ export interface DiskFile {
 
 /** The way of `node:fs`. */
 export const PLAIN_DISK: SourceDisk = {
-  look: (local, followed) => (followed ? stat : lstat)(local, BIGINT),
+  async look(local, followed) {
+    const { lstat, stat } = await import("node:fs/promises");
+    return await (followed ? stat : lstat)(local, BIGINT);
+  },
   open: (local, followed) => openHandle(local, followed, undefined),
 };
 
@@ -71,9 +81,6 @@ export function openSourceDisk(): SourceDisk & { close(): void } {
     : { ...quickDisk(native), close: () => native.close() };
 }
 
-/** Not to wait for a writer when a pipe has taken the file's place. */
-const FOLLOW = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
-const NO_FOLLOW = FOLLOW | (constants.O_NOFOLLOW ?? 0);
 const BIGINT = { bigint: true } as const;
 
 /** The system at once; whatever it does not do, `node:fs` tries once more. */
@@ -133,7 +140,12 @@ async function openHandle(
   followed: boolean,
   native: Native | undefined,
 ): Promise<DiskFile> {
-  const handle = await open(local, followed ? FOLLOW : NO_FOLLOW);
+  const { constants } = await import("node:fs");
+  const { open } = await import("node:fs/promises");
+  // Not to wait for a writer when a pipe has taken the file's place.
+  const follow = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
+  const noFollow = follow | (constants.O_NOFOLLOW ?? 0);
+  const handle = await open(local, followed ? follow : noFollow);
   return {
     stat: () =>
       native === undefined ? handle.stat(BIGINT) : statOpen(native, handle.fd),
@@ -171,13 +183,13 @@ function statOpen(native: Native, fd: number): Promise<Facts> {
 
 function factsOf(found: NativeStat): Facts {
   const { mode, size, ino, dev, mtimeNs, ctimeNs } = found;
-  const is = (kind: number) => () => (mode & constants.S_IFMT) === kind;
+  const is = (kind: number) => () => (mode & S_IFMT) === kind;
   return {
-    isFile: is(constants.S_IFREG),
-    isDirectory: is(constants.S_IFDIR),
-    isSymbolicLink: is(constants.S_IFLNK),
-    isFIFO: is(constants.S_IFIFO),
-    isSocket: is(constants.S_IFSOCK),
+    isFile: is(S_IFREG),
+    isDirectory: is(S_IFDIR),
+    isSymbolicLink: is(S_IFLNK),
+    isFIFO: is(S_IFIFO),
+    isSocket: is(S_IFSOCK),
     mode: BigInt(mode),
     ...{ size, ino, dev, mtimeNs, ctimeNs },
   };

@@ -3,8 +3,7 @@
  *
  * @module
  */
-import { constants } from "node:fs";
-import { readlink } from "node:fs/promises";
+import { S_IFMT, S_IFREG } from "./file_modes.ts";
 import type { IgnoreScope } from "./ignore.ts";
 import { MAX_PATH_BYTES, PARTIAL_FOLDER, quoted, safePath } from "./paths.ts";
 import type { Facts, SourceDisk } from "./source_disk.ts";
@@ -108,7 +107,6 @@ export function identity({ dev, ino }: Pick<Facts, "dev" | "ino">): string {
 const REPLACEMENT = "\ufffd";
 
 const UTF8 = new TextEncoder();
-const { S_IFMT, S_IFREG } = constants;
 
 /** No receiver takes such a name, so it is not offered. */
 function whyRefused(path: string): string | undefined {
@@ -141,6 +139,7 @@ async function described(
   if (!facts.isSymbolicLink()) {
     return { kind: "error", path, reason: `it is ${special(facts)}` };
   }
+  const { readlink } = await import("node:fs/promises"); // it decodes any name
   const target = await readlink(local);
   if (target.includes(REPLACEMENT)) {
     return { kind: "error", path, reason: "its target is not valid UTF-8" };

@@ -4,7 +4,6 @@
  *
  * @module
  */
-import { lookup } from "node:dns/promises";
 import type { Clock } from "../core/clock.ts";
 import { isRetryable, SftpxError } from "../core/errors.ts";
 import { familyOf } from "./address.ts";
@@ -42,6 +41,8 @@ const MAX_ADDRESSES = 8;
 export async function systemLookup(
   hostname: string,
 ): Promise<readonly string[]> {
+  // Loaded here, as most peers are given by their address.
+  const { lookup } = await import("node:dns/promises");
   const found = await lookup(hostname, { all: true, verbatim: true });
   return found.map(({ address }) => address);
 }

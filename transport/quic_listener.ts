@@ -104,7 +104,10 @@ export function quicListener(options: QuicListenerOptions): Listener {
         return;
       }
       const [oldest] = handshakes;
-      if (handshakes.size >= maxHandshakes) oldest?.();
+      if (oldest && handshakes.size >= maxHandshakes) {
+        handshakes.delete(oldest); // at once: the next evicts another
+        oldest();
+      }
       shake(incoming); // never rejects
     },
     ended(error) {

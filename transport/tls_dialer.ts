@@ -40,6 +40,10 @@ export interface TlsDialerOptions extends TlsOptions {
   readonly alpn: string;
   /** Names groups, so that nobody else can join them. */
   readonly randomBytes: (count: number) => Uint8Array;
+  /** What is known of the peer, for all who dial it. @default {nothing} */
+  readonly known?: KnownPeer;
+  /** Connections that the peer has to begin streams on. @default {2} */
+  readonly lent?: number;
   /** How long a dial may take in all, in milliseconds. @default {10000} */
   readonly dialTimeoutMs?: number;
   /** How long one address has to itself, in milliseconds. @default {250} */
@@ -47,6 +51,12 @@ export interface TlsDialerOptions extends TlsOptions {
   /** The addresses of a name. @default the system's */
   readonly lookup?: (hostname: string) => Promise<readonly string[]>;
   readonly clock?: Clock;
+}
+
+/** What was learnt of a peer; it is the same by whichever of its ports. */
+export interface KnownPeer {
+  /** Its certificate, PEM. */
+  certificate?: string | undefined;
 }
 
 /** See {@linkcode TlsDialerOptions}. */
@@ -67,7 +77,7 @@ export function tlsDialer(options: TlsDialerOptions): Dialer {
   const pins: Pins = { fingerprints: checkPins(options.fingerprint), alpn };
   const find = options.lookup ?? systemLookup;
   const settings = tlsOptions(options);
-  let certificate: string | undefined;
+  const { known = {} } = options;
 
   /** Opens one connection of a group, and says what it is for. */
   const open = async (
@@ -76,8 +86,12 @@ export function tlsDialer(options: TlsDialerOptions): Dialer {
     group: Uint8Array,
     signal: AbortSignal,
   ): Promise<TlsSocket> => {
-    const isKnown = certificate !== undefined;
-    certificate ??= await fetchCertificate(peer, pins, signal);
+    const isKnown = known.certificate !== undefined;
+    const certificate = known.certificate ??= await fetchCertificate(
+      peer,
+      pins,
+      signal,
+    );
     const tcp = await connectTcp(peer, signal);
     let tls: Deno.TlsConn;
     try {
@@ -85,7 +99,7 @@ export function tlsDialer(options: TlsDialerOptions): Dialer {
     } catch (error) {
       const isRefused = error instanceof SftpxError &&
         error.code === "unauthorized";
-      if (isRefused) certificate = undefined;
+      if (isRefused) known.certificate = undefined;
       // It may have another of the certificates now.
       if (isRefused && isKnown) return await open(peer, kind, group, signal);
       throw error;
@@ -102,7 +116,7 @@ export function tlsDialer(options: TlsDialerOptions): Dialer {
 
   const connect = async (peer: Peer, signal: AbortSignal): Promise<Conn> => {
     // Fetched before the rest is dialed, which all need it.
-    certificate ??= await fetchCertificate(peer, pins, signal);
+    known.certificate ??= await fetchCertificate(peer, pins, signal);
     const group = options.randomBytes(GROUP_BYTES);
     const spares = tlsSpares({
       open: (kind, signal) =>
@@ -114,6 +128,7 @@ export function tlsDialer(options: TlsDialerOptions): Dialer {
           (signal) => open(peer, kind, group, signal),
         ),
       clock,
+      ...(options.lent !== undefined && { lent: options.lent }),
     });
     try {
       spares.prepare();

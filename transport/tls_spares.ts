@@ -18,6 +18,8 @@ export interface SparesDeps {
     signal: AbortSignal,
   ) => Promise<TlsSocket>;
   readonly clock: Clock;
+  /** Connections that the peer has to begin streams on. @default {2} */
+  readonly lent?: number;
 }
 
 /** Connections that are ready, of one group. */
@@ -34,7 +36,7 @@ export interface Spares {
 
 /** Connections that are ready for streams of ours: control and manifest begin at once. */
 const OWN = 2;
-/** Connections that the peer has to begin streams on. */
+/** As {@linkcode SparesDeps.lent} has it. */
 const LENT = 2;
 /** A middlebox may have forgotten one that was silent for longer, ms. */
 const FRESH_MS = 30_000;
@@ -47,7 +49,9 @@ interface Spare {
 }
 
 /** Keeps connections ready. */
-export function tlsSpares({ open, clock }: SparesDeps): Spares {
+export function tlsSpares(
+  { open, clock, lent: count = LENT }: SparesDeps,
+): Spares {
   const over = new AbortController();
   const { signal } = over;
   const own: Spare[] = [];
@@ -88,7 +92,7 @@ export function tlsSpares({ open, clock }: SparesDeps): Spares {
   return {
     prepare() {
       refill();
-      while (lent.length < LENT) lent.push(start("server-stream"));
+      while (lent.length < count) lent.push(start("server-stream"));
     },
     async take() {
       if (signal.aborted) throw closedError("open stream");

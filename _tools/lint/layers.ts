@@ -12,7 +12,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   crypto: ["core"],
   transport: ["core"],
   store: ["core", "protocol"],
-  workers: ["core", "crypto", "store"],
+  workers: ["core", "protocol", "crypto", "transport", "store"],
   actors: ["core", "protocol", "crypto", "transport", "store", "workers"],
   rendezvous: ["core", "protocol", "crypto", "transport"],
   xftp: ["core", "protocol", "crypto", "transport", "store", "workers"],

@@ -45,7 +45,8 @@ export interface Lab extends AsyncDisposable {
 
 /** The receiver's address. */
 export const RECEIVER = "10.77.8.2";
-const SENDER = "10.77.8.1";
+/** The sender's. */
+export const SENDER = "10.77.8.1";
 
 /** Of what a link carries, the share that TCP or QUIC can use for content: 1448 bytes of 1500. */
 export const PAYLOAD: number = 1448 / 1500;
@@ -88,12 +89,10 @@ export async function openLab(
   };
   let link: Deno.ChildProcess | undefined;
   try {
-    await allowCubic();
     for (const name of [from, to]) {
       await must(["ip", "netns", "add", name]);
       await must(["ip", "-n", name, "link", "set", "lo", "up"]);
-      const cubic = "net.ipv4.tcp_congestion_control=cubic";
-      await must([...inside(name), "sysctl", "-qw", cubic]);
+      await useCubic(name);
     }
     link = new Deno.Command(program, {
       args: [from, to, `${rttMs / 2}`, `${loss}`, `${rateMbit}`],
@@ -133,6 +132,13 @@ export async function openLab(
   }
 }
 
+/** Has TCP of a namespace go by CUBIC, whatever the host prefers. */
+export async function useCubic(name: string): Promise<void> {
+  await allowCubic();
+  const cubic = "net.ipv4.tcp_congestion_control=cubic";
+  await must(["ip", "netns", "exec", name, "sysctl", "-qw", cubic]);
+}
+
 /** A namespace may use what the host allows only. */
 async function allowCubic(): Promise<void> {
   const path = "/proc/sys/net/ipv4/tcp_allowed_congestion_control";
@@ -161,7 +167,10 @@ async function exists(path: string): Promise<boolean> {
   }
 }
 
-async function must([command = "", ...args]: readonly string[]): Promise<void> {
+/** Runs a command; throws what it says when it fails. */
+export async function must(
+  [command = "", ...args]: readonly string[],
+): Promise<void> {
   const { success, stderr } = await new Deno.Command(command, {
     args,
     stdin: "null",
@@ -171,7 +180,8 @@ async function must([command = "", ...args]: readonly string[]): Promise<void> {
   throw new Error(`Cannot run "${command} ${args.join(" ")}": ${said}`);
 }
 
-async function succeeds(
+/** Runs a command; tells whether it went well. */
+export async function succeeds(
   [command = "", ...args]: readonly string[],
 ): Promise<boolean> {
   try {

@@ -11,25 +11,47 @@ import {
   type Row,
   type Skipped,
 } from "../bench_context.ts";
+import { missing } from "../lab/lab.ts";
 import { openRivals } from "../lab/rivals.ts";
+import { openVeth } from "../lab/veth.ts";
 import { median, short } from "../stats.ts";
-import { plainCopy, preparePlace, transfer } from "../transfer.ts";
+import {
+  type Machines,
+  plainCopy,
+  preparePlace,
+  transfer,
+} from "../transfer.ts";
 import { makeFile } from "../trees.ts";
 import { clear } from "./large_file.ts";
 
 const LIMIT_MS = 120_000;
-const HERE = { sender: [], receiver: [], host: "127.0.0.1" };
+const HERE: Machines = { sender: [], receiver: [], host: "127.0.0.1" };
 
-/** Measures all three in turn, over loopback. */
+/** Measures all three in turn, over loopback and over a pair of virtual interfaces. */
 export async function carriers(
   bench: Bench,
 ): Promise<readonly (Row | Skipped)[]> {
+  const rows = await measure(bench, "loopback", HERE);
+  const why = await missing();
+  if (why !== undefined) {
+    return [...rows, { name: "carriers, veth", skipped: why }];
+  }
+  await using veth = await openVeth();
+  return [...rows, ...await measure(bench, "veth", veth.at)];
+}
+
+async function measure(
+  bench: Bench,
+  path: string,
+  at: Machines,
+): Promise<readonly (Row | Skipped)[]> {
   const bytes = bench.quick ? 128 * MIB : 2 * GIB;
   const place = await preparePlace(bench.folder);
-  const { path } = await makeFile(`${bench.folder}/large`, bytes);
+  const { path: file } = await makeFile(`${bench.folder}/large`, bytes);
   const target = `${bench.folder}/target`;
-  await Deno.mkdir(`${bench.folder}/rivals`);
-  await using rivals = await openRivals(HERE, `${bench.folder}/rivals`);
+  const own = `${bench.folder}/rivals.${path}`;
+  await Deno.mkdir(own);
+  await using rivals = await openRivals(at, own);
   const scp = rivals.all.find(({ name }) => name === "scp");
   const rates = { ours: [], whole: [], tls: [], scp: [] } as Record<
     "ours" | "whole" | "tls" | "scp",
@@ -37,34 +59,35 @@ export async function carriers(
   >;
   const rate = (seconds: number): number => bytes / MIB / seconds;
   for (let n = 0; n < bench.runs; n++) {
-    const plain = await plainCopy(bytes, LIMIT_MS, { by: "tls" });
+    const plain = await plainCopy(bytes, LIMIT_MS, { by: "tls", at });
     rates.tls.push(rate(plain.dataS));
     const sent = await transfer({
       place,
-      source: path,
+      at,
+      source: file,
       target,
       limitMs: LIMIT_MS,
     });
     rates.ours.push(rate(sent.dataS));
     rates.whole.push(rate(sent.wholeS));
     await clear(target);
-    const by = await scp?.send(path, bytes, LIMIT_MS / 1000);
+    const by = await scp?.send(file, bytes, LIMIT_MS / 1000);
     if (by !== undefined) rates.scp.push(rate(by.seconds));
     bench.tell(
-      `carriers, run ${n + 1}: plain TLS ${
+      `carriers, ${path}, run ${n + 1}: plain TLS ${
         short(rate(plain.dataS))
       } MiB/s, ours ${short(rate(sent.dataS))}, scp ${
         by === undefined ? "absent" : short(rate(by.seconds))
       }`,
     );
   }
-  await Deno.remove(path);
+  await Deno.remove(file);
   const size = bytes >= GIB ? `${bytes / GIB} GiB` : `${bytes / MIB} MiB`;
   const numbers = rates;
   const tls = median(rates.ours) / median(rates.tls);
   const rows: (Row | Skipped)[] = [{
     name:
-      `${size}, file to file, TCP beside QUIC, durable; against plain TLS, memory to memory`,
+      `${size} over ${path}, file to file, TCP beside QUIC, durable; against plain TLS, memory to memory`,
     ours: `${short(median(rates.ours))} MiB/s`,
     other: `${short(median(rates.tls))} MiB/s`,
     ratio: tls,

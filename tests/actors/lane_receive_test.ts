@@ -1,11 +1,12 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { createRooms, type Rooms } from "../../actors/rooms.ts";
+import { createRooms, type Rooms } from "../../workers/rooms.ts";
 import {
   type CheckedChunk,
   receiveLane,
   type Target,
 } from "../../actors/lane_receive.ts";
 import { SftpxError } from "../../core/errors.ts";
+import { createStopwatch } from "../../core/stopwatch.ts";
 import type { FileEntry } from "../../protocol/entry.ts";
 import {
   LANE_HEADER_BYTES,
@@ -15,7 +16,11 @@ import {
   writeRecord,
 } from "../../protocol/lane.ts";
 import { memoryPipe } from "../../transport/memory_pipe.ts";
+import { FakeClock } from "../testutil/fake_clock.ts";
 import { hashing } from "./pair.ts";
+
+/** What no other thread can write. */
+const HERE = { slot: 0, beginWrite: () => -1, endWrite: () => undefined };
 
 const CHUNK = 1 << 16;
 const { digest, pool } = await hashing();
@@ -78,6 +83,7 @@ async function hear(
   const checked: CheckedChunk[] = [];
   const pipe = memoryPipe(1 << 20, { begun() {}, done() {} });
   const target: Target = options.target ?? {
+    ...HERE,
     run: 1,
     gen: 0,
     entry: FILE,
@@ -232,6 +238,7 @@ Deno.test("receive lane: that a chunk is the same holds only for a digest that w
   const confirm = (chunk: number, given: Uint8Array): boolean =>
     chunk === 1 && given.toHex() === offered.toHex();
   const target: Target = {
+    ...HERE,
     run: 1,
     gen: 0,
     entry: FILE,
@@ -246,6 +253,7 @@ Deno.test("receive lane: that a chunk is the same holds only for a digest that w
 
 Deno.test("receive lane: a chunk of a file that was closed meanwhile went nowhere, and is not told of", async () => {
   const target: Target = {
+    ...HERE,
     run: 1,
     gen: 0,
     entry: FILE,
@@ -263,6 +271,7 @@ Deno.test("receive lane: a chunk of a file that was closed meanwhile went nowher
 
 Deno.test("receive lane: what the disk refuses ends the lane with its reason", async () => {
   const target: Target = {
+    ...HERE,
     run: 1,
     gen: 0,
     entry: FILE,
@@ -280,6 +289,7 @@ Deno.test("receive lane: a room is given back whole, though its buffer moved", a
   const one = frame({ payload: noise(8) });
   const { error } = await hear(new Uint8Array([...one, ...one, ...one]), {
     rooms: {
+      ...rooms,
       async take(length, signal) {
         const { bytes, release } = await rooms.take(length, signal);
         taken.push(bytes.length);
@@ -316,4 +326,40 @@ Deno.test("receive lane: one that is stopped takes no further frame", async () =
   stop.abort(new SftpxError("cancelled", "stopped"));
   await pipe.send.write(frame({ payload: noise(8) }));
   await assertRejects(() => lane, SftpxError, "stopped");
+});
+
+Deno.test("receive lane: a wait that ends with its connection, before a frame or within, is over", async () => {
+  const bytes = frame({ payload: noise(8) });
+  for (const before of [0, LANE_HEADER_BYTES]) {
+    const clock = new FakeClock();
+    const watch = createStopwatch(["net", "disk"], clock);
+    let at = 0;
+    const lane = receiveLane({
+      stream: {
+        readFully(view) {
+          if (at === before) {
+            return Promise.reject(new SftpxError("connection-lost", "gone"));
+          }
+          view.set(bytes.subarray(at, at + view.length));
+          at += view.length;
+          return Promise.resolve(view);
+        },
+        readSome: () => Promise.reject(new Error("nobody reads so")),
+        cancel: () => Promise.resolve(),
+      },
+      pool,
+      rooms: createRooms(1 << 24),
+      judge: () => "take",
+      target: () => undefined,
+      maxBody: () => CHUNK,
+      checked: () => Promise.resolve(),
+      received() {},
+      arrived() {},
+      now: () => 0,
+      watch,
+    }, new AbortController().signal);
+    await assertRejects(() => lane, SftpxError, "gone");
+    await clock.advance(5000);
+    assertEquals(watch.lap()?.waits, { net: 0, disk: 0 });
+  }
 });

@@ -1,10 +1,11 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import {
   type LeaseReport,
   type Readable,
   sendLane,
-} from "../../actors/lane_send.ts";
+} from "../../workers/lane_send.ts";
 import { SftpxError } from "../../core/errors.ts";
+import { createStopwatch } from "../../core/stopwatch.ts";
 import type { FileEntry } from "../../protocol/entry.ts";
 import {
   forEachRecord,
@@ -12,6 +13,7 @@ import {
   readLaneHeader,
 } from "../../protocol/lane.ts";
 import { type Outgoing, outgoing, type Work } from "../../protocol/outgoing.ts";
+import { FakeClock } from "../testutil/fake_clock.ts";
 import { CHUNK, hashing } from "./pair.ts";
 
 const { digest, pool } = await hashing();
@@ -202,4 +204,34 @@ Deno.test("send lane: of what is gone, changed or not known nothing is read", as
   assertEquals(frames, []);
   assertEquals([report.changed, report.failed], [[], []]);
   assertEquals(read, 0);
+});
+
+Deno.test("send lane: a write that ends with its connection is waited for no longer", async () => {
+  const clock = new FakeClock();
+  const watch = createStopwatch(["read", "write", "pace", "rate"], clock);
+  const ledger = outgoing<Readable>({
+    digest: digest.digest,
+    fold() {},
+    final: () => undefined,
+  });
+  ledger.add(file(10), readable({ bytes: noise(10) }));
+  const lane = sendLane({
+    stream: {
+      write: () => Promise.reject(new SftpxError("connection-lost", "gone")),
+      end: () => Promise.resolve(),
+    },
+    ledger,
+    pool,
+    limiter: undefined,
+    watch,
+    wrote() {},
+  });
+  const items = [{ index: 0, gen: 0, first: 0, count: 1 }];
+  await assertRejects(
+    () => lane.send(items, new AbortController().signal),
+    SftpxError,
+    "gone",
+  );
+  await clock.advance(5000);
+  assertEquals(watch.lap()?.waits, { read: 0, write: 0, pace: 0, rate: 0 });
 });

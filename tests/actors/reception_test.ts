@@ -16,9 +16,12 @@ import { bytes, hello as helloOf } from "../hostile/conversation.ts";
 import { FakeClock, settle } from "../testutil/fake_clock.ts";
 import { ADDRESS, FINGERPRINT, TOKEN } from "./pair.ts";
 
+const SIDE = "memory:side";
+
 /** A session that does nothing but remember. */
 interface FakeSession extends ReceiveSession {
   readonly taken: ReceiveLink[];
+  readonly further: ReceiveLink[];
   awaySince: number | undefined;
   progressAt: number;
   isThere: boolean;
@@ -37,8 +40,9 @@ function fakeSession(first: ReceiveLink): FakeSession {
     isThere: true,
     left: false,
     taken: [first],
+    further: [],
     take: (link) => void session.taken.push(link),
-    join() {},
+    join: (link) => void session.further.push(link),
     leave() {
       session.left = true;
     },
@@ -65,7 +69,7 @@ interface Desk {
   readonly events: TransferEvent[];
   readonly results: (ReceiveOutcome | SftpxError)[];
   /** Connects, and says nothing. */
-  connect(): Promise<Conn>;
+  connect(isSide?: boolean): Promise<Conn>;
   /** Connects and says hello. */
   greet(
     who: number,
@@ -73,6 +77,9 @@ interface Desk {
       life?: number;
       token?: Uint8Array<ArrayBuffer>;
       attempt?: number;
+      connection?: number;
+      /** By the door for further connections. */
+      isSide?: boolean;
     },
   ): Promise<Peer>;
 }
@@ -88,6 +95,7 @@ async function withReception(
   const clock = new FakeClock();
   const network = memoryNetwork({ maxWaiting: 2000 });
   const door = createDoor(network.listen(ADDRESS));
+  const sideDoor = createDoor(network.listen(SIDE));
   const sessions: FakeSession[] = [];
   const events: TransferEvent[] = [];
   const results: (ReceiveOutcome | SftpxError)[] = [];
@@ -114,6 +122,7 @@ async function withReception(
     create: () =>
       reception({
         door,
+        sideDoor,
         fingerprint: FINGERPRINT,
         token: TOKEN,
         maxSessions: options.maxSessions ?? 8,
@@ -130,35 +139,42 @@ async function withReception(
   });
   const stop = new AbortController();
   const run = supervisor.run(stop.signal);
-  const dialer = network.dialer(ADDRESS);
-  const connect = (): Promise<Conn> => dialer.dial(stop.signal);
+  const connect = (isSide = false): Promise<Conn> =>
+    network.dialer(isSide ? SIDE : ADDRESS).dial(stop.signal);
   await body({
     clock,
     sessions,
     events,
     results,
     connect,
-    async greet(who, { life = 1, token, attempt = 1 } = {}) {
-      const conn = await connect();
+    async greet(
+      who,
+      { life = 1, token, attempt = 1, connection = 0, isSide = false } = {},
+    ) {
+      const conn = await connect(isSide);
       const control = controlChannel(await conn.openBidi());
       const fields = helloOf({
         session: bytes(32, who),
         life: bytes(16, life),
         attempt,
+        connection,
+        extra: connection > 0,
       });
       const key = token ?? TOKEN.reveal();
-      const proof = await helloProof(key, {
-        ...fields,
-        fingerprint: FINGERPRINT,
-      });
+      const proven = { ...fields, fingerprint: FINGERPRINT };
+      const proof = await helloProof(key, proven);
       await control.write({ ...fields, proof });
-      for (let n = 0; n < 5; n++) await settle();
+      for (let n = 0; n < 5; n++) {
+        await settle();
+        await helloProof(key, proven); // theirs is made on another thread, too
+      }
       return { conn, control, closed: conn.closed };
     },
   });
   stop.abort();
   await run;
   door.close();
+  sideDoor.close();
   for (let n = 0; n < 5; n++) await settle();
   assertEquals(clock.pending, 0);
 }
@@ -303,6 +319,44 @@ Deno.test("reception: a sender whose session gives way to another gets a new one
     for (let n = 0; n < 5; n++) await settle();
     assertEquals(sessions.length, 3);
   }, { maxSessions: 1 });
+});
+
+Deno.test("reception: by the side door a further connection joins its session, and nobody else comes in", async () => {
+  await withReception(async ({ greet, sessions, events }) => {
+    const first = await greet(1, { isSide: true });
+    assertEquals((await first.closed).code, "protocol");
+    assertEquals(sessions.length, 0);
+    const stranger = await greet(1, { isSide: true, connection: 1 });
+    assertEquals((await stranger.closed).code, "peer-busy");
+    await greet(1);
+    const token = new Uint8Array(32).fill(4);
+    const liar = await greet(1, { isSide: true, connection: 1, token });
+    assertEquals((await liar.closed).code, "unauthorized");
+    await greet(1, { isSide: true, connection: 1 });
+    const [session] = sessions;
+    assertEquals(session?.further.map(({ hello }) => hello.connection), [1]);
+    assertEquals([sessions.length, session?.taken.length], [1, 1]);
+    assertEquals(events.map(({ type }) => type), ["warning"]);
+  });
+});
+
+Deno.test("reception: a crowd at the side door is held to a number, and keeps nobody from the first door", async () => {
+  await withReception(async ({ connect, greet, sessions }) => {
+    const early = await connect();
+    const crowd: Conn[] = [];
+    for (let n = 0; n < 300; n++) crowd.push(await connect(true));
+    const ended = new Set<Conn>();
+    for (const conn of [early, ...crowd]) {
+      conn.closed.then(() => ended.add(conn));
+    }
+    await greet(1);
+    assertEquals(sessions.length, 1);
+    assert(!ended.has(early));
+    assertEquals(ended.size, 300 - 64);
+    assertEquals((await crowd[0]?.closed)?.code, "peer-busy");
+    await greet(1, { isSide: true, connection: 1 });
+    assertEquals(sessions[0]?.further.length, 1);
+  });
 });
 
 Deno.test("reception: what fails it ends no door: the next peer comes in", async () => {

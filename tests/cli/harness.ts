@@ -15,6 +15,7 @@ import type { TransferEvent } from "../../core/events.ts";
 import type { Io } from "../../cmd/io.ts";
 import { settle } from "../testutil/fake_clock.ts";
 import { type Library, main } from "../../cmd/sftpx.ts";
+import { PARTS } from "../../cmd/parts.ts";
 
 /** What a run of the program was. */
 export interface Ran {
@@ -60,7 +61,13 @@ export async function run(
   };
   const { library = fakeLibrary(), signal = new AbortController().signal } =
     options;
-  const code = await main(args, io, () => Promise.resolve(library), signal);
+  const code = await main(
+    args,
+    io,
+    () => Promise.resolve(library),
+    signal,
+    PARTS,
+  );
   return { code, stdout, stderr };
 }
 

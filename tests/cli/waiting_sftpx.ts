@@ -7,6 +7,7 @@
 import { exitAfter } from "../../cmd/exit.ts";
 import { processIo } from "../../cmd/io.ts";
 import { main } from "../../cmd/sftpx.ts";
+import { PARTS } from "../../cmd/parts.ts";
 import type { SendOptions } from "../../actors/options.ts";
 import { fakeLibrary } from "./harness.ts";
 
@@ -33,5 +34,11 @@ function send({ signal, onEvent }: SendOptions): Promise<never> {
 
 await exitAfter((signal) => {
   const library = { ...fakeLibrary({ forever: true }), send };
-  return main(Deno.args, processIo(), () => Promise.resolve(library), signal);
+  return main(
+    Deno.args,
+    processIo(),
+    () => Promise.resolve(library),
+    signal,
+    PARTS,
+  );
 });

@@ -4,6 +4,7 @@
  * @module
  */
 import type {
+  PeerDialers,
   ReceiveOptions,
   Receiver,
   SendOptions,
@@ -32,12 +33,15 @@ export interface Library extends AsyncDisposable {
     path: string,
     options?: Partial<SendOptions> & {
       readonly address?: string;
+      readonly dialers?: PeerDialers;
       readonly inside?: SendInside;
     },
   ): Promise<SendResult>;
 }
 
-const { cert, key } = await makeCertificate({ now: new Date() });
+/** The certificate of all receivers here. */
+export const CERTIFICATE = await makeCertificate({ now: new Date() });
+const { cert, key } = CERTIFICATE;
 
 /** Starts a receiver. */
 export async function library(
@@ -76,11 +80,17 @@ export async function library(
       look();
       return promise;
     },
-    send(path, { address = receiver.address, inside = {}, ...more } = {}) {
+    send(
+      path,
+      { address = receiver.address, dialers, inside = {}, ...more } = {},
+    ) {
       const { fingerprint } = receiver;
       return sendInside({
         paths: [dir.join(path)],
-        to: { address, fingerprint, token: TOKEN },
+        to: {
+          ...{ address, fingerprint, token: TOKEN },
+          ...(dialers && { dialers }),
+        },
         resumeDir: dir.join(`resume-send-${++sends}`),
         ...more,
       }, inside);

@@ -9,6 +9,7 @@
 import { exitAfter } from "../../cmd/exit.ts";
 import { processIo } from "../../cmd/io.ts";
 import { main } from "../../cmd/sftpx.ts";
+import { PARTS } from "../../cmd/parts.ts";
 
 const counter = Deno.env.get("WIRE_COUNT");
 const [, first, every, where] =
@@ -65,5 +66,5 @@ WritableStreamDefaultWriter.prototype.write = function (bytes: unknown) {
 };
 
 await exitAfter((signal) =>
-  main(Deno.args, processIo(), () => import("../../mod.ts"), signal)
+  main(Deno.args, processIo(), () => import("../../mod.ts"), signal, PARTS)
 );

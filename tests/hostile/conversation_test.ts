@@ -144,6 +144,42 @@ Deno.test("a pong answers one ping, and resume one pause", () => {
   rules.heardControl({ type: "resume" });
 });
 
+Deno.test("ports are wanted after accept, each time more of them, and told to who wants them", () => {
+  const early = receiverRules();
+  early.heardControl(hello());
+  early.saidControl(welcome());
+  const carrier = "quic";
+  const want = (count: number): ControlFrame => ({
+    type: "want-ports",
+    carrier,
+    count,
+  });
+  refuses(() => early.heardControl(want(1)));
+  const rules = receiver();
+  refuses(
+    () => rules.saidControl({ type: "ports", carrier, ports: [] }),
+    "internal",
+  );
+  rules.heardControl(want(2));
+  const byTcp = { type: "ports", carrier: "tcp", ports: [] } as const;
+  refuses(() => rules.saidControl(byTcp), "internal"); // nobody wanted these
+  rules.heardControl({ type: "want-ports", carrier: "tcp", count: 1 });
+  rules.saidControl(byTcp);
+  for (const count of [1, 2]) refuses(() => rules.heardControl(want(count)));
+  const three = { type: "ports", carrier, ports: [1, 2, 3] } as const;
+  refuses(() => rules.saidControl(three), "internal");
+  rules.heardControl(want(3));
+  rules.saidControl(three);
+
+  const ours = sender();
+  refuses(() => ours.heardControl({ type: "ports", carrier, ports: [] }));
+  ours.saidControl(want(1));
+  refuses(() => ours.heardControl({ type: "ports", carrier, ports: [1, 2] }));
+  ours.heardControl({ type: "ports", carrier, ports: [1] });
+  refuses(() => ours.heardControl({ type: "ports", carrier, ports: [1] }));
+  refuses(() => ours.heardControl(want(3)));
+});
+
 Deno.test("a further connection carries no offer", () => {
   const rules = receiverRules();
   rules.heardControl({ ...hello(), extra: true });

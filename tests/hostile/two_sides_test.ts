@@ -175,6 +175,7 @@ function twoSides(random: () => number): TwoSides {
   let outs: Out[] = entries.map(fresh);
   let ins: In[] = [];
   let life = 1;
+  let wanted = 0; // ports, over this connection
   let lastLife = 0;
   let attempt = 0;
   let said = 0;
@@ -205,6 +206,7 @@ function twoSides(random: () => number): TwoSides {
 
   function connect(): void {
     for (const queue of Object.values(wire)) queue.length = 0;
+    wanted = 0;
     sender.connect();
     receiver.connect();
     sayControl(hello({ attempt: ++attempt }));
@@ -251,6 +253,14 @@ function twoSides(random: () => number): TwoSides {
     }
     if (frame.type === "receipt-ack") done = true;
     if (frame.type === "ping") answerControl({ type: "pong", id: frame.id });
+    if (frame.type === "want-ports") {
+      const ports = Array.from({ length: pick(frame.count + 1) }, (_, n) => n);
+      answerControl({
+        type: "ports",
+        carrier: frame.carrier,
+        ports: ports.map((n) => 4444 + n),
+      });
+    }
   }
 
   function senderHears(): void {
@@ -296,6 +306,10 @@ function twoSides(random: () => number): TwoSides {
     }
     if (sender.phase !== "open" && sender.phase !== "receipted") return;
     if (chance(0.02)) sayControl({ type: "ping", id: pick(1e9) });
+    if (wanted < 15 && chance(0.01)) {
+      wanted += 1 + pick(15 - wanted);
+      sayControl({ type: "want-ports", carrier: "quic", count: wanted });
+    }
     if (chance(0.4) && said < outs.length && said - heardRetired < WINDOW) {
       const { gen, entry } = outs[said] ?? fresh(file("?"));
       sayManifest({ type: "entry", index: said, gen, entry });

@@ -45,7 +45,7 @@ Deno.test("layers: the table of ARCHITECTURE.md is what the rule knows", () => {
     crypto: ["protocol", "transport", "store", "workers"],
     transport: ["protocol", "crypto", "store", "actors"],
     store: ["crypto", "transport", "workers", "actors"],
-    workers: ["protocol", "transport", "actors"],
+    workers: ["actors", "rendezvous", "xftp", "cmd"],
     actors: ["cmd", "web", "xftp", "rendezvous"],
     rendezvous: ["store", "workers", "actors", "cmd"],
     xftp: ["actors", "rendezvous", "web", "cmd"],
@@ -94,7 +94,7 @@ Deno.test("layers: an actor does not make another actor", () => {
     'import type { SendSchedulerMessage } from "./send_scheduler.ts";',
     'import { type SendSchedulerMessage } from "./send_scheduler.ts";',
     'import { readProgress } from "./send_scheduler.ts";',
-    'import { sendLane } from "./lane_send.ts";',
+    'import { sendLane } from "../workers/lane_send.ts";',
   ];
   refuses("layers", "actors/connection.ts", factories);
   accepts("layers", "actors/connection.ts", words);

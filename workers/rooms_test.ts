@@ -41,3 +41,19 @@ Deno.test("a frame larger than all rooms has them all to itself", async () => {
   all.release(all.bytes);
   assert((await rooms.take(1, NEVER)).bytes.length >= 1);
 });
+
+Deno.test("a share that another thread has is not there for others until it is over", async () => {
+  const rooms = createRooms(600);
+  const over = Promise.withResolvers<void>();
+  assert(rooms.lend(500, over.promise));
+  assertEquals(rooms.shares, 1);
+  assert(!rooms.lend(1, over.promise)); // a sixth stays here
+  const given = new AbortController();
+  const waits = rooms.take(101, given.signal);
+  const has = await Promise.race([waits, Promise.resolve("not yet")]);
+  assertEquals(has, "not yet");
+  over.resolve();
+  assert((await waits).bytes.length >= 101);
+  assertEquals(rooms.shares, 0);
+  assert(rooms.lend(400, over.promise));
+});

@@ -20,25 +20,34 @@ import {
   writeRecord,
 } from "../protocol/lane.ts";
 import type { OutEntry, Outgoing, Work } from "../protocol/outgoing.ts";
-import { type SourceFile, wasReplaced } from "../store/source.ts";
+import {
+  type SourceEntry,
+  type SourceFile,
+  wasReplaced,
+} from "../store/source.ts";
 import type { SendStream } from "../transport/transport.ts";
-import type { HashPool } from "../workers/hash_pool.ts";
+import type { HashPool } from "./hash_pool.ts";
 
 /** A file that the ledger knows, and how to read it. */
 export interface Readable {
+  /** What was scanned. @default {not known: no other thread can read it} */
+  readonly facts?: SourceEntry;
   /** Opens what was scanned; refuses anything that took its place. */
   open(): Promise<SourceFile>;
   /** Reads all of a small file, at once; false when it must be opened. */
   readNow?(into: Uint8Array): boolean;
 }
 
+/** What a send lane asks and tells the ledger. */
+export type SendLedger = Pick<
+  Outgoing<Readable>,
+  "get" | "chunkRead" | "isRead" | "wasRead"
+>;
+
 /** What a send lane needs. */
 export interface SendLaneDeps {
   readonly stream: SendStream;
-  readonly ledger: Pick<
-    Outgoing<Readable>,
-    "get" | "chunkRead" | "isRead" | "wasRead"
-  >;
+  readonly ledger: SendLedger;
   readonly pool: HashPool;
   readonly limiter: RateLimiter | undefined;
   /** Counts what is waited for. @default {nobody} */
@@ -75,14 +84,14 @@ export interface LeaseReport {
 export interface SendLane {
   /**
    * Sends what `items` name; resolves when the last byte is handed to the stream.
-   * Once `isOver` says so, what is not begun is left to others.
+   * Once `over` aborts, what is not begun is left to others.
    *
    * @throws {SftpxError} `connection-lost`.
    */
   send(
     items: readonly Work[],
     signal: AbortSignal,
-    isOver?: () => boolean,
+    over?: AbortSignal,
   ): Promise<LeaseReport>;
   close(): Promise<void>;
 }
@@ -129,8 +138,11 @@ export function sendLane(deps: SendLaneDeps): SendLane {
         : bytes.length;
       await deps.limiter?.take(counted, signal);
       const written = deps.watch?.begin("write");
-      await deps.stream.write(bytes);
-      written?.();
+      try {
+        await deps.stream.write(bytes);
+      } finally {
+        written?.(); // also of a lane that is lost
+      }
     }
     deps.wrote({ sent, same, body: at - LANE_HEADER_BYTES });
     at = LANE_HEADER_BYTES;
@@ -165,7 +177,7 @@ export function sendLane(deps: SendLaneDeps): SendLane {
   };
 
   return {
-    async send(items, signal, isOver) {
+    async send(items, signal, over) {
       const report = {
         changed: [] as { index: number; gen: number }[],
         failed: [] as { index: number; gen: number; reason: string }[],
@@ -182,11 +194,15 @@ export function sendLane(deps: SendLaneDeps): SendLane {
         const from = at + RECORD_HEADER_BYTES;
         const file = await fileOf(item);
         const got = deps.watch?.begin("read");
-        const count = await file.read(
-          buffer.subarray(from, from + length),
-          chunk * entry.chunkSize,
-        );
-        got?.();
+        let count: number;
+        try {
+          count = await file.read(
+            buffer.subarray(from, from + length),
+            chunk * entry.chunkSize,
+          );
+        } finally {
+          got?.();
+        }
         if (count !== length) {
           report.changed.push({ index, gen });
           return false;
@@ -238,7 +254,7 @@ export function sendLane(deps: SendLaneDeps): SendLane {
         if (addSmall(item, item.entry)) continue;
         for (let n = 0; n < work.count; n++) {
           signal.throwIfAborted();
-          if (isOver?.()) break;
+          if (over?.aborted) break;
           try {
             if (!await addChunk(item, item.entry, work.first + n)) break;
           } catch (error) {

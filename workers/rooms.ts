@@ -20,18 +20,31 @@ export interface Room {
 
 /** Rooms of one session. */
 export interface Rooms {
+  /** True when somebody waits for a room. */
+  readonly isCrowded: boolean;
   /** Waits for a room of at least `length` bytes. */
   take(length: number, signal: AbortSignal): Promise<Room>;
+  /** Gives a share of what there is to another thread, until it is over; false when too much is given away. */
+  lend(bytes: number, over: Promise<unknown>): boolean;
+  /** Shares that other threads have. */
+  readonly shares: number;
 }
 
 /** Rooms are whole steps: frames of nearly one length then share theirs, bytes. */
 const STEP_BYTES = 64 * 1024;
+/** What other threads may have of all of it. */
+const LENT = 5 / 6;
+
+/** Frames that all lanes of a session hold at a time, bytes. */
+const ROOM_BYTES = 96 * 1024 * 1024;
 
 /** Creates rooms that come to `maxBytes` in use at most, and half as much that waits for use. */
-export function createRooms(maxBytes: number): Rooms {
+export function createRooms(maxBytes: number = ROOM_BYTES): Rooms {
   const free = createSemaphore(maxBytes);
   let idle: Uint8Array<ArrayBuffer>[] = [];
   let idleBytes = 0;
+  let lent = 0;
+  let shares = 0;
 
   /** One that was used before and is not much too large. */
   const used = (length: number): Uint8Array<ArrayBuffer> | undefined => {
@@ -53,6 +66,24 @@ export function createRooms(maxBytes: number): Rooms {
   };
 
   return {
+    get shares() {
+      return shares;
+    },
+    lend(bytes, over) {
+      if (lent + bytes > maxBytes * LENT) return false;
+      lent += bytes;
+      shares++;
+      free.acquire(undefined, bytes).then(async (permit) => {
+        await over;
+        permit.release();
+        lent -= bytes;
+        shares--;
+      });
+      return true;
+    },
+    get isCrowded() {
+      return free.waiting > 0;
+    },
     async take(length, signal) {
       const permit = await free.acquire(signal, Math.min(length, maxBytes));
       const size = Math.ceil(length / STEP_BYTES) * STEP_BYTES;

@@ -1,0 +1,82 @@
+/**
+ * Giving many small files their names, on another thread where there is one.
+ *
+ * @module
+ */
+import { baseName } from "../store/paths.ts";
+import { type PartialDir, type Root, stampOf } from "../store/root.ts";
+import type { FileMaker } from "../workers/file_maker.ts";
+import type { Item } from "./desk_item.ts";
+import type { FinalFact } from "./facts.ts";
+
+/** What it takes to name them. */
+export interface PlaceDeps {
+  readonly root: Root;
+  readonly partial: PartialDir;
+  readonly maker?: FileMaker | undefined;
+}
+
+/** Fewer are not worth the way. */
+const LEAST_FILES = 32;
+/** Named at a time: their folders are open meanwhile. */
+const AT_ONCE = 256;
+
+/**
+ * Names those files that are whole, assembled and synced, and whose names are
+ * free; the others are left to be named one by one.
+ */
+export async function placeTogether(
+  items: readonly Item[],
+  { root, partial, maker }: PlaceDeps,
+): Promise<ReadonlyMap<Item, FinalFact>> {
+  const placed = new Map<Item, FinalFact>();
+  const able = items.filter(isAble);
+  if (maker === undefined || able.length < LEAST_FILES) return placed;
+  if (!maker.isReady(0)) return placed;
+  for (let from = 0; from < able.length; from += AT_ONCE) {
+    await placeSome(
+      able.slice(from, from + AT_ONCE),
+      root,
+      partial,
+      maker,
+      placed,
+    );
+  }
+  return placed;
+}
+
+async function placeSome(
+  items: readonly Item[],
+  root: Root,
+  partial: PartialDir,
+  maker: FileMaker,
+  placed: Map<Item, FinalFact>,
+): Promise<void> {
+  const files = items.flatMap(({ file }) => file ?? []);
+  const from = partial.beginWhole();
+  const folders = root.foldersOf(files.map(({ path }) => path));
+  if (folders === undefined) return;
+  try {
+    if (from < 0) return;
+    const parts = files.map(({ slot, path }, at) => ({
+      slot,
+      dir: folders.fds[at] ?? -1,
+      name: baseName(path),
+    }));
+    const found = await maker.place(from, parts);
+    for (const [at, item] of items.entries()) {
+      const { file, digest } = item;
+      const facts = found[at];
+      if (facts === undefined || digest === undefined) continue;
+      const placement = file?.wasPlaced?.(digest, stampOf(facts));
+      if (placement !== undefined) placed.set(item, { digest, ...placement });
+    }
+  } finally {
+    folders.release();
+  }
+}
+
+function isAble({ phase, digest, file }: Item): boolean {
+  return phase === "whole" && digest !== undefined &&
+    file?.isAssembled === true && file.wasPlaced !== undefined;
+}

@@ -1,0 +1,75 @@
+/**
+ * The small files of a frame, made on another thread where there is one.
+ *
+ * @module
+ */
+import type { FileMaker, FileToMake, Made } from "../workers/file_maker.ts";
+import type { Target } from "./lane_receive.ts";
+
+/** A record of data, where its bytes are in the body, and where they belong. */
+export interface Arrival {
+  readonly target: Target;
+  readonly index: number;
+  readonly chunk: number;
+  readonly digest: Uint8Array;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** What became of the chunks of a frame. */
+export interface MadeFiles {
+  /** The frame, which may have moved. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly written: readonly Arrival[];
+  /** To be written in another way. What is in neither list went nowhere. */
+  readonly left: readonly Arrival[];
+}
+
+/** Fewer files of a frame are not worth the way. */
+const LEAST_FILES = 4;
+
+/** Has the files made that can be. */
+export async function makeFiles(
+  maker: FileMaker | undefined,
+  bytes: Uint8Array<ArrayBuffer>,
+  arrivals: readonly Arrival[],
+): Promise<MadeFiles> {
+  const none = { bytes, written: [], left: arrivals };
+  if (maker === undefined || arrivals.length < LEAST_FILES) return none;
+  if (!maker.isReady(arrivals.length)) return none;
+  const left: Arrival[] = [];
+  const begun: Arrival[] = [];
+  let folder = -1;
+  for (const arrival of arrivals) {
+    const dir = arrival.target.beginWrite();
+    if (dir < 0) {
+      left.push(arrival);
+    } else if (folder >= 0 && dir !== folder) {
+      arrival.target.endWrite(false); // one job has one folder
+      left.push(arrival);
+    } else {
+      folder = dir;
+      begun.push(arrival);
+    }
+  }
+  if (begun.length === 0) return none;
+  let made: Made;
+  try {
+    made = await maker.make(folder, bytes, begun.map(fileOf));
+  } catch (error) {
+    for (const { target } of begun) target.endWrite(false);
+    throw error;
+  }
+  const written: Arrival[] = [];
+  for (const [at, arrival] of begun.entries()) {
+    const isDone = arrival.target.endWrite(made.made[at] === 1);
+    if (isDone === undefined) left.push(arrival);
+    else if (isDone) written.push(arrival);
+  }
+  return { bytes: made.bytes, written, left };
+}
+
+function fileOf({ target, start, end }: Arrival): FileToMake {
+  const { mode, mtimeNs } = target.entry;
+  return { slot: target.slot, start, end, mode, mtimeNs };
+}

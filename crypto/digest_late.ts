@@ -1,0 +1,94 @@
+/**
+ * BLAKE3 that is there at once for little, and by what this machine does best
+ * for much: native code takes 25 ms to load, in which a short transfer is over.
+ *
+ * The little is hashed by `@noble/hashes`, in JavaScript, at about 20 MiB/s.
+ * Whoever has more to hash begins to load the other, and sooner or later has it;
+ * what both give is the same.
+ *
+ * @module
+ */
+import { blake3 } from "@noble/hashes/blake3.js";
+import { concatBytes } from "../core/bytes.ts";
+import {
+  type Digest,
+  type Digester,
+  type Hasher,
+  loadDigest,
+} from "./digest.ts";
+
+/** What is little, all in all, bytes. */
+export const LITTLE_BYTES = 16 * 1024;
+
+/** What a hasher keeps while it waits for the better one, bytes. */
+const KEPT_BYTES = 1024 * 1024;
+
+/** Two implementations, of which one comes later. */
+export interface LateDigest extends Digester {
+  /** True while `bytes` more are little, or the better one is there. */
+  isReady(bytes: number): boolean;
+  /** Loads the better one; who has much to hash waits for it. */
+  best(): Promise<Digest>;
+}
+
+/** Creates one. Nothing is loaded before it is needed. */
+export function lateDigest(
+  load: () => Promise<Digest> = loadDigest,
+): LateDigest {
+  let taken = 0;
+  let better: Digest | undefined;
+  let loading: Promise<Digest> | undefined;
+
+  const best = (): Promise<Digest> => {
+    if (loading === undefined) {
+      loading = load();
+      loading.then((digest) => better = digest, () => {}); // who waits hears of it
+    }
+    return loading;
+  };
+  const take = (bytes: number): void => {
+    taken += bytes;
+    if (taken > LITTLE_BYTES) best().catch(() => {}); // the small one does it, too
+  };
+
+  return {
+    isReady: (bytes) => better !== undefined || taken + bytes <= LITTLE_BYTES,
+    best,
+    digest(bytes) {
+      if (better !== undefined) return better.digest(bytes);
+      take(bytes.length);
+      return new Uint8Array(blake3(bytes));
+    },
+    hasher() {
+      if (better !== undefined) return better.hasher();
+      let kept: Uint8Array[] = [];
+      let length = 0;
+      let real: Hasher | undefined;
+      const begin = (): Hasher => {
+        const hasher = better?.hasher() ?? smallHasher();
+        for (const part of kept) hasher.update(part);
+        kept = [];
+        return hasher;
+      };
+      return {
+        update(bytes) {
+          if (better === undefined) take(bytes.length);
+          length += bytes.length;
+          if (better !== undefined || length > KEPT_BYTES) real ??= begin();
+          if (real === undefined) kept.push(bytes.slice());
+          else real.update(bytes);
+        },
+        digest: () =>
+          real?.digest() ?? new Uint8Array(blake3(concatBytes(...kept))),
+      };
+    },
+  };
+}
+
+function smallHasher(): Hasher {
+  const hasher = blake3.create();
+  return {
+    update: (bytes) => void hasher.update(bytes),
+    digest: () => new Uint8Array(hasher.digest()),
+  };
+}

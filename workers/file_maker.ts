@@ -1,0 +1,215 @@
+/**
+ * Making and naming small files off the thread that drives the network.
+ *
+ * To make a file takes as long as all else that a receiver does for it, and
+ * while a checkpoint is under way the file system lets nobody make one for
+ * some time. So a Worker does it, of which there is one: file systems make one
+ * file of a folder at a time.
+ *
+ * It starts when files have come that are worth it. Until it listens, and where
+ * it cannot do it, callers make them themselves.
+ *
+ * @module
+ */
+import { SftpxError } from "../core/errors.ts";
+import type { NativeStat } from "../store/root_statx.ts";
+import {
+  FILE_NUMBERS,
+  type FileJob,
+  type FileReport,
+} from "./file_messages.ts";
+import { spawnFileWorker } from "./file_worker.ts";
+
+/** A file to make. */
+export interface FileToMake {
+  /** Number of the part, which is its name. */
+  readonly slot: number;
+  /** Where its content is: from the start of the view, the end not in it. */
+  readonly start: number;
+  readonly end: number;
+  readonly mode: number;
+  readonly mtimeNs: bigint;
+}
+
+/** What was made, and the bytes back. */
+export interface Made {
+  /** A 1 for each file that was made whole. */
+  readonly made: Uint8Array;
+  /** The view that was given, over the buffer that came back. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** Makes files elsewhere. */
+export interface FileMaker {
+  /**
+   * Whether it takes files now. One that says no may be about to start.
+   *
+   * @param files How many there would be.
+   */
+  isReady(files: number): boolean;
+  /** Resolves once it is known whether it will ever take files. */
+  readonly known: Promise<boolean>;
+  /**
+   * Makes files of parts of `bytes`, whose whole buffer is moved away meanwhile.
+   *
+   * @param dir The descriptor of their folder, open until this is settled.
+   * @throws {SftpxError} `internal` when the Worker dies, `cancelled` when it is
+   * ended; the bytes are lost then.
+   */
+  make(
+    dir: number,
+    bytes: Uint8Array<ArrayBuffer>,
+    files: readonly FileToMake[],
+  ): Promise<Made>;
+  /**
+   * Gives parts their names, unless something of that name is there.
+   *
+   * @param from The descriptor of the folder they are in; it and theirs stay
+   * open until this is settled.
+   * @returns What stands there now; `undefined` for each that has no name yet.
+   * @throws {SftpxError} As `make()` does. Some may have got their names then.
+   */
+  place(
+    from: number,
+    parts: readonly PartToPlace[],
+  ): Promise<readonly (NativeStat | undefined)[]>;
+  /** Ends the Worker. */
+  close(): void;
+}
+
+/** A part that gets its name. */
+export interface PartToPlace {
+  readonly slot: number;
+  /** The descriptor of the folder it goes to; -1 leaves it where it is. */
+  readonly dir: number;
+  readonly name: string;
+}
+
+/** What a file maker can be told. */
+export interface FileMakerOptions {
+  /** Starts the Worker. @default {spawnFileWorker} */
+  readonly spawn?: () => Worker;
+  /** It starts when so many files have come. @default {256} */
+  readonly least?: number;
+}
+
+/** To start it takes as long as to make so many files. */
+const LEAST_FILES = 256;
+
+/** What waits for a report. */
+interface Call {
+  hear(report: FileReport): void;
+  reject(error: unknown): void;
+}
+
+/** Creates a file maker that has not started. */
+export function createFileMaker(options: FileMakerOptions = {}): FileMaker {
+  const { spawn = spawnFileWorker, least = LEAST_FILES } = options;
+  const calls = new Map<number, Call>();
+  const { promise: known, resolve: tell } = Promise.withResolvers<boolean>();
+  let state: "new" | "starting" | "ready" | "ended" = "new";
+  let worker: Worker | undefined;
+  let seen = 0;
+  let lastId = 0;
+
+  const end = (error: SftpxError): void => {
+    state = "ended";
+    tell(false);
+    worker?.terminate();
+    worker = undefined;
+    for (const { reject } of calls.values()) reject(error);
+    calls.clear();
+  };
+  const hear = (report: FileReport): void => {
+    if (state === "ended") return;
+    if (report.type === "ready") {
+      if (!report.isAble) return end(closedError());
+      state = "ready";
+      tell(true);
+      return;
+    }
+    const call = calls.get(report.id);
+    calls.delete(report.id);
+    call?.hear(report);
+  };
+  const start = (): void => {
+    state = "starting";
+    try {
+      worker = spawn();
+    } catch {
+      return end(closedError()); // not here: files are made in place
+    }
+    worker.onmessage = ({ data }: MessageEvent<FileReport>) => hear(data);
+    worker.onerror = (event) => {
+      event.preventDefault(); // or it would end the process
+      const text = `Cannot make files: the worker has died: ${event.message}`;
+      end(new SftpxError("internal", text));
+    };
+  };
+
+  /** @param read What the report says; `undefined` when it is of something else. */
+  const ask = <Answer>(
+    job: (id: number) => FileJob,
+    transfer: Transferable[],
+    read: (report: FileReport) => Answer | undefined,
+  ): Promise<Answer> => {
+    if (worker === undefined) return Promise.reject(closedError());
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+    const id = ++lastId;
+    calls.set(id, {
+      reject,
+      hear(report) {
+        const answer = read(report);
+        if (answer !== undefined) resolve(answer);
+        else reject(new TypeError(`Cannot use a report of "${report.type}"`));
+      },
+    });
+    worker.postMessage(job(id), transfer);
+    return promise;
+  };
+
+  return {
+    known,
+    isReady(files) {
+      seen += files;
+      if (state === "new" && seen >= least) start();
+      return state === "ready";
+    },
+    make(dir, bytes, files) {
+      const { buffer, byteOffset: offset, length } = bytes;
+      const numbers = new Float64Array(files.length * FILE_NUMBERS);
+      for (const [at, { slot, start, end, mode }] of files.entries()) {
+        numbers
+          .set([slot, offset + start, offset + end, mode], at * FILE_NUMBERS);
+      }
+      const times = BigInt64Array.from(files, ({ mtimeNs }) => mtimeNs);
+      return ask(
+        (id) => ({ type: "make", id, buffer, dir, files: numbers, times }),
+        [buffer],
+        (report) =>
+          report.type !== "made" ? undefined : {
+            made: report.made,
+            bytes: new Uint8Array(report.buffer, offset, length),
+          },
+      );
+    },
+    place(from, list) {
+      const parts = Float64Array.from(
+        list.flatMap(({ slot, dir }) => [slot, dir]),
+      );
+      const names = list.map(({ name }) => name);
+      return ask(
+        (id) => ({ type: "place", id, from, parts, names }),
+        [],
+        (report) => report.type === "placed" ? report.found : undefined,
+      );
+    },
+    close() {
+      end(closedError());
+    },
+  };
+}
+
+function closedError(): SftpxError {
+  return new SftpxError("cancelled", "Cannot make files: the worker is closed");
+}

@@ -1,0 +1,63 @@
+/**
+ * What a receiver and the Worker that makes its files say to each other. Bytes
+ * are moved, not copied: the buffer goes over and comes back.
+ *
+ * @module
+ */
+import type { NativeStat } from "../store/root_statx.ts";
+
+/** What the Worker can be told to do. */
+export type FileJob = MakeJob | PlaceJob;
+
+/** Give parts their names, never over something else. */
+export interface PlaceJob {
+  readonly type: "place";
+  readonly id: number;
+  /** The folder that they are in: open for as long as the job takes, as all are. */
+  readonly from: number;
+  /** For each part: its slot and the folder it goes to. */
+  readonly parts: Float64Array<ArrayBuffer>;
+  /** For each part: its name there. */
+  readonly names: readonly string[];
+}
+
+/** Make files of what is in a buffer. */
+export interface MakeJob {
+  readonly type: "make";
+  /** The report about this job has the same. */
+  readonly id: number;
+  /** Moved to the Worker. */
+  readonly buffer: ArrayBuffer;
+  /** The folder that they go to: open for as long as the job takes. */
+  readonly dir: number;
+  /** For each file: slot, start and end in the buffer, mode. */
+  readonly files: Float64Array<ArrayBuffer>;
+  /** For each file: when it was changed, ns. */
+  readonly times: BigInt64Array<ArrayBuffer>;
+}
+
+/** Numbers of a file in `MakeJob.files`. */
+export const FILE_NUMBERS = 4;
+/** Numbers of a part in `PlaceJob.parts`. */
+export const PART_NUMBERS = 2;
+
+/** What the Worker says. */
+export type FileReport =
+  /** It listens from now on; `isAble` is false where there are no such calls. */
+  | { readonly type: "ready"; readonly isAble: boolean }
+  /** The buffer back, and a 1 for each file that was made. */
+  | {
+    readonly type: "made";
+    readonly id: number;
+    readonly buffer: ArrayBuffer;
+    readonly made: Uint8Array<ArrayBuffer>;
+  }
+  /** What stands there now; `undefined` for each that did not get its name. */
+  | {
+    readonly type: "placed";
+    readonly id: number;
+    readonly found: readonly (NativeStat | undefined)[];
+  };
+
+/** The name that the Worker is started under. */
+export const FILE_WORKER_NAME = "sftpx-files";
