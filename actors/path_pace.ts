@@ -16,6 +16,8 @@ import {
   LEAST_UNDER_WAY_BYTES,
   type UnderWayVerdict,
 } from "../protocol/under_way.ts";
+import type { Conn } from "../transport/transport.ts";
+import { createPace, type Pace } from "./pace.ts";
 
 /** What is known of a path. */
 export interface PathKnown {
@@ -37,6 +39,18 @@ export interface PathPace {
   readonly underWayBytes: number;
   /** True until it is known what the path carries. */
   readonly isStarting: boolean;
+}
+
+/** What holds back a first connection: its own pace by BBR, that of the path by CUBIC; TCP has the system's. */
+export function pacesOf(
+  conn: Conn,
+  congestion: "auto" | "cubic" | "bbr",
+  clock: Clock,
+): { readonly pace: Pace | undefined; readonly path: PathPace | undefined } {
+  if (conn.carrier === "tcp") return { pace: undefined, path: undefined };
+  return congestion === "bbr"
+    ? { pace: createPace(clock), path: undefined }
+    : { pace: undefined, path: createPathPace(clock) };
 }
 
 /** Paths that are shorter have short queues, and are filled by what the processor can do; ms. */

@@ -20,8 +20,7 @@ import { senderRules } from "../protocol/session.ts";
 import type { HashPool } from "../workers/hash_pool.ts";
 import type { ChunkerMessage, Found } from "./chunker.ts";
 import type { Connected } from "./connection.ts";
-import { createPace } from "./pace.ts";
-import { createPathPace } from "./path_pace.ts";
+import { pacesOf } from "./path_pace.ts";
 import {
   type CongestionChoice,
   createFleet,
@@ -150,12 +149,7 @@ export function sendScheduler(
     peerLife = welcome.life;
     const current = goesOn && run !== undefined ? run : begin(offer.b3sum);
     receipt = undefined;
-    const pace = deps.congestion === "bbr" && link.conn.carrier !== "tcp"
-      ? createPace(cx.clock)
-      : undefined;
-    const path = pace === undefined && link.conn.carrier !== "tcp"
-      ? createPathPace(cx.clock)
-      : undefined;
+    const { pace, path } = pacesOf(link.conn, deps.congestion, cx.clock);
     const { ledger, wrote } = current;
     wire = openWire(cx, ++epochs, link, {
       ...{ ...deps, ledger, pace: pace ?? path?.join(0), wrote },
