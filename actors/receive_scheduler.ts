@@ -22,20 +22,14 @@ import {
 } from "../protocol/control.ts";
 import { receiverRules } from "../protocol/session.ts";
 import type { Conn } from "../transport/transport.ts";
-import type { FileMaker } from "../workers/file_maker.ts";
-import type { HashPool } from "../workers/hash_pool.ts";
 import type { Connected } from "./connection.ts";
 import type { Fact, Facts } from "./facts.ts";
-import {
-  type DeskRef,
-  type PersistenceMessage,
-  repeatFacts,
-} from "./persistence.ts";
+import { type PersistenceMessage, repeatFacts } from "./persistence.ts";
 import { type QuietLimits, quietWatch } from "./quiet.ts";
 import { createPings } from "./pings.ts";
 import { type ReceiveCounts, receiveCounts } from "./receive_counts.ts";
 import { findPorts, type FoundPorts, letIn } from "./receive_join.ts";
-import { laneDeps } from "./receive_lanes.ts";
+import { laneDeps, type LaneTies } from "./receive_lanes.ts";
 import { passManifest } from "./receive_manifest.ts";
 import { type ReceiveRun, receiveRun } from "./receive_run.ts";
 import {
@@ -46,7 +40,6 @@ import {
 } from "./receive_wire.ts";
 import { createRooms } from "../workers/rooms.ts";
 import type { SidePorts } from "./side_ports.ts";
-import type { VerifierMessage } from "./verifier.ts";
 
 /** What the receiver's scheduler can be told. */
 export type ReceiveSchedulerMessage =
@@ -69,16 +62,12 @@ export interface ReceiveOutcome {
 }
 
 /** What the receiver's scheduler needs. */
-export interface ReceiveSchedulerDeps {
+export interface ReceiveSchedulerDeps
+  extends Pick<LaneTies, "verifier" | "desk" | "pool" | "maker"> {
   readonly session: string;
-  readonly verifier: Address<VerifierMessage>;
   readonly persistence: Address<PersistenceMessage>;
   readonly facts: Facts;
-  readonly desk: DeskRef;
   readonly digest: Digest;
-  readonly pool: HashPool;
-  /** Makes small files on another thread. @default {they are made here} */
-  readonly maker?: FileMaker | undefined;
   readonly randomBytes: RandomBytes;
   /** A number that no run of this session had, in whatever life of ours. */
   readonly nextRun: () => number;

@@ -189,7 +189,7 @@ export function sendScheduler(
       spawn,
     }, cx.clock);
     run = current;
-    current.setWindow(welcome.window);
+    current.setWindow(rules.window);
     if (goesOn) {
       wire.announce(...current.reconnect(welcome.next));
       second.sum(current, cx);

@@ -63,6 +63,8 @@ export interface Rules {
   readonly next: number;
   /** All entries below are final. */
   readonly retired: number;
+  /** How many entries may be unretired: the smaller of both sides' numbers. */
+  readonly window: number;
   /** How many entries there are; `undefined` before END. */
   readonly total: number | undefined;
   /** What the files of all entries add up to. */
@@ -136,6 +138,7 @@ function rules(us: Side, options: RulesOptions): SenderRules & ReceiverRules {
   let life: Uint8Array | undefined;
   let offer: Offer | undefined;
   let continued = false;
+  let agreed = window;
 
   function enter(frame: ControlFrame, fail: Fail): void {
     switch (frame.type) {
@@ -150,7 +153,8 @@ function rules(us: Side, options: RulesOptions): SenderRules & ReceiverRules {
           fail("there is nothing to continue");
         } else begin(frame, fail);
         // A peer may tighten our limit, and not loosen it.
-        book.setWindow(Math.min(window, frame.window));
+        agreed = Math.min(window, frame.window);
+        book.setWindow(agreed);
         welcome = frame;
         return;
       case "offer":
@@ -210,6 +214,9 @@ function rules(us: Side, options: RulesOptions): SenderRules & ReceiverRules {
     },
     get next() {
       return book.next;
+    },
+    get window() {
+      return agreed;
     },
     get retired() {
       return book.retired;

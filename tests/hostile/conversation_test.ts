@@ -392,6 +392,7 @@ Deno.test("a peer's window tightens ours and does not widen it", () => {
     const rules = senderRules({ window: ours });
     rules.saidControl(hello());
     rules.heardControl({ ...welcome(), window: theirs });
+    assertEquals(rules.window, expected); // which is what the walk goes by
     rules.saidControl(offer());
     rules.heardControl(ACCEPT);
     for (let index = 0; index < expected; index++) {
