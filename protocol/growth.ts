@@ -95,8 +95,12 @@ const EARLY_BYTES = 16 * 1024 * 1024;
 const IDLE = 0.3;
 const IDLE_SAMPLES = 5;
 
-/** Less than this share of a window on its way is little. */
-const LITTLE = 0.25;
+/**
+ * CUBIC keeps no more than this on its way where one of some thousand packets is
+ * lost, whatever the path carries: 1.2 packets over the root of the loss, as
+ * Mathis et al. have it (1997). Who shares a queue with others has more.
+ */
+const LOSSY_BYTES = 64 * 1024;
 /** Round trips shorter than this are no long path, ms. */
 const LONG_MS = 5;
 /** The shortest of late may be as much longer than the shortest while there is no queue: share, at most ms, and ms. */
@@ -189,12 +193,11 @@ export function createGrowth({ max, mayTryBbr }: GrowthOptions): Growth {
     const { underWayBytes = Infinity } = sample;
     const onTheWay = rate * (rttMs * HELD_ROUND_TRIPS + HELD_MS);
     const isSettled = rate <= Math.max(lastRate * SETTLED, LEAST_RATE);
-    const window = connections * CONNECTION_WINDOW_BYTES;
     return rate > 0 && underWayBytes > onTheWay &&
       !sample.isStarting && mayTryBbr && !usesBbr &&
       connections < max &&
       isSettled &&
-      rttMs >= LONG_MS && rate * rttMs < window * LITTLE &&
+      rttMs >= LONG_MS && rate * rttMs < connections * LOSSY_BYTES &&
       usualRttMs - rttMs <=
         Math.min(rttMs * QUEUE, MOST_QUEUE_MS) + QUEUE_MS &&
       pendingBytes > rate * BBR_WORTH_MS;

@@ -7,10 +7,11 @@
  * arrives while that grows, and once a queue shows in the round trips, what the
  * path carries and a short queue, which never overflows and never runs empty.
  *
- * A queue that stands although ours would be short is another's, and who keeps
- * his queue short beside one who fills it gets nothing. Then CUBIC is left to
- * itself, which shares with others of its kind, and now and then we look whether
- * the other has gone.
+ * Who keeps his queue short beside one who fills it gets nothing. So on paths of
+ * up to 400 ms, where CUBIC comes back from a loss in some seconds, it is left to
+ * itself once the start is over, and shares with others of its kind. On longer
+ * ones a queue that stands although ours would be short is another's: then CUBIC
+ * is left to itself, too, and now and then we look whether the other has gone.
  *
  * @module
  */
@@ -161,6 +162,7 @@ export function createUnderWay(): UnderWay {
       empty = 0;
       rates = [recent, recent];
     }
+    if (rttMs < FAR_MS) return FREE;
     if (nowMs < freeUntilMs) {
       if (queueMs > aimMs / 2) goneSinceMs = undefined;
       else goneSinceMs ??= nowMs;
