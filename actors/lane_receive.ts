@@ -89,9 +89,10 @@ export interface ReceiveLaneDeps {
 /** What a receiver's lanes wait for. */
 export type ReceiveWatch = Stopwatch<"net" | "disk">;
 
-/** A frame that takes longer is read in pieces, so that what comes is seen to come; ms. */
-const SLOW_MS = 200;
-const PIECE_BYTES = 16 * 1024;
+/** A frame that takes longer is read in pieces of as much time, so that what comes is seen to come; ms. */
+const SLOW_MS = 10;
+const LEAST_PIECE_BYTES = 8 * 1024;
+const MOST_PIECE_BYTES = 64 * 1024;
 
 /** Files of one frame that are written at once. */
 const WRITES_AT_ONCE = 8;
@@ -107,7 +108,7 @@ export async function receiveLane(
   signal: AbortSignal,
 ): Promise<void> {
   let head = new Uint8Array(LANE_HEADER_BYTES);
-  let isSlow = true; // nothing is known yet
+  let piece = LEAST_PIECE_BYTES; // nothing is known yet
   /** Counts a wait, also one that a lost connection ends. */
   const timed = <T>(kind: "net" | "disk", work: Promise<T>): Promise<T> =>
     deps.watch === undefined ? work : deps.watch.time(kind, work);
@@ -129,12 +130,11 @@ export async function receiveLane(
     let checked: readonly CheckedChunk[];
     try {
       const begun = deps.now();
-      const piece = isSlow ? PIECE_BYTES : length;
       const view = room.bytes.subarray(0, length);
       deps.waiting?.(true);
       const body = await timed("net", readBody(deps, view, piece))
         .finally(() => deps.waiting?.(false));
-      isSlow = deps.now() - begun > SLOW_MS;
+      piece = pieceOf(length, deps.now() - begun);
       signal.throwIfAborted();
       const taken = await takeFrame(deps, body, count);
       const { buffer, byteOffset } = taken.bytes;
@@ -145,6 +145,13 @@ export async function receiveLane(
     }
     if (checked.length > 0) await timed("disk", deps.checked(checked));
   }
+}
+
+/** What to read at once after a frame of `length` bytes took `ms`. */
+function pieceOf(length: number, ms: number): number {
+  if (ms <= SLOW_MS) return Infinity;
+  const worth = Math.round(length * SLOW_MS / ms);
+  return Math.min(Math.max(worth, LEAST_PIECE_BYTES), MOST_PIECE_BYTES);
 }
 
 /** Fills `view`, a piece at a time. */

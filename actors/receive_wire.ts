@@ -72,6 +72,8 @@ const MAX_STREAMS = 80;
 
 /** How often a sender hears from us, ms: it takes silence for a sign. */
 const BEAT_MS = 100;
+/** And while something comes: it sends as fast as we say that it arrives. */
+const BUSY_BEAT_MS = 25;
 
 /**
  * Starts to read a connection's control stream.
@@ -192,10 +194,16 @@ export function openReceiveWire(
     }
   };
   const sayBeats = async (): Promise<void> => {
-    for (;;) {
-      await cx.clock.delay(BEAT_MS, signal);
-      endStalled();
-      if (!status.isEmpty) continue;
+    let said = 0;
+    let beats = 0;
+    for (let quietMs = 0;;) {
+      await cx.clock.delay(BUSY_BEAT_MS, signal);
+      quietMs += BUSY_BEAT_MS;
+      if (++beats % (BEAT_MS / BUSY_BEAT_MS) === 0) endStalled();
+      const come = arrivals.values().reduce((sum, { bytes }) => sum + bytes, 0);
+      if (come === said && quietMs < BEAT_MS || !status.isEmpty) continue;
+      said = come;
+      quietMs = 0;
       const connections = [...arrivals].slice(0, MAX_ARRIVED)
         .map(([connection, { bytes }]) => ({ connection, bytes }));
       status.push(beat(), encodeStatus({ type: "arrived", connections }));

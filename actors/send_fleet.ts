@@ -11,9 +11,11 @@ import type { SenderSeen } from "../core/limiter.ts";
 import type { Log } from "../core/log.ts";
 import { createMeter } from "../core/rate.ts";
 import { CONNECTION_WINDOW_BYTES, createGrowth } from "../protocol/growth.ts";
+import { createRoundTrips } from "../protocol/round_trips.ts";
 import type { Arrived } from "../protocol/status.ts";
 import type { Conn } from "../transport/transport.ts";
 import { createPace, type Pace } from "./pace.ts";
+import type { PathPace } from "./path_pace.ts";
 import type { SendRun } from "./send_run.ts";
 import type { Wire } from "./send_wire.ts";
 
@@ -33,6 +35,8 @@ export interface FleetDeps {
   readonly congestion: CongestionChoice;
   /** Holds back the first connection, where that goes by BBR. */
   readonly pace: Pace | undefined;
+  /** Holds back all that go by CUBIC. */
+  readonly path: PathPace | undefined;
   /** Threads that carry connections. @default {1} */
   readonly threads?: () => number;
   /** Dials the receiver once more, for lanes of this session only. */
@@ -95,14 +99,19 @@ const LEASE_MS = 100;
 const LEASE_METER_MS = 2000;
 const LEAST_LEASE_BYTES = 1024 * 1024;
 const MOST_LEASE_BYTES = 4 * 1024 * 1024;
-/** How often the round trip is measured, ms. */
-const PING_MS = 250;
+/** How often the round trip is measured: so many times in one, within ms. */
+const PINGS = 4;
+const LEAST_PING_MS = 40;
+const MOST_PING_MS = 250;
+/** Where less comes than this, bytes a second, questions would be a good part of it. */
+const SLOW_RATE = 256 * 1024;
 /** Questions that wait for an answer at most: one may be lost on the way. */
-const MAX_PINGS = 4;
-/** Round trips that are remembered: the shortest of them is the path's. */
-const ROUND_TRIPS = 240;
-/** And those that tell whether there is a queue now. */
-const LATE_ROUND_TRIPS = 8;
+const MAX_PINGS = 12;
+/** What tells whether there is a queue: the round trips of so long, ms, where packets may be lost. */
+const LOSSY_MS = 2000;
+/** And of so long, ms and part of one, where they should not. */
+const LATE_MS = 100;
+const LATE = 0.6;
 /** A connection that brings nothing for as long while others do has stalled, ms and round trips. */
 const STALLED_MS = 1500;
 const STALLED_ROUND_TRIPS = 4;
@@ -124,7 +133,7 @@ export function createFleet(
   const kinds = new Map<number, "cubic" | "bbr">();
   const arrivals = new Map<number, Arrival>();
   const sentAt = new Map<number, number>();
-  const trips: number[] = [wire.link.tripMs];
+  const trips = createRoundTrips(wire.link.tripMs);
   let pings = 0;
   let pingedAt = -Infinity;
   let numbers = 0;
@@ -134,7 +143,11 @@ export function createFleet(
 
   const measure = (): void => {
     const now = clock.now();
-    if (now - pingedAt < PING_MS || sentAt.size >= MAX_PINGS) return;
+    const everyMs = meter.rate() < SLOW_RATE
+      ? MOST_PING_MS
+      : Math.max(shortest() / PINGS, LEAST_PING_MS);
+    if (now - pingedAt < Math.min(everyMs, MOST_PING_MS)) return;
+    if (sentAt.size >= MAX_PINGS) return;
     pingedAt = now;
     sentAt.set(++pings, now);
     deps.ping(pings);
@@ -159,6 +172,7 @@ export function createFleet(
   };
   const forget = (connection: number): void => {
     paces.delete(connection);
+    deps.path?.leave(connection);
     kinds.delete(connection);
     arrivals.delete(connection);
   };
@@ -166,21 +180,27 @@ export function createFleet(
     for (const work of wire.drop(connection)) run.again(work);
     forget(connection);
   };
+  const shortest = (): number => trips.shortestMs;
   let lookedAt = clock.now();
   let heardAt = clock.now(); // what the receiver says of all
-  const shortest = (): number => Math.min(...trips);
   const stalledMs = (): number =>
     Math.max(STALLED_MS, shortest() * STALLED_ROUND_TRIPS);
-  const usual = (): number => quartile(trips.slice(-LATE_ROUND_TRIPS));
   const keepPace = (): void => {
     for (const [connection, pace] of paces) {
       pace.look({
         // One that does not say which brought what, brought all of it over this.
         arrivedBytes: arrivals.get(connection)?.bytes ?? receivedBytes,
         rttMs: shortest(),
-        lateRttMs: Math.min(...trips.slice(-LATE_ROUND_TRIPS)),
+        lateRttMs: trips.lateMs(LOSSY_MS),
       });
     }
+    deps.path?.look({
+      arrived: (connection) =>
+        arrivals.get(connection)?.bytes ??
+          (arrivals.size === 0 ? receivedBytes : 0),
+      rttMs: shortest(),
+      lateRttMs: trips.lateMs(Math.max(LATE_MS, shortest() * LATE)),
+    });
   };
   /** What a connection had that brings nothing any more goes over the others. */
   const dropStalled = (run: SendRun, isResting: boolean): void => {
@@ -225,8 +245,8 @@ export function createFleet(
       const at = sentAt.get(id);
       sentAt.delete(id);
       if (at === undefined) return;
-      trips.push(clock.now() - at);
-      if (trips.length > ROUND_TRIPS) trips.shift();
+      const now = clock.now();
+      trips.add(now, now - at);
     },
     received(bytes) {
       meter.add(Math.max(0, bytes - receivedBytes));
@@ -244,10 +264,12 @@ export function createFleet(
         if (before !== undefined && before.bytes === bytes) continue;
         arrivals.set(connection, { bytes, atMs: now });
       }
+      measure();
       keepPace();
     },
     look(run, isResting) {
       measure();
+      keepPace();
       wire.prune((work) => run.ledger.missing(work).length === 0);
       dropStalled(run, isResting);
       if (isResting) return;
@@ -259,9 +281,11 @@ export function createFleet(
           ? undefined
           : arrivals.get(newest)?.bytes,
         rttMs: shortest(),
-        usualRttMs: usual(),
+        usualRttMs: trips.lateMs(LOSSY_MS),
         connections: wire.grown,
         dialling,
+        ...(deps.path && { underWayBytes: deps.path.underWayBytes }),
+        isStarting: deps.path?.isStarting ?? false,
         pendingBytes: run.ledger.totals.found - run.ledger.totals.durable,
       });
       switch (verdict) {
@@ -292,7 +316,10 @@ export function createFleet(
       // A contest takes something to contest for, and the others may have it all.
       const isContest = congestion === "cubic" && pace !== undefined;
       if (isContest) { for (const work of wire.yield()) run.again(work); }
-      wire.join(connection, conn, { limiter: pace });
+      const isPaced = conn.carrier !== "tcp";
+      const limiter = pace ??
+        (isPaced ? deps.path?.join(connection) : undefined);
+      wire.join(connection, conn, { limiter });
     },
     gone: again,
   };
@@ -302,12 +329,4 @@ export function createFleet(
 interface Arrival {
   readonly bytes: number;
   atMs: number;
-}
-
-/**
- * What a quarter of `values` is below. Loss makes many round trips long, a
- * queue makes all of them so.
- */
-function quartile(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 2] ?? 0;
 }

@@ -20,7 +20,7 @@ import { senderRules } from "../protocol/session.ts";
 import type { HashPool } from "../workers/hash_pool.ts";
 import type { ChunkerMessage, Found } from "./chunker.ts";
 import type { Connected } from "./connection.ts";
-import { createPace } from "./pace.ts";
+import { pacesOf } from "./path_pace.ts";
 import {
   type CongestionChoice,
   createFleet,
@@ -149,12 +149,10 @@ export function sendScheduler(
     peerLife = welcome.life;
     const current = goesOn && run !== undefined ? run : begin(offer.b3sum);
     receipt = undefined;
-    const pace = deps.congestion === "bbr" && link.conn.carrier !== "tcp"
-      ? createPace(cx.clock)
-      : undefined;
+    const { pace, path } = pacesOf(link.conn, deps.congestion, cx.clock);
     const { ledger, wrote } = current;
     wire = openWire(cx, ++epochs, link, {
-      ...{ ...deps, ledger, pace, wrote },
+      ...{ ...deps, ledger, pace: pace ?? path?.join(0), wrote },
       ...(reports && { watch: reports.watch }),
     });
     const spawn: FleetDeps["spawn"] = (task) =>
@@ -184,6 +182,7 @@ export function sendScheduler(
         ? "cubic"
         : deps.congestion,
       pace,
+      path,
       threads: () => 1 + (threads?.count ?? 0),
       dialMore: deps.dialMore,
       ping: (id) => say({ type: "ping", id }, cx),

@@ -31,7 +31,7 @@ export interface GrowthSample {
   readonly newestBytes?: number | undefined;
   /** The shortest round trip of late, ms; `undefined` when none is known. */
   readonly rttMs: number | undefined;
-  /** The usual round trip of late, ms: longer when there is a queue. */
+  /** The shortest of the last second or so, ms: longer when there is a queue. */
   readonly usualRttMs: number | undefined;
   /** Connections that carry lanes. */
   readonly connections: number;
@@ -39,6 +39,10 @@ export interface GrowthSample {
   readonly dialling: number;
   /** Bytes that are still to be sent. */
   readonly pendingBytes: number;
+  /** Bytes that were given to connections and have not arrived, as far as is known. @default {more than the path has} */
+  readonly underWayBytes?: number;
+  /** True while more is given the more arrives, so that nothing is settled. @default {false} */
+  readonly isStarting?: boolean;
 }
 
 /** Decides about connections. */
@@ -84,20 +88,30 @@ const PAUSE_MS = 10_000;
 const WORTH_MS = 2000;
 
 /** For every so many ms of a round trip there is one more connection from the beginning. */
-const EARLY_MS = 600;
+const EARLY_MS = 150;
 /** Less than this is over before they are there, bytes. */
 const EARLY_BYTES = 16 * 1024 * 1024;
 /** Those that use less than this share of the windows are too many, when so many measurements say so. */
 const IDLE = 0.3;
 const IDLE_SAMPLES = 5;
 
-/** Less than this share of a window on its way is little. */
-const LITTLE = 0.25;
+/**
+ * CUBIC keeps no more than this on its way where one of some thousand packets is
+ * lost, whatever the path carries: 1.2 packets over the root of the loss, as
+ * Mathis et al. have it (1997). Who shares a queue with others has more.
+ */
+const LOSSY_BYTES = 64 * 1024;
 /** Round trips shorter than this are no long path, ms. */
 const LONG_MS = 5;
-/** The usual round trip may be as much longer than the shortest while there is no queue: share, and ms. */
-const QUEUE = 1.25;
-const QUEUE_MS = 5;
+/** The shortest of late may be as much longer than the shortest while there is no queue: share, at most ms, and ms. */
+const QUEUE = 0.06;
+const MOST_QUEUE_MS = 20;
+const QUEUE_MS = 2;
+/** What is given and has not come in so many round trips and ms waits in a connection, which holds it back. */
+const HELD_ROUND_TRIPS = 2;
+const HELD_MS = 100;
+/** As many more measurements must look so than not, half of each: a burst of losses is over sooner, and another's queue is short at times. */
+const LOSSY_SAMPLES = 3;
 /** A rate that grows by no more than this in a measurement has settled. */
 const SETTLED = 1.25;
 /** What makes one packet arrive may be chance; a rate below this counts as this, bytes a ms. */
@@ -136,6 +150,7 @@ export function createGrowth({ max, mayTryBbr }: GrowthOptions): Growth {
   let pauseMs = PAUSE_MS;
   let idle = 0;
   let asked = 0;
+  let lossy = 0;
 
   const failed = (nowMs: number): void => {
     trial = undefined;
@@ -175,12 +190,16 @@ export function createGrowth({ max, mayTryBbr }: GrowthOptions): Growth {
     sample: GrowthSample & { readonly rttMs: number },
   ): boolean => {
     const { rttMs, usualRttMs = rttMs, pendingBytes, connections } = sample;
+    const { underWayBytes = Infinity } = sample;
+    const onTheWay = rate * (rttMs * HELD_ROUND_TRIPS + HELD_MS);
     const isSettled = rate <= Math.max(lastRate * SETTLED, LEAST_RATE);
-    const window = connections * CONNECTION_WINDOW_BYTES;
-    return rate > 0 && mayTryBbr && !usesBbr && connections < max &&
+    return rate > 0 && underWayBytes > onTheWay &&
+      !sample.isStarting && mayTryBbr && !usesBbr &&
+      connections < max &&
       isSettled &&
-      rttMs >= LONG_MS && rate * rttMs < window * LITTLE &&
-      usualRttMs <= rttMs * QUEUE + QUEUE_MS &&
+      rttMs >= LONG_MS && rate * rttMs < connections * LOSSY_BYTES &&
+      usualRttMs - rttMs <=
+        Math.min(rttMs * QUEUE, MOST_QUEUE_MS) + QUEUE_MS &&
       pendingBytes > rate * BBR_WORTH_MS;
   };
   /** Those that a long round trip calls for, before anything can be measured. */
@@ -225,10 +244,13 @@ export function createGrowth({ max, mayTryBbr }: GrowthOptions): Growth {
         return "keep";
       }
       const begins = { before: rate, connections, askedMs: nowMs };
-      const isLossy = looksLossy(rate, { ...now, rttMs });
+      lossy = looksLossy(rate, { ...now, rttMs })
+        ? lossy + 1
+        : Math.max(0, lossy - 0.5);
       const tooMany = isTooMany(rate, now);
       lastRate = rate;
-      if (isLossy) {
+      if (lossy >= LOSSY_SAMPLES) {
+        lossy = 0;
         trial = { kind: "bbr", ...begins };
         return "try-bbr";
       }

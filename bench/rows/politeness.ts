@@ -23,7 +23,7 @@ const ALONE_MIB = 128;
 const BESIDE_MIB = 416;
 /** The flow beside us begins first; CUBIC takes some seconds to recover from our start. */
 const HEAD_START_MS = 3000;
-const SETTLE_MS = 10_000;
+const SETTLE_MS = 20_000;
 const LOOK_MS = 25_000;
 const PORT = 5201;
 const MOST_DROPPED = 0.05;
@@ -41,7 +41,7 @@ export async function politeness(
     const program = await buildLink(folder);
     const place = await preparePlace(folder);
     const rows: Row[] = [];
-    for (const cc of ["auto", "bbr"]) {
+    for (const cc of (bench.part ?? "auto+bbr").split("+")) {
       const alone: number[] = [];
       const part: number[] = [];
       for (let n = 0; n < Math.min(bench.runs, 3); n++) {

@@ -1,0 +1,79 @@
+import { assertEquals, assertGreater, assertLess } from "@std/assert";
+import type { RateLimiter } from "../core/rate.ts";
+import { FakeClock } from "../tests/testutil/fake_clock.ts";
+import { createPathPace } from "./path_pace.ts";
+
+/** Who has got so much may have all. */
+const ENOUGH_BYTES = 64 * 1024 * 1024;
+
+/** Takes pieces for as long as it gets any; returns how many bytes so far. */
+function greedy(limiter: RateLimiter, signal: AbortSignal): () => number {
+  let taken = 0;
+  (async () => {
+    while (taken < ENOUGH_BYTES) {
+      await limiter.take(16_384, signal);
+      taken += 16_384;
+    }
+  })().catch(() => {});
+  return () => taken;
+}
+
+Deno.test("a path's pace gives what arrives until it is known what the path carries", async () => {
+  const clock = new FakeClock();
+  const over = new AbortController();
+  const path = createPathPace(clock);
+  const taken = greedy(path.join(0), over.signal);
+  const look = (arrived: number): void =>
+    path.look({ arrived: () => arrived, rttMs: 100, lateRttMs: 100 });
+  look(0);
+  await clock.advance(100);
+  assertLess(taken(), 1_000_000);
+  assertGreater(taken(), 100_000);
+  for (let step = 1; step <= 100; step++) {
+    look(step * 100_000); // 2 MB a second
+    await clock.advance(50);
+  }
+  assertEquals(path.isStarting, false);
+  assertGreater(taken(), ENOUGH_BYTES - 1); // CUBIC is left to itself
+  over.abort();
+  await clock.advance(1);
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("a path's pace lets a short path go as fast as it can", async () => {
+  const clock = new FakeClock();
+  const over = new AbortController();
+  const path = createPathPace(clock);
+  const limiter = path.join(0);
+  path.look({ arrived: () => 0, rttMs: 1, lateRttMs: 1 });
+  await limiter.take(1_000_000_000, over.signal);
+  assertEquals(limiter.pieceBytes, Infinity);
+});
+
+Deno.test("a path's pace does not wait for ever for what a lost connection had", async () => {
+  const clock = new FakeClock();
+  const over = new AbortController();
+  const path = createPathPace(clock);
+  const taken = greedy(path.join(0), over.signal);
+  const look = (): void =>
+    path.look({ arrived: () => 0, rttMs: 100, lateRttMs: 100 });
+  look();
+  await clock.advance(1000);
+  const first = taken();
+  look();
+  await clock.advance(1000);
+  assertEquals(taken(), first);
+  path.leave(0);
+  look();
+  await clock.advance(1000);
+  assertGreater(taken(), first);
+  const second = taken();
+  for (let n = 0; n < 10; n++) {
+    look();
+    await clock.advance(1000);
+  }
+  assertGreater(taken(), second); // nothing came: it is not counted any more
+  over.abort();
+  await clock.advance(1);
+  assertEquals(clock.pending, 0);
+});
