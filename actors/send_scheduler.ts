@@ -14,7 +14,7 @@ import type { Address } from "../core/mailbox.ts";
 import type { RateLimiter } from "../core/rate.ts";
 import type { Digester } from "../crypto/digest.ts";
 import type { BulkOptions } from "../protocol/bulk.ts";
-import type { ControlFrame } from "../protocol/control.ts";
+import type { ControlFrame, Receipt } from "../protocol/control.ts";
 import { sameDigest } from "../protocol/digests.ts";
 import { senderRules } from "../protocol/session.ts";
 import type { HashPool } from "../workers/hash_pool.ts";
@@ -119,7 +119,7 @@ export function sendScheduler(
   let bulk: BulkLanes | undefined;
   let threads: ThreadLanes | undefined;
   let reports: SendReport | undefined;
-  let receipt: Extract<ControlFrame, { type: "receipt" }> | undefined;
+  let receipt: Receipt | "answered" | undefined;
 
   const begin = (b3sum: boolean): SendRun => {
     reports?.begin();
@@ -238,7 +238,7 @@ export function sendScheduler(
   const settle = (cx: Context<SendSchedulerMessage>): void => {
     const root = run?.root();
     if (run === undefined || root === undefined || wire === undefined) return;
-    if (receipt === undefined) return;
+    if (receipt === undefined || receipt === "answered") return;
     if (!sameDigest(root, receipt.root)) {
       throw new SftpxError(
         "integrity",
@@ -257,7 +257,7 @@ export function sendScheduler(
       ]);
       deps.finished({ totals, root, failures: reports?.failures ?? [] });
     });
-    receipt = undefined;
+    receipt = "answered";
   };
 
   /** Hears what the fleet wants to know. */
@@ -389,6 +389,7 @@ export function sendScheduler(
     frame: ControlFrame,
     cx: Context<SendSchedulerMessage>,
   ): void {
+    if (receipt === "answered") return; // nothing may follow
     const control = wire?.link.control;
     rules.saidControl(frame);
     cx.spawn(async () => {
