@@ -62,6 +62,7 @@ function table(connections: number, tripMs = 10): Table {
     connections,
     congestion: "cubic",
     pace: undefined,
+    path: undefined,
     growth: () => ({ sample: () => "keep" }),
     log,
     dialMore: () => Promise.reject(new Error("Cannot dial: nobody asked")),
