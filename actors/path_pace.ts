@@ -41,16 +41,22 @@ export interface PathPace {
   readonly isStarting: boolean;
 }
 
-/** What holds back a first connection: its own pace by BBR, that of the path by CUBIC; TCP has the system's. */
+/**
+ * What holds back a first connection: its own pace by BBR, that of the path by
+ * CUBIC. TCP has the system's, and a rate that was asked for is a pace as well.
+ */
 export function pacesOf(
-  conn: Conn,
-  congestion: "auto" | "cubic" | "bbr",
+  { conn, tripMs }: { readonly conn: Conn; readonly tripMs: number },
+  { congestion, limiter }: {
+    readonly congestion: "auto" | "cubic" | "bbr";
+    readonly limiter?: RateLimiter | undefined;
+  },
   clock: Clock,
 ): { readonly pace: Pace | undefined; readonly path: PathPace | undefined } {
   if (conn.carrier === "tcp") return { pace: undefined, path: undefined };
-  return congestion === "bbr"
-    ? { pace: createPace(clock), path: undefined }
-    : { pace: undefined, path: createPathPace(clock) };
+  if (congestion === "bbr") return { pace: createPace(clock), path: undefined };
+  const path = limiter ? undefined : createPathPace(clock, tripMs);
+  return { pace: undefined, path };
 }
 
 /** Paths that are shorter have short queues, and are filled by what the processor can do; ms. */
@@ -76,8 +82,8 @@ interface Member {
   came: number;
 }
 
-/** Creates the pace of a path of which nothing is known yet. */
-export function createPathPace(clock: Clock): PathPace {
+/** Creates the pace of a path of which no more is known than its first round trip. */
+export function createPathPace(clock: Clock, tripMs: number): PathPace {
   const all = createPacer(clock);
   const members = new Map<number, Member>();
   let underWay = createUnderWay();
@@ -89,7 +95,7 @@ export function createPathPace(clock: Clock): PathPace {
     rate: Infinity,
     isStarting: true,
   };
-  let isShort = false;
+  let isShort = tripMs < SHORT_MS;
 
   const apply = (): void => {
     let under = 0;
@@ -113,7 +119,7 @@ export function createPathPace(clock: Clock): PathPace {
     member.taken = member.arrived;
   };
 
-  all.setLimits(limits.rate, limits.mostBytes);
+  if (!isShort) all.setLimits(limits.rate, limits.mostBytes);
   return {
     join(connection) {
       const own = createPacer(clock);

@@ -21,7 +21,7 @@ function greedy(limiter: RateLimiter, signal: AbortSignal): () => number {
 Deno.test("a path's pace gives what arrives until it is known what the path carries", async () => {
   const clock = new FakeClock();
   const over = new AbortController();
-  const path = createPathPace(clock);
+  const path = createPathPace(clock, 100);
   const taken = greedy(path.join(0), over.signal);
   const look = (arrived: number): void =>
     path.look({ arrived: () => arrived, rttMs: 100, lateRttMs: 100 });
@@ -43,7 +43,7 @@ Deno.test("a path's pace gives what arrives until it is known what the path carr
 Deno.test("a path's pace lets a short path go as fast as it can", async () => {
   const clock = new FakeClock();
   const over = new AbortController();
-  const path = createPathPace(clock);
+  const path = createPathPace(clock, 100);
   const limiter = path.join(0);
   path.look({ arrived: () => 0, rttMs: 1, lateRttMs: 1 });
   await limiter.take(1_000_000_000, over.signal);
@@ -53,7 +53,7 @@ Deno.test("a path's pace lets a short path go as fast as it can", async () => {
 Deno.test("a path's pace does not wait for ever for what a lost connection had", async () => {
   const clock = new FakeClock();
   const over = new AbortController();
-  const path = createPathPace(clock);
+  const path = createPathPace(clock, 100);
   const taken = greedy(path.join(0), over.signal);
   const look = (): void =>
     path.look({ arrived: () => 0, rttMs: 100, lateRttMs: 100 });

@@ -149,7 +149,7 @@ export function sendScheduler(
     peerLife = welcome.life;
     const current = goesOn && run !== undefined ? run : begin(offer.b3sum);
     receipt = undefined;
-    const { pace, path } = pacesOf(link.conn, deps.congestion, cx.clock);
+    const { pace, path } = pacesOf(link, deps, cx.clock);
     const { ledger, wrote } = current;
     wire = openWire(cx, ++epochs, link, {
       ...{ ...deps, ledger, pace: pace ?? path?.join(0), wrote },
