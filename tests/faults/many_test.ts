@@ -23,7 +23,8 @@ Deno.test("of 50 senders 10 stop half-way: the others finish at full speed, and 
   for (let n = 0; n < good; n++) {
     for (const round of ["a", "b"]) {
       tree[`${round}${n}/big`] = MIB + n;
-      for (let i = 0; i < 5; i++) tree[`${round}${n}/small ${i}`] = 1000;
+      // Enough for the thread that makes small files to be there from the first round on.
+      for (let i = 0; i < 7; i++) tree[`${round}${n}/small ${i}`] = 1000;
     }
   }
   for (let n = 0; n < bad; n++) tree[`stops${n}/big`] = 4 * MIB;
