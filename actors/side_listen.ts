@@ -10,7 +10,7 @@ import {
   quicListener,
   type QuicListenerOptions,
 } from "../transport/quic.ts";
-import type { Conn } from "../transport/transport.ts";
+import type { Conn, Listener } from "../transport/transport.ts";
 import type { OpenSidePort } from "./side_ports.ts";
 
 /** Where side ports are bound, and who we are. */
@@ -31,17 +31,7 @@ export function sideListen(options: SideListenOptions): OpenSidePort {
   return (index, arrived) => {
     const endpoint = bindNear(hostname, firstPort, index);
     const listener = quicListener({ ...options, ...SIDE_LIMITS, endpoint });
-    const conns = new Set<Conn>();
-    const run = async (): Promise<void> => {
-      for (;;) {
-        const conn = await listener.accept();
-        if (conn === undefined) return;
-        conns.add(conn);
-        conn.closed.catch(() => {}).finally(() => conns.delete(conn));
-        arrived(conn);
-      }
-    };
-    run(); // never rejects
+    const conns = passOn(listener, arrived);
     return Promise.resolve({
       port: endpoint.port,
       get load() {
@@ -53,6 +43,25 @@ export function sideListen(options: SideListenOptions): OpenSidePort {
       },
     });
   };
+}
+
+/** Hands on who comes in by a listener; returns those that are there still. */
+export function passOn(
+  listener: Listener,
+  arrived: (conn: Conn) => void,
+): ReadonlySet<Conn> {
+  const conns = new Set<Conn>();
+  const run = async (): Promise<void> => {
+    for (;;) {
+      const conn = await listener.accept();
+      if (conn === undefined) return;
+      conns.add(conn);
+      conn.closed.catch(() => {}).finally(() => conns.delete(conn));
+      arrived(conn);
+    }
+  };
+  run(); // never rejects
+  return conns;
 }
 
 /**

@@ -11,9 +11,8 @@ import { parseAddress } from "../protocol/address.ts";
 import type { PortCarrier } from "../protocol/control.ts";
 import type { QuicOptions } from "../transport/quic.ts";
 import type { TlsOptions } from "../transport/tls.ts";
-import type { Conn } from "../transport/transport.ts";
 import type { FarListener, LaneThreads } from "../workers/lane_threads.ts";
-import { portsNear, SIDE_LIMITS } from "./side_listen.ts";
+import { passOn, portsNear, SIDE_LIMITS } from "./side_listen.ts";
 import type { OpenSidePort } from "./side_ports.ts";
 import { ALPN } from "./world.ts";
 
@@ -62,17 +61,7 @@ export function sideThreads(
       log.event("thread.none", { code: error.code });
       return await near(index, arrived);
     }
-    const conns = new Set<Conn>();
-    const run = async (): Promise<void> => {
-      for (;;) {
-        const conn = await listener.accept();
-        if (conn === undefined) return;
-        conns.add(conn);
-        conn.closed.catch(() => {}).finally(() => conns.delete(conn));
-        arrived(conn);
-      }
-    };
-    run(); // never rejects
+    const conns = passOn(listener, arrived);
     return {
       port: parseAddress(listener.address, 0).port,
       ended: listener.ended,
