@@ -1,7 +1,8 @@
 import { assertEquals, assertGreater, assertLess } from "@std/assert";
 import type { RateLimiter } from "../core/rate.ts";
 import { FakeClock } from "../tests/testutil/fake_clock.ts";
-import { createPathPace } from "./path_pace.ts";
+import type { Conn } from "../transport/transport.ts";
+import { createPathPace, pacesOf } from "./path_pace.ts";
 
 /** Who has got so much may have all. */
 const ENOUGH_BYTES = 64 * 1024 * 1024;
@@ -76,4 +77,17 @@ Deno.test("a path's pace does not wait for ever for what a lost connection had",
   over.abort();
   await clock.advance(1);
   assertEquals(clock.pending, 0);
+});
+
+Deno.test("a short path is held back by nothing from its first byte, and none is where a rate was asked for", () => {
+  const clock = new FakeClock();
+  const conn = { carrier: "quic" } as Conn;
+  const limiter: RateLimiter = { take: () => Promise.resolve() };
+  const auto = { congestion: "auto", limiter: undefined } as const;
+  const near = pacesOf({ conn, tripMs: 1 }, auto, clock);
+  assertEquals(near.path?.join(0).pieceBytes, Infinity);
+  const far = pacesOf({ conn, tripMs: 100 }, auto, clock);
+  assertLess(far.path?.join(0).pieceBytes ?? Infinity, 1_000_000);
+  const slow = pacesOf({ conn, tripMs: 100 }, { ...auto, limiter }, clock);
+  assertEquals(slow, { pace: undefined, path: undefined });
 });
