@@ -20,6 +20,7 @@ import { senderRules } from "../protocol/session.ts";
 import type { HashPool } from "../workers/hash_pool.ts";
 import type { ChunkerMessage, Found } from "./chunker.ts";
 import type { Connected } from "./connection.ts";
+import { recallGreeting } from "./greeting.ts";
 import { pacesOf } from "./path_pace.ts";
 import {
   type CongestionChoice,
@@ -138,12 +139,8 @@ export function sendScheduler(
     cx: Context<SendSchedulerMessage>,
   ): Promise<void> => {
     wire?.close();
-    const { hello, welcome, offer } = link;
-    rules.connect();
-    rules.saidControl(hello);
-    rules.heardControl(welcome);
-    rules.saidControl(offer);
-    rules.heardControl({ type: "accept" });
+    const { welcome, offer } = link;
+    recallGreeting(link, rules);
     const goesOn = run !== undefined && welcome.continued &&
       peerLife !== undefined && sameDigest(peerLife, welcome.life);
     peerLife = welcome.life;

@@ -148,7 +148,8 @@ export async function runSendSession(
       const conn = await first.dial(signal);
       try {
         const offer = { ...deps.offer, fresh: mayForget };
-        const greeting = { ...deps, ...world, life, attempt, offer };
+        const ports = dials.side.early;
+        const greeting = { ...deps, ...world, life, attempt, offer, ports };
         const link = await greetReceiver(conn, greeting, signal);
         wasAccepted = true;
         heardAt = world.clock.now();

@@ -123,6 +123,11 @@ interface Measured {
   readonly newestRate: number | undefined;
 }
 
+/** Connections that a round trip of so many ms calls for, before anything can be measured. */
+export function connectionsFor(rttMs: number, max: number): number {
+  return Math.min(max, 1 + Math.floor(rttMs / EARLY_MS));
+}
+
 /** Creates a policy. */
 export function createGrowth({ max, mayTryBbr }: GrowthOptions): Growth {
   let usesBbr = false;
@@ -182,7 +187,7 @@ export function createGrowth({ max, mayTryBbr }: GrowthOptions): Growth {
   const isEarly = (
     { rttMs = 0, connections, dialling, pendingBytes }: GrowthSample,
   ): boolean => {
-    const wanted = Math.min(max, 1 + Math.floor(rttMs / EARLY_MS));
+    const wanted = connectionsFor(rttMs, max);
     return asked + 1 < wanted && connections + dialling < wanted &&
       pendingBytes > EARLY_BYTES;
   };
