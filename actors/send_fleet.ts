@@ -10,7 +10,11 @@ import { SftpxError } from "../core/errors.ts";
 import type { SenderSeen } from "../core/limiter.ts";
 import type { Log } from "../core/log.ts";
 import { createMeter } from "../core/rate.ts";
-import { CONNECTION_WINDOW_BYTES, createGrowth } from "../protocol/growth.ts";
+import {
+  CONNECTION_WINDOW_BYTES,
+  createGrowth,
+  type GrowthSample,
+} from "../protocol/growth.ts";
 import { createRoundTrips } from "../protocol/round_trips.ts";
 import type { Arrived } from "../protocol/status.ts";
 import type { Conn } from "../transport/transport.ts";
@@ -274,7 +278,7 @@ export function createFleet(
       dropStalled(run, isResting);
       if (isResting) return;
       const { newest } = wire;
-      const verdict = growth.sample({
+      const seen = (): GrowthSample => ({
         nowMs: clock.now(),
         receivedBytes,
         newestBytes: newest === undefined
@@ -288,9 +292,12 @@ export function createFleet(
         isStarting: deps.path?.isStarting ?? false,
         pendingBytes: run.ledger.totals.found - run.ledger.totals.durable,
       });
+      let verdict = growth.sample(seen());
+      while (verdict === "add") { // over a long path, several at once
+        add(congestion);
+        verdict = growth.sample(seen());
+      }
       switch (verdict) {
-        case "add":
-          return add(congestion);
         case "try-bbr":
           return add("bbr");
         case "use-bbr":
