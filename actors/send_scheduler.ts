@@ -217,9 +217,9 @@ export function sendScheduler(
     if (run !== undefined) bulk?.look(run, fleet?.rttMs);
     while (run !== undefined && fleet !== undefined && wire?.hasRoom()) {
       if (bulk?.holdsBack && wire.leases >= FEW_LEASES) return;
-      const lease = run.plan.next(
-        bulk?.holdsBack ? SHORT_LEASE_BYTES : fleet.leaseBytes,
-      );
+      const { plan } = run;
+      const bytes = fleet.leaseBytes(plan.pendingBytes);
+      const lease = plan.next(bulk?.holdsBack ? SHORT_LEASE_BYTES : bytes);
       if (lease === undefined) return;
       wire.give(lease.items);
     }
