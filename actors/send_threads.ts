@@ -45,6 +45,8 @@ const WORTH_BYTES = 16 * 1024 * 1024;
 const AUTO_WORTH_BYTES = 512 * 1024 * 1024;
 /** One at a time: what limits is seen over some seconds, ms. */
 const STEP_MS = 4000;
+/** Lanes of one: it is there for the processor's sake, and each lane takes 2 MB of either end. */
+const LANES = 6;
 /** After one that could not be had, or was lost, ms; then twice as long. */
 const PAUSE_MS = 2000;
 
@@ -109,7 +111,7 @@ export function createThreadLanes(
     },
     joined({ connection, conn }) {
       there.add(connection);
-      wire.join(connection, conn);
+      wire.join(connection, conn, { lanes: LANES });
     },
     gone(connection, run) {
       if (!there.delete(connection)) return;

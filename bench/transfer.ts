@@ -54,6 +54,7 @@ export interface TransferOptions {
   /** Both sides print their events: a line for every file. @default {true} */
   readonly isTold?: boolean;
   readonly sendArgs?: readonly string[];
+  readonly recvArgs?: readonly string[];
   /** @default {both on this machine, over loopback} */
   readonly at?: Machines;
   /** Told of the events of either side. @default {nobody} */
@@ -91,6 +92,7 @@ export async function transfer(options: TransferOptions): Promise<Transfer> {
       ...[...at.receiver, ...SFTPX],
       ...["recv", "--bind", `${at.host}:0`, "--once", ...how],
       ...["--upload-dir", target, "--resume-dir", `${target}.state`, ...certs],
+      ...options.recvArgs ?? [],
     ],
     cwd: folder,
     limitMs,

@@ -22,10 +22,10 @@ import type { LeaseReport } from "./lane_send.ts";
 export const LANE_WORKER_NAME = "sftpx-lanes";
 
 /**
- * Frames that all lanes of a thread hold at a time, bytes: 8 lanes have one of
+ * Frames that all lanes of a thread hold at a time, bytes: 6 lanes have one of
  * 1 MiB each. It is taken off what a session has.
  */
-export const THREAD_ROOM_BYTES: number = 10 * 1024 * 1024;
+export const THREAD_ROOM_BYTES: number = 8 * 1024 * 1024;
 
 /** Whom to dial. */
 export interface FarPeer {

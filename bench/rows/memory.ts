@@ -5,12 +5,25 @@
  */
 import { type Bench, GIB, MIB, type Row } from "../bench_context.ts";
 import { short } from "../stats.ts";
-import { type Place, preparePlace, transfer } from "../transfer.ts";
-import { makeSmallFiles, makeSparseFile, type Tree } from "../trees.ts";
+import {
+  type Place,
+  preparePlace,
+  transfer,
+  type TransferOptions,
+} from "../transfer.ts";
+import {
+  makeFile,
+  makeSmallFiles,
+  makeSparseFile,
+  type Tree,
+} from "../trees.ts";
 import { clear } from "./large_file.ts";
 
 const LIMIT_MS = 300_000;
 const MOST_MIB = 250;
+
+/** Four connections by QUIC at each end, the first one included, all at full speed. */
+const FOUR = ["--threads", "3"];
 
 /** Measures the most that either side held, for one large file and for many small ones. */
 export async function memory(bench: Bench): Promise<readonly Row[]> {
@@ -19,8 +32,16 @@ export async function memory(bench: Bench): Promise<readonly Row[]> {
   const size = quick ? GIB / 4 : 10 * GIB;
   const [few, many] = quick ? [500, 5000] : [2000, 200_000];
   const large = await makeSparseFile(`${folder}/sparse`, size);
+  const full = quick ? GIB / 4 : 3 * GIB;
   const rows = [
     await row(bench, place, large, `one file of ${size / GIB} GiB`),
+    await row(
+      bench,
+      place,
+      await makeFile(`${folder}/full`, full),
+      `one file of ${full / GIB} GiB over 4 connections, each on a thread`,
+      { sendArgs: [...FOUR, "--carrier", "quic"], recvArgs: FOUR },
+    ),
     await row(
       bench,
       place,
@@ -42,10 +63,12 @@ async function row(
   place: Place,
   { path }: Tree,
   what: string,
+  args: Pick<TransferOptions, "sendArgs" | "recvArgs"> = {},
 ): Promise<Row> {
   const target = `${bench.folder}/target`;
   const { sender, receiver, wholeS } = await transfer({
     ...{ place, source: path, target, limitMs: LIMIT_MS, isTold: false },
+    ...args,
   });
   await clear(target);
   await Deno.remove(path, { recursive: true });
