@@ -277,7 +277,7 @@ export function createDesk(deps: DeskDeps): Desk {
     say(item, { kind: "compare", chunks });
     task(offerCandidates(file, chunks, comparing, (found) => {
       if (!isCurrent(item) || item.phase !== "open") return false;
-      item.offered.push(found);
+      item.offered = [...item.offered, found];
       facts.add(item.index, { run, gen: item.gen, candidates: [found] });
       return true;
     }, ending.signal));
@@ -327,7 +327,8 @@ export function createDesk(deps: DeskDeps): Desk {
       for (const chunk of chunks) {
         const item = current(chunk.index, chunk.gen);
         if (item === undefined || item.phase === "final") continue;
-        item.fresh.push(chunk);
+        if (item.fresh === undefined) item.fresh = [chunk];
+        else item.fresh.push(chunk);
         dirty.add(item);
         if (item.entry.kind === "file" && chunk.verdict === "written") {
           dirtyBytes += Math.min(item.entry.chunkSize, item.entry.size);
@@ -345,9 +346,9 @@ export function createDesk(deps: DeskDeps): Desk {
       const item = current(index, gen);
       if (item === undefined) return;
       item.file?.rewind();
-      item.fresh = [];
+      item.fresh = undefined;
       item.offered = [];
-      item.durable.clear();
+      item.durable = undefined;
       item.rewinds++;
     },
     gone(index, gen) {
@@ -368,7 +369,7 @@ export function createDesk(deps: DeskDeps): Desk {
           gen,
           verdict,
           ...(offered.length > 0 && { candidates: offered }),
-          ...(durable.count > 0 && { durable: durable.clone() }),
+          ...(durable !== undefined && { durable: durable.clone() }),
         });
       }
     },

@@ -35,6 +35,7 @@ export interface CheckpointDeps {
 interface Fresh {
   readonly item: Item;
   readonly chunks: readonly CheckedChunk[];
+  /** How often it had been rewound before. */
   readonly rewinds: number;
 }
 
@@ -56,11 +57,13 @@ export async function saveBatch(
   const { root, partial, journal } = deps;
   const whole = batch.filter(({ phase }) => phase === "whole");
   // What comes from here on is not synced by this checkpoint.
-  const fresh = batch.map((item): Fresh => {
-    const { fresh: chunks, rewinds } = item;
-    item.fresh = [];
-    return { item, chunks, rewinds };
-  });
+  const fresh: Fresh[] = [];
+  for (const item of batch) {
+    const { fresh: chunks, rewinds, phase } = item;
+    item.fresh = undefined;
+    // Of a file that is whole, its end says all.
+    if (chunks && phase === "open") fresh.push({ item, chunks, rewinds });
+  }
   const isStill = ({ item, rewinds }: Fresh): boolean =>
     item.phase === "open" && item.rewinds === rewinds;
   for (const item of whole) {
@@ -182,6 +185,7 @@ function sayDurable(
   if (chunks.length === 0) return;
   const durable = rangeSet();
   for (const { chunk } of chunks) durable.add(chunk, chunk + 1);
+  item.durable ??= rangeSet();
   item.durable.addAll(durable);
   facts.add(item.index, { run, gen: item.gen, durable });
 }

@@ -5,7 +5,7 @@
  */
 import { SftpxError } from "../core/errors.ts";
 import type { Entry } from "../protocol/entry.ts";
-import { type RangeSet, rangeSet } from "../protocol/ranges.ts";
+import type { RangeSet } from "../protocol/ranges.ts";
 import type { Verdict } from "../protocol/status.ts";
 import type { Incoming } from "../store/incoming.ts";
 import { errorCode } from "../store/io_error.ts";
@@ -31,30 +31,34 @@ export interface Item extends Announced {
     | undefined;
   phase: "deciding" | "open" | "whole" | "final";
   verdict: Verdict | undefined;
-  /** Chunks that are in the journal. */
-  readonly durable: RangeSet;
+  /** Chunks that are in the journal; made when there are any. */
+  durable: RangeSet | undefined;
   /** What was offered for comparison so far. */
-  offered: CandidateRun[];
+  offered: readonly CandidateRun[];
   /** Verified, and not yet in the journal. */
-  fresh: CheckedChunk[];
+  fresh: CheckedChunk[] | undefined;
   /** How often all of it had to come again: a checkpoint says nothing of what came before. */
   rewinds: number;
   digest: Uint8Array | undefined;
   b3sum: Uint8Array | undefined;
 }
 
+const NONE: Item["offered"] = [];
+
 /** An entry of which nothing is decided. */
 export function newItem(announced: Announced): Item {
   return {
-    ...announced,
+    index: announced.index,
+    gen: announced.gen,
+    entry: announced.entry,
     path: undefined,
     file: undefined,
     placed: undefined,
     phase: "deciding",
     verdict: undefined,
-    durable: rangeSet(),
-    offered: [],
-    fresh: [],
+    durable: undefined,
+    offered: NONE,
+    fresh: undefined,
     rewinds: 0,
     digest: undefined,
     b3sum: undefined,

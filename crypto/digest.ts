@@ -73,19 +73,20 @@ export async function loadDigest(prefer?: DigestName): Promise<Digest> {
  * The content digest of a file from those of its chunks: of none it is that of
  * no bytes, of one it is that one, of more it is the digest over all of them.
  *
- * @param chunkDigests The digests of the chunks in order, 32 bytes each.
+ * @param chunkDigests The digests of the chunks in order, 32 bytes each. That
+ * of the only one is returned as it is.
  */
 export function contentDigest(
   digest: Pick<Digest, "digest">,
   chunkDigests: Uint8Array,
-): Uint8Array<ArrayBuffer> {
+): Uint8Array {
   if (chunkDigests.length % DIGEST_LENGTH !== 0) {
     throw new RangeError(
       `Cannot combine digests as their length must be a multiple of ${DIGEST_LENGTH}: current value is ${chunkDigests.length}`,
     );
   }
   return chunkDigests.length === DIGEST_LENGTH
-    ? new Uint8Array(chunkDigests)
+    ? chunkDigests
     : digest.digest(chunkDigests);
 }
 

@@ -16,7 +16,7 @@ import {
   isZeroDigest,
   sameDigest,
 } from "./digests.ts";
-import { chunkCount, chunkLength, rootRecord } from "./entry.ts";
+import { chunkCount, chunkLength, writeRootRecord } from "./entry.ts";
 import { digestsOf, gaps, isUnread, missing } from "./outgoing_missing.ts";
 import { type RangeSet, rangeSet } from "./ranges.ts";
 import type {
@@ -156,7 +156,7 @@ export function outgoing<S>(deps: OutgoingDeps): Outgoing<S> {
         );
       }
       item.digest = digest;
-      deps.fold(rootRecord(entry, item.outcome, digest));
+      writeRootRecord(deps.records, entry, item.outcome, digest);
       live.delete(base);
       if (entry.kind !== "dir-end") {
         totals.entries++;

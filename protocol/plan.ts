@@ -61,6 +61,8 @@ export interface Plan {
   removeRange(index: number, gen: number, first: number, count: number): void;
   /** Takes an entry out; leases on it are worth nothing any more. */
   removeEntry(index: number): void;
+  /** Takes out all entries below `next`. */
+  removeBelow(next: number): void;
   /**
    * Returns what to send next, or `undefined` when there is nothing.
    *
@@ -100,6 +102,7 @@ export function createPlan(options: PlanOptions = {}): Plan {
   const again: Heap<Job> = heap((a, b) => a.index < b.index);
   const open = new WeakMap<Lease, readonly Job[]>();
   let pendingBytes = 0;
+  let lowest = 0; // all below were taken out
 
   function top(): Job | undefined {
     for (const queue of [again, fresh]) {
@@ -210,6 +213,9 @@ export function createPlan(options: PlanOptions = {}): Plan {
       if (hasAgain(job)) again.push(job);
     },
     removeEntry,
+    removeBelow(next) {
+      for (; lowest < next; lowest++) removeEntry(lowest);
+    },
     next(maxBytes) {
       integer("lease", maxBytes, 1);
       const items: LeaseItem[] = [];
