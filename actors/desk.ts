@@ -23,6 +23,7 @@ import {
   isOwnFailure,
   type Item,
   newItem,
+  type WholeFile,
 } from "./desk_item.ts";
 import { placeLink } from "./desk_links.ts";
 import { deskTarget } from "./desk_target.ts";
@@ -65,12 +66,7 @@ export interface Desk {
   announced(entries: readonly Announced[]): Promise<void>;
   verified(chunks: readonly CheckedChunk[]): void;
   /** All chunks of a file are in place, and make what the sender says. */
-  whole(
-    index: number,
-    gen: number,
-    digest: Uint8Array,
-    b3sum: Uint8Array | undefined,
-  ): void;
+  whole(file: WholeFile): void;
   /** They do not: all of it must come again. */
   rewind(index: number, gen: number): void;
   /** The sender gave an entry up. */
@@ -108,7 +104,7 @@ export function createDesk(deps: DeskDeps): Desk {
   const ending = new AbortController();
   const tasks = new Set<Promise<void>>();
   let dirtyBytes = 0;
-  let dirty = new Set<Item>();
+  let dirty: Item[] = [];
   let largestChunk = 0;
   let expected = 0;
 
@@ -138,9 +134,13 @@ export function createDesk(deps: DeskDeps): Desk {
     expected += waits(phase) - waits(item.phase);
     item.phase = phase;
   };
+  const soil = (item: Item): void => {
+    if (!item.isDirty) dirty.push(item);
+    item.isDirty = true;
+  };
   const settle = (item: Item): void => {
     setPhase(item, "whole");
-    dirty.add(item);
+    soil(item);
   };
   const finish = (item: Item, final: FinalFact): void => {
     if (!isCurrent(item)) return;
@@ -289,13 +289,13 @@ export function createDesk(deps: DeskDeps): Desk {
       return dirtyBytes;
     },
     get dirtyEntries() {
-      return dirty.size;
+      return dirty.length;
     },
     get isIdle() {
       return expected === 0;
     },
     get isDirty() {
-      return dirty.size > 0 || canEnd();
+      return dirty.length > 0 || canEnd();
     },
     get largestChunk() {
       return largestChunk;
@@ -329,15 +329,16 @@ export function createDesk(deps: DeskDeps): Desk {
         if (item === undefined || item.phase === "final") continue;
         if (item.fresh === undefined) item.fresh = [chunk];
         else item.fresh.push(chunk);
-        dirty.add(item);
+        soil(item);
         if (item.entry.kind === "file" && chunk.verdict === "written") {
           dirtyBytes += Math.min(item.entry.chunkSize, item.entry.size);
         }
       }
     },
-    whole(index, gen, digest, b3sum) {
+    whole({ index, gen, digest, b3sum, bytes }) {
       const item = current(index, gen);
       if (item?.phase !== "open") return;
+      dirtyBytes += bytes;
       item.digest = digest;
       item.b3sum = b3sum;
       settle(item);
@@ -374,8 +375,9 @@ export function createDesk(deps: DeskDeps): Desk {
       }
     },
     async checkpoint() {
-      const batch = [...dirty].filter(isCurrent);
-      dirty = new Set();
+      const batch = dirty.filter(isCurrent);
+      for (const item of batch) item.isDirty = false;
+      dirty = [];
       dirtyBytes = 0;
       await saveBatch(batch, items, { ...deps, finish, orRefuse });
     },

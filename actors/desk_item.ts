@@ -20,6 +20,16 @@ export interface Announced {
   readonly entry: Entry;
 }
 
+/** A file that is all there, and what it is. */
+export interface WholeFile {
+  readonly index: number;
+  readonly gen: number;
+  readonly digest: Uint8Array;
+  readonly b3sum: Uint8Array | undefined;
+  /** What of it was written that was not told before. */
+  readonly bytes: number;
+}
+
 /** An entry that is open. */
 export interface Item extends Announced {
   path: SafePath | undefined;
@@ -41,6 +51,8 @@ export interface Item extends Announced {
   rewinds: number;
   digest: Uint8Array | undefined;
   b3sum: Uint8Array | undefined;
+  /** The next checkpoint has something to do with it. */
+  isDirty: boolean;
 }
 
 const NONE: Item["offered"] = [];
@@ -62,6 +74,7 @@ export function newItem(announced: Announced): Item {
     rewinds: 0,
     digest: undefined,
     b3sum: undefined,
+    isDirty: false,
   };
 }
 

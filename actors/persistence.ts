@@ -18,7 +18,7 @@ import { createVault } from "../store/vault.ts";
 import type { FileMaker } from "../workers/file_maker.ts";
 import type { HashPool } from "../workers/hash_pool.ts";
 import { createDesk, type Desk } from "./desk.ts";
-import type { Announced } from "./desk_item.ts";
+import type { Announced, WholeFile } from "./desk_item.ts";
 import type { Facts } from "./facts.ts";
 import type { CheckedChunk } from "./lane_receive.ts";
 import type { ConflictPolicy, LinkPolicy } from "./options.ts";
@@ -37,7 +37,7 @@ export type PersistenceMessage =
     readonly run: number;
     readonly entries: readonly Announced[];
   }
-  /** Chunks that are in place, verified. */
+  /** Chunks that are in place, verified, of files that may not be whole. */
   | {
     readonly type: "verified";
     readonly run: number;
@@ -69,14 +69,6 @@ export type PersistenceMessage =
   | { readonly type: "decided" }
   | { readonly type: "saved" };
 
-/** A file that is all there, and what it is. */
-export interface WholeFile {
-  readonly index: number;
-  readonly gen: number;
-  readonly digest: Uint8Array;
-  readonly b3sum: Uint8Array | undefined;
-}
-
 /** The desk of the life that runs, for lanes. */
 export interface DeskRef {
   current: Desk | undefined;
@@ -89,6 +81,8 @@ export interface PersistenceDeps {
   /** Opens the upload folder. */
   readonly openRoot: () => Promise<Root>;
   readonly digest: Digest;
+  /** See `openJournal()`. */
+  readonly secret?: Uint8Array;
   readonly maker?: FileMaker | undefined;
   readonly pool: HashPool;
   readonly facts: Facts;
@@ -132,6 +126,7 @@ export function persistence(
       session: deps.session,
       root: root.dir,
       digest: deps.digest.digest,
+      ...(deps.secret && { secret: deps.secret }),
       fresh,
     });
     if (opened.note !== undefined) deps.warn(opened.note);
@@ -242,9 +237,7 @@ export function persistence(
           desk?.verified(message.chunks);
           break;
         case "whole":
-          for (const { index, gen, digest, b3sum } of message.files) {
-            desk?.whole(index, gen, digest, b3sum);
-          }
+          for (const file of message.files) desk?.whole(file);
           break;
         case "rewind":
           desk?.rewind(message.index, message.gen);

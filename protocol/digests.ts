@@ -144,6 +144,19 @@ export function isZeroDigest(digest: Uint8Array): boolean {
   return digest.every((byte) => byte === 0);
 }
 
+/** True when the digests at these places are the same bytes. Not for secrets either. */
+export function sameDigestAt(
+  a: Uint8Array,
+  atA: number,
+  b: Uint8Array,
+  atB: number,
+): boolean {
+  for (let i = 0; i < DIGEST_BYTES; i++) {
+    if (a[atA + i] !== b[atB + i]) return false;
+  }
+  return true;
+}
+
 /** True when `a` and `b` are the same bytes. Not for secrets: it stops at the first difference. */
 export function sameDigest(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;

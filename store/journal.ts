@@ -37,6 +37,8 @@ export interface OpenJournalOptions {
   readonly root: string;
   /** BLAKE3-256. */
   readonly digest: Digest;
+  /** 8 bytes that no peer knows, for the index of paths. @default {numbers that anybody knows} */
+  readonly secret?: Uint8Array;
   /** Forget what is there. @default {false} */
   readonly fresh?: boolean;
   /** @default {the disk} */

@@ -16,7 +16,6 @@ import {
 } from "./journal_codec.ts";
 import { discard, writeCompacted } from "./journal_compact.ts";
 import type { JournalFs } from "./journal_fs.ts";
-import { pathKeyOf } from "./journal_index.ts";
 import { logBuffer, recordReader } from "./journal_log.ts";
 import { type Loaded, temporaryName } from "./journal_open.ts";
 import { quoted } from "./paths.ts";
@@ -88,7 +87,7 @@ export function journalDisk(
     const at = log.push(encodeRecord(record, room)); // which copies it
     parts.apply(record);
     if (record.type !== "done") return;
-    index.set(pathKeyOf(record.path, digest), at);
+    index.set(index.keyOf(record.path), at);
     doneBytes += log.end - at;
     doneLogged++;
   };
@@ -147,7 +146,7 @@ export function journalDisk(
       log.moveTo(moved, (_, offset) => {
         const record = moved.at(offset);
         if (record?.type !== "done") return;
-        live.set(pathKeyOf(record.path, digest), offset);
+        live.set(live.keyOf(record.path), offset);
         doneBytes += moved.end - offset;
       });
       [file, index, log] = [next.file, live, moved];
@@ -175,7 +174,7 @@ export function journalDisk(
     },
     add,
     async doneFor(path) {
-      const offset = index.get(pathKeyOf(path, digest));
+      const offset = index.get(index.keyOf(path));
       if (offset === undefined) return undefined;
       const waits = log.at(offset);
       const record = waits ??
@@ -185,7 +184,7 @@ export function journalDisk(
       return doneOf(record, path);
     },
     doneNow(path) {
-      const offset = index.get(pathKeyOf(path, digest));
+      const offset = index.get(index.keyOf(path));
       if (offset === undefined) return undefined;
       return doneOf(log.at(offset) ?? reader.peek(offset), path);
     },
