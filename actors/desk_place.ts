@@ -3,8 +3,9 @@
  *
  * @module
  */
+import type { Incoming } from "../store/incoming.ts";
 import { baseName } from "../store/paths.ts";
-import { type PartialDir, type Root, stampOf } from "../store/root.ts";
+import type { PartialDir, Root } from "../store/root.ts";
 import type { FileMaker } from "../workers/file_maker.ts";
 import type { Item } from "./desk_item.ts";
 import type { FinalFact } from "./facts.ts";
@@ -52,7 +53,8 @@ async function placeSome(
   maker: FileMaker,
   placed: Map<Item, FinalFact>,
 ): Promise<void> {
-  const files = items.flatMap(({ file }) => file ?? []);
+  const files: Incoming[] = [];
+  for (const { file } of items) if (file !== undefined) files.push(file);
   const from = partial.beginWhole();
   const folders = root.foldersOf(files.map(({ path }) => path));
   if (folders === undefined) return;
@@ -64,12 +66,15 @@ async function placeSome(
       name: baseName(path),
     }));
     const found = await maker.place(from, parts);
-    for (const [at, item] of items.entries()) {
+    for (let at = 0; at < items.length; at++) {
+      const item = items[at];
+      const stamp = found.stampOf(at);
+      if (item?.digest === undefined || stamp === undefined) continue;
       const { file, digest } = item;
-      const facts = found[at];
-      if (facts === undefined || digest === undefined) continue;
-      const placement = file?.wasPlaced?.(digest, stampOf(facts));
-      if (placement !== undefined) placed.set(item, { digest, ...placement });
+      const placement = file?.wasPlaced?.(digest, stamp);
+      if (placement === undefined) continue;
+      const { finalPath, skipped } = placement;
+      placed.set(item, { digest, finalPath, skipped });
     }
   } finally {
     folders.release();

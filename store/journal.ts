@@ -173,8 +173,15 @@ function journalOf(disk: JournalDisk, parts: Parts): Journal {
       }
     },
     done(record) {
-      const { path, size, mtimeNs, digest, finalPath, local } = record;
-      disk.add({ type: "done", path, size, mtimeNs, digest, finalPath, local });
+      disk.add({
+        type: "done",
+        path: record.path,
+        size: record.size,
+        mtimeNs: record.mtimeNs,
+        digest: record.digest,
+        finalPath: record.finalPath,
+        local: record.local,
+      });
     },
     drop(slot) {
       if (parts.get(slot) !== undefined) disk.add({ type: "drop", slot });

@@ -13,6 +13,7 @@ import {
   type DoneRecord,
   encodeRecord,
   type JournalRecord,
+  recordRoom,
 } from "./journal_codec.ts";
 import { discard, writeCompacted } from "./journal_compact.ts";
 import type { JournalFs } from "./journal_fs.ts";
@@ -47,9 +48,6 @@ export interface JournalDiskDeps {
 /** A log shorter than this is not worth writing anew while it is in use. */
 const COMPACT_BYTES = 1 << 20;
 
-/** Where records are encoded, one after the other; a longer one has its own. */
-const ROOM_BYTES = 1024;
-
 /** Takes over a journal that was opened. */
 export function journalDisk(
   deps: JournalDiskDeps,
@@ -69,7 +67,7 @@ export function journalDisk(
   let torn = false; // the file may go on after the last good record
   let renamed = false; // and the directory is not synced since
   let nextLook = COMPACT_BYTES;
-  const room = new Uint8Array(ROOM_BYTES);
+  const room = recordRoom();
 
   const enqueue = (work: () => Promise<void>): Promise<void> => {
     const run = tail.then(work);

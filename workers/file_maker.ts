@@ -12,11 +12,13 @@
  * @module
  */
 import { SftpxError } from "../core/errors.ts";
-import type { NativeStat } from "../store/root_statx.ts";
+import type { PlacedStamp } from "../store/journal_codec.ts";
 import {
   FILE_NUMBERS,
   type FileJob,
   type FileReport,
+  PART_NUMBERS,
+  STAMP_NUMBERS,
 } from "./file_messages.ts";
 import { spawnFileWorker } from "./file_worker.ts";
 
@@ -66,13 +68,9 @@ export interface FileMaker {
    *
    * @param from The descriptor of the folder they are in; it and theirs stay
    * open until this is settled.
-   * @returns What stands there now; `undefined` for each that has no name yet.
    * @throws {SftpxError} As `make()` does. Some may have got their names then.
    */
-  place(
-    from: number,
-    parts: readonly PartToPlace[],
-  ): Promise<readonly (NativeStat | undefined)[]>;
+  place(from: number, parts: readonly PartToPlace[]): Promise<Placed>;
   /** Ends the Worker. */
   close(): void;
 }
@@ -83,6 +81,12 @@ export interface PartToPlace {
   /** The descriptor of the folder it goes to; -1 leaves it where it is. */
   readonly dir: number;
   readonly name: string;
+}
+
+/** What became of parts, each by its place in the list. */
+export interface Placed {
+  /** What stands there now; `undefined` for one that has no name yet. */
+  stampOf(part: number): PlacedStamp | undefined;
 }
 
 /** What a file maker can be told. */
@@ -178,11 +182,15 @@ export function createFileMaker(options: FileMakerOptions = {}): FileMaker {
     make(dir, bytes, files) {
       const { buffer, byteOffset: offset, length } = bytes;
       const numbers = new Float64Array(files.length * FILE_NUMBERS);
-      for (const [at, { slot, start, end, mode }] of files.entries()) {
-        numbers
-          .set([slot, offset + start, offset + end, mode], at * FILE_NUMBERS);
+      const times = new BigInt64Array(files.length);
+      let at = 0;
+      for (const { slot, start, end, mode, mtimeNs } of files) {
+        times[at / FILE_NUMBERS] = mtimeNs;
+        numbers[at++] = slot;
+        numbers[at++] = offset + start;
+        numbers[at++] = offset + end;
+        numbers[at++] = mode;
       }
-      const times = BigInt64Array.from(files, ({ mtimeNs }) => mtimeNs);
       return ask(
         (id) => ({ type: "make", id, buffer, dir, files: numbers, times }),
         [buffer],
@@ -194,18 +202,38 @@ export function createFileMaker(options: FileMakerOptions = {}): FileMaker {
       );
     },
     place(from, list) {
-      const parts = Float64Array.from(
-        list.flatMap(({ slot, dir }) => [slot, dir]),
-      );
+      const parts = new Float64Array(list.length * PART_NUMBERS);
+      let at = 0;
+      for (const { slot, dir } of list) {
+        parts[at++] = slot;
+        parts[at++] = dir;
+      }
       const names = list.map(({ name }) => name);
       return ask(
         (id) => ({ type: "place", id, from, parts, names }),
         [],
-        (report) => report.type === "placed" ? report.found : undefined,
+        (report) => report.type === "placed" ? placedOf(report) : undefined,
       );
     },
     close() {
       end(closedError());
+    },
+  };
+}
+
+function placedOf(
+  { placed, stamps }: Extract<FileReport, { type: "placed" }>,
+): Placed {
+  return {
+    stampOf(part) {
+      if (placed[part] !== 1) return undefined;
+      const at = part * STAMP_NUMBERS;
+      return {
+        size: Number(stamps[at]),
+        mtimeNs: stamps[at + 1] ?? 0n,
+        ctimeNs: stamps[at + 2] ?? 0n,
+        ino: BigInt.asUintN(64, stamps[at + 3] ?? 0n),
+      };
     },
   };
 }
