@@ -25,6 +25,7 @@ import {
   openSource,
   readSmallNow,
   type SourceEntry,
+  type SourceFile,
   type SourceFileEntry,
 } from "../store/source.ts";
 import { type Credit, wireEntry } from "./chunker.ts";
@@ -236,7 +237,7 @@ export function sendRun(deps: SendRunDeps): SendRun {
           if (facts.kind === "error") fail(facts.path, facts.reason);
           continue;
         }
-        sayEntry(ledger.add(entry, sourceOf(facts)));
+        sayEntry(ledger.add(entry, new FoundSource(facts)));
       }
       extend();
       if (ended) {
@@ -335,17 +336,22 @@ export function sendRun(deps: SendRunDeps): SendRun {
   };
 }
 
-function sourceOf(facts: SourceEntry): Source {
-  const source: Source = {
-    facts,
-    open() {
-      if (source.facts.kind !== "file") {
-        throw new TypeError(`Cannot open "${facts.path}": it is no file`);
-      }
-      return openSource(source.facts);
-    },
-    readNow: (into) =>
-      source.facts.kind === "file" && readSmallNow(source.facts, into),
-  };
-  return source;
+/** A class, as there is one for every entry that is open. */
+class FoundSource implements Source {
+  facts: SourceEntry;
+
+  constructor(facts: SourceEntry) {
+    this.facts = facts;
+  }
+
+  open(): Promise<SourceFile> {
+    if (this.facts.kind !== "file") {
+      throw new TypeError(`Cannot open "${this.facts.path}": it is no file`);
+    }
+    return openSource(this.facts);
+  }
+
+  readNow(into: Uint8Array): boolean {
+    return this.facts.kind === "file" && readSmallNow(this.facts, into);
+  }
 }

@@ -99,6 +99,8 @@ export interface Outgoing<S> {
    * booked as read counts as missing: its digest is lost with who read it.
    */
   missing(work: Work): readonly Work[];
+  /** Whether there is anything of `work` that `missing()` tells. */
+  isMissing(work: Work): boolean;
   /** The digests of `work` that are known, and those that the receiver offers; zeros elsewhere. */
   digests(work: Work): {
     readonly known: Uint8Array<ArrayBuffer>;

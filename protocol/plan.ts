@@ -105,12 +105,16 @@ export function createPlan(options: PlanOptions = {}): Plan {
   let lowest = 0; // all below were taken out
 
   function top(): Job | undefined {
-    for (const queue of [again, fresh]) {
-      for (let job = queue.peek(); job !== undefined; job = queue.peek()) {
-        const waits = queue === again ? hasAgain(job) : hasFresh(job);
-        if (waits && jobs.get(job.index) === job) return job;
-        queue.pop();
-      }
+    return topOf(again, hasAgain) ?? topOf(fresh, hasFresh);
+  }
+
+  function topOf(
+    queue: Heap<Job>,
+    waits: (job: Job) => boolean,
+  ): Job | undefined {
+    for (let job = queue.peek(); job !== undefined; job = queue.peek()) {
+      if (waits(job) && jobs.get(job.index) === job) return job;
+      queue.pop();
     }
     return undefined;
   }

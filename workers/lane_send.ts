@@ -166,10 +166,8 @@ export function sendLane(deps: SendLaneDeps): SendLane {
     kind: "data" | "same",
     digest: Uint8Array,
   ): void => {
-    writeRecord(buffer, at, {
-      ...{ kind, length, index, chunk, digest },
-      gen: gen & 0xffff,
-    });
+    const record = { kind, gen: gen & 0xffff, length, index, chunk, digest };
+    writeRecord(buffer, at, record);
     at += RECORD_HEADER_BYTES + (kind === "data" ? length : 0);
     records++;
     if (kind === "data") sent += length;
