@@ -34,15 +34,19 @@ export async function placeTogether(
   const able = items.filter(isAble);
   if (maker === undefined || able.length < LEAST_FILES) return placed;
   if (!maker.isReady(0)) return placed;
+  let before: Promise<void> | undefined;
   for (let from = 0; from < able.length; from += AT_ONCE) {
-    await placeSome(
-      able.slice(from, from + AT_ONCE),
-      root,
-      partial,
-      maker,
-      placed,
-    );
+    const some = able.slice(from, from + AT_ONCE);
+    const work = placeSome(some, root, partial, maker, placed);
+    try {
+      await before; // these are on their way meanwhile
+    } catch (error) {
+      await work.catch(() => {}); // nothing goes on after this
+      throw error;
+    }
+    before = work;
   }
+  await before;
   return placed;
 }
 

@@ -100,16 +100,27 @@ export interface FileMakerOptions {
 /** To start it takes as long as to make so many files. */
 const LEAST_FILES = 256;
 
+/** Jobs that the Worker has: one in hand, and the next so that it never waits. */
+const AT_ONCE = 2;
+
 /** What waits for a report. */
 interface Call {
   hear(report: FileReport): void;
   reject(error: unknown): void;
 }
 
+/** What waits for its turn. */
+interface Waiting extends Call {
+  readonly job: (id: number) => FileJob;
+  readonly transfer: Transferable[];
+}
+
 /** Creates a file maker that has not started. */
 export function createFileMaker(options: FileMakerOptions = {}): FileMaker {
   const { spawn = spawnFileWorker, least = LEAST_FILES } = options;
   const calls = new Map<number, Call>();
+  // A checkpoint waits for names, and all senders for checkpoints: names go first.
+  const [names, contents]: [Waiting[], Waiting[]] = [[], []];
   const { promise: known, resolve: tell } = Promise.withResolvers<boolean>();
   let state: "new" | "starting" | "ready" | "ended" = "new";
   let worker: Worker | undefined;
@@ -121,8 +132,19 @@ export function createFileMaker(options: FileMakerOptions = {}): FileMaker {
     tell(false);
     worker?.terminate();
     worker = undefined;
-    for (const { reject } of calls.values()) reject(error);
+    const waiting = [names, contents].flatMap((list) => list.splice(0));
+    for (const { reject } of [...calls.values(), ...waiting]) reject(error);
     calls.clear();
+  };
+  /** Gives the Worker what it has room for. */
+  const feed = (): void => {
+    while (worker !== undefined && calls.size < AT_ONCE) {
+      const next = names.shift() ?? contents.shift();
+      if (next === undefined) return;
+      const id = ++lastId;
+      calls.set(id, next);
+      worker.postMessage(next.job(id), next.transfer);
+    }
   };
   const hear = (report: FileReport): void => {
     if (state === "ended") return;
@@ -134,6 +156,7 @@ export function createFileMaker(options: FileMakerOptions = {}): FileMaker {
     }
     const call = calls.get(report.id);
     calls.delete(report.id);
+    feed();
     call?.hear(report);
   };
   const start = (): void => {
@@ -153,14 +176,16 @@ export function createFileMaker(options: FileMakerOptions = {}): FileMaker {
 
   /** @param read What the report says; `undefined` when it is of something else. */
   const ask = <Answer>(
+    list: Waiting[],
     job: (id: number) => FileJob,
     transfer: Transferable[],
     read: (report: FileReport) => Answer | undefined,
   ): Promise<Answer> => {
     if (worker === undefined) return Promise.reject(closedError());
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
-    const id = ++lastId;
-    calls.set(id, {
+    list.push({
+      job,
+      transfer,
       reject,
       hear(report) {
         const answer = read(report);
@@ -168,7 +193,7 @@ export function createFileMaker(options: FileMakerOptions = {}): FileMaker {
         else reject(new TypeError(`Cannot use a report of "${report.type}"`));
       },
     });
-    worker.postMessage(job(id), transfer);
+    feed();
     return promise;
   };
 
@@ -192,6 +217,7 @@ export function createFileMaker(options: FileMakerOptions = {}): FileMaker {
         numbers[at++] = mode;
       }
       return ask(
+        contents,
         (id) => ({ type: "make", id, buffer, dir, files: numbers, times }),
         [buffer],
         (report) =>
@@ -208,9 +234,10 @@ export function createFileMaker(options: FileMakerOptions = {}): FileMaker {
         parts[at++] = slot;
         parts[at++] = dir;
       }
-      const names = list.map(({ name }) => name);
+      const texts = list.map(({ name }) => name);
       return ask(
-        (id) => ({ type: "place", id, from, parts, names }),
+        names,
+        (id) => ({ type: "place", id, from, parts, names: texts }),
         [],
         (report) => report.type === "placed" ? placedOf(report) : undefined,
       );
