@@ -12,7 +12,7 @@ import { createSemaphore } from "../core/semaphore.ts";
 import type { Digest } from "../crypto/digest.ts";
 import type { Verdict } from "../protocol/status.ts";
 import type { Journal } from "../store/journal.ts";
-import { isHidden, quoted, type SafePath, safePath } from "../store/paths.ts";
+import type { SafePath } from "../store/paths.ts";
 import type { PartialDir, Root } from "../store/root.ts";
 import type { Admission, Conflict, Vault } from "../store/vault.ts";
 import type { FileMaker } from "../workers/file_maker.ts";
@@ -26,6 +26,7 @@ import {
   type WholeFile,
 } from "./desk_item.ts";
 import { placeLink } from "./desk_links.ts";
+import { deskNames } from "./desk_names.ts";
 import { deskTarget } from "./desk_target.ts";
 import type { Facts, FinalFact } from "./facts.ts";
 import type { CheckedChunk, Target } from "./lane_receive.ts";
@@ -44,6 +45,8 @@ export interface DeskDeps {
   readonly onConflict: Conflict;
   readonly links: LinkPolicy;
   readonly allowHidden: boolean;
+  /** Told how much is to come of small files that are wanted. */
+  readonly expect?: (files: number, bytes: number) => void;
   /** Told when something was decided: there may be something to save. */
   readonly changed: () => void;
   /** Told when something failed that ends the session. */
@@ -98,7 +101,7 @@ const NOWHERE: FinalFact = {
 export function createDesk(deps: DeskDeps): Desk {
   const { facts, root, run, vault } = deps;
   const items = new Map<number, Item>();
-  const paths = new Map<SafePath, number>();
+  const names = deskNames(root.portable, deps.allowHidden);
   const deciding = createSemaphore(DECISIONS_AT_ONCE);
   const comparing = createSemaphore(COMPARES_AT_ONCE);
   const ending = new AbortController();
@@ -146,9 +149,7 @@ export function createDesk(deps: DeskDeps): Desk {
     if (!isCurrent(item)) return;
     setPhase(item, "final");
     items.delete(item.index);
-    if (item.path !== undefined && paths.get(item.path) === item.index) {
-      paths.delete(item.path);
-    }
+    names.free(item);
     facts.add(item.index, { run, gen: item.gen, final });
   };
   const refuse = (item: Item, error: SftpxError): void => {
@@ -171,33 +172,12 @@ export function createDesk(deps: DeskDeps): Desk {
     }
   };
 
-  const nameOf = (item: Item): SafePath => {
-    const { path: wire, kind } = item.entry;
-    const path = safePath(wire, { portable: root.portable });
-    if (isHidden(path) && !deps.allowHidden) {
-      throw new SftpxError(
-        "unauthorized",
-        `Cannot receive ${quoted(path)}: this receiver takes no hidden names`,
-      );
-    }
-    if (kind === "dir-end") return path;
-    const other = paths.get(path);
-    if (other !== undefined && other !== item.index) {
-      throw new SftpxError(
-        "protocol",
-        `Cannot receive ${quoted(path)}: it was announced twice`,
-      );
-    }
-    paths.set(path, item.index);
-    return path;
-  };
-
   /** Decides what needs no wait, which is most; false: `decide()` has to. */
   const decideNow = (item: Item): boolean => {
     const { entry } = item;
     if (entry.kind !== "file" && entry.kind !== "dir-end") return false;
     try {
-      const path = item.path = nameOf(item);
+      const path = item.path = names.take(item);
       if (entry.kind !== "file") {
         root.endDir(path);
         settle(item); // its turn comes when all before it is final
@@ -220,7 +200,7 @@ export function createDesk(deps: DeskDeps): Desk {
 
   const decide = async (item: Item, prior: Item | undefined): Promise<void> => {
     const { entry } = item;
-    const path = item.path = nameOf(item);
+    const path = item.path = names.take(item);
     switch (entry.kind) {
       case "dir":
         await root.makeDir(path);
@@ -301,6 +281,7 @@ export function createDesk(deps: DeskDeps): Desk {
       return largestChunk;
     },
     async announced(entries) {
+      let [files, bytes] = [0, 0];
       for (const announced of entries) {
         const { index, entry } = announced;
         const prior = items.get(index);
@@ -311,7 +292,12 @@ export function createDesk(deps: DeskDeps): Desk {
         if (entry.kind === "file") {
           largestChunk = Math.max(largestChunk, entry.chunkSize);
         }
-        if (prior === undefined && decideNow(item)) continue;
+        if (prior === undefined && decideNow(item)) {
+          if (entry.kind !== "file" || item.phase !== "open") continue;
+          files++;
+          bytes += entry.size;
+          continue;
+        }
         const turn = await deciding.acquire(ending.signal);
         task(
           orRefuse(item, () => decide(item, prior))
@@ -321,6 +307,7 @@ export function createDesk(deps: DeskDeps): Desk {
             }),
         );
       }
+      deps.expect?.(files, bytes);
       deps.changed();
     },
     verified(chunks) {

@@ -118,6 +118,7 @@ export function persistence(
   let saving: Promise<void> | undefined;
   let isTimed = false;
   let isTold = false;
+  let expected = 0; // small files
   let isNew = false; // parts that are there belong to no journal
 
   const open = async (root: Root, fresh: boolean): Promise<Journal> => {
@@ -177,6 +178,11 @@ export function persistence(
       partial,
       journal,
       vault,
+      expect(files, bytes) {
+        expected += files;
+        deps.maker?.expect(expected);
+        deps.pool.expect?.(bytes);
+      },
       changed() {
         // A mailbox that is full has other messages, after which we look as well.
         isTold ||= cx.self.offer({ type: "decided" });

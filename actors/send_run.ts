@@ -29,6 +29,7 @@ import {
   type SourceFileEntry,
 } from "../store/source.ts";
 import { type Credit, wireEntry } from "./chunker.ts";
+import type { HashPool } from "../workers/hash_pool.ts";
 import type { LeaseReport, Payload, Readable } from "../workers/lane_send.ts";
 
 /** Something that was not sent, and why. */
@@ -45,6 +46,8 @@ export interface SendRunDeps {
   readonly failed: (failure: Failure) => void;
   /** What may be said and heard; it outlives runs. */
   readonly rules: SenderRules;
+  /** Told of bytes that may have to be hashed, when they are of many entries. */
+  readonly expect?: HashPool["expect"];
   /** Every file comes with its own BLAKE3. */
   readonly b3sum: boolean;
 }
@@ -100,6 +103,8 @@ export interface SendRun {
 /** A file that changes this often while it is sent is given up. */
 const MAX_CHANGES = 8;
 
+/** Of so many some will have to be read: what that takes is loaded while they are judged. */
+const MANY_ENTRIES = 256;
 const NOTHING = new Uint8Array();
 
 /** Creates a run in which nothing was found yet. */
@@ -240,6 +245,7 @@ export function sendRun(deps: SendRunDeps): SendRun {
         sayEntry(ledger.add(entry, new FoundSource(facts)));
       }
       extend();
+      if (ledger.next >= MANY_ENTRIES) deps.expect?.(ledger.totals.found);
       if (ended) {
         ledger.end();
         sayEnd();

@@ -128,6 +128,7 @@ export function sendScheduler(
       digest: deps.digest,
       chunkSize: deps.chunkSize,
       rules,
+      expect: deps.pool.expect,
       b3sum,
       failed: (failure) => reports?.failed(failure),
     });
@@ -245,8 +246,7 @@ export function sendScheduler(
         "Cannot finish: the receiver's digest over all files is not ours",
       );
     }
-    const { totals } = run;
-    const { link } = wire;
+    const [{ totals }, { link }] = [run, wire];
     rules.saidControl({ type: "receipt-ack", root });
     cx.spawn(async (signal) => {
       await link.control.write({ type: "receipt-ack", root });

@@ -49,6 +49,8 @@ export interface FileMaker {
    * @param files How many there would be.
    */
   isReady(files: number): boolean;
+  /** So many files are about to come: it may be about to start. */
+  expect(files: number): void;
   /** Resolves once it is known whether it will ever take files. */
   readonly known: Promise<boolean>;
   /**
@@ -199,6 +201,9 @@ export function createFileMaker(options: FileMakerOptions = {}): FileMaker {
 
   return {
     known,
+    expect(files) {
+      if (state === "new" && files >= least) start();
+    },
     isReady(files) {
       seen += files;
       if (state === "new" && seen >= least) start();
