@@ -130,6 +130,40 @@ Deno.test({
   },
 });
 
+/** Answers each job after the next has come, and tells in which order they came. */
+const IN_ORDER = `
+  const order = [];
+  onmessage = ({ data: { id, type, buffer } }) => {
+    order.push(type);
+    setTimeout(() => postMessage(type === "make"
+      ? { type: "made", id, buffer, made: Uint8Array.of(order.length) }
+      : { type: "placed", id, placed: Uint8Array.of(1), stamps: BigInt64Array.of(
+          BigInt(order.indexOf("place")), 0n, 0n, 0n) }), 5);
+  };
+  ${READY}`;
+
+Deno.test("a file maker gives names before contents that wait, and its worker two jobs at a time", async () => {
+  const maker = await started(() => workerOf(IN_ORDER));
+  const made = Array.from(
+    { length: 6 },
+    () => maker.make(3, new Uint8Array(1), [FILE]),
+  );
+  const placed = await maker.place(3, [{ slot: 0, dir: 3, name: "x" }]);
+  assertEquals(placed.stampOf(0)?.size, 2, "two were on their way before");
+  await Promise.all(made);
+  maker.close();
+});
+
+Deno.test("a file maker starts when so many files are expected", async () => {
+  const maker = createFileMaker({ spawn: () => workerOf(KEEPS), least: 10 });
+  maker.expect(9);
+  assertEquals(maker.isReady(0), false);
+  maker.expect(10);
+  assertEquals(await maker.known, true);
+  assert(maker.isReady(1));
+  maker.close();
+});
+
 Deno.test("a file maker whose worker dies says so, and takes no more", async () => {
   const maker = await started(() => workerOf(DIES));
   const error = await refused(maker.make(3, new Uint8Array(1), [FILE]));
