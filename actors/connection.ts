@@ -57,6 +57,8 @@ export interface ConnectionDeps<L extends Link> {
 export interface Silence<L extends Link> {
   /** Milliseconds since the peer was last heard. */
   readonly silentMs: () => number;
+  /** How long a silence is one, ms. @default {SILENT_MS} */
+  readonly limitMs?: () => number;
   /** Keeps a link for the next life. */
   readonly keep: (link: L) => void;
 }
@@ -64,7 +66,9 @@ export interface Silence<L extends Link> {
 /** A peer that says nothing for this long may be gone, ms: it beats twice a second. */
 export const SILENT_MS = 4000;
 /** How often silence is looked for, ms. */
-const LISTEN_MS = 500;
+const LISTEN_MS = 250;
+/** One that was heard since has spoken again, ms. */
+const SPOKE_MS = 500;
 
 /** Creates one life of a connection. */
 export function connection<L extends Link>(
@@ -74,15 +78,22 @@ export function connection<L extends Link>(
   let beside: Promise<L | undefined> | undefined;
   const watch = (
     cx: Context<ConnectionMessage<L>>,
-    { silentMs, keep }: Silence<L>,
+    { silentMs, limitMs = () => SILENT_MS, keep }: Silence<L>,
   ): void => {
     cx.spawn(async (signal) => {
-      for (;;) {
+      for (let lookedAt = cx.clock.now();;) {
         await cx.clock.delay(LISTEN_MS, signal);
-        if (silentMs() < SILENT_MS) continue;
+        const sinceLookMs = Math.round(cx.clock.now() - lookedAt);
+        lookedAt = cx.clock.now();
+        const silent = silentMs();
+        if (silent < limitMs()) continue;
         beside = dialBeside(deps.link, silentMs, cx, signal);
         const other = await beside;
         if (other === undefined) continue;
+        cx.log.event("connection.silent", {
+          silentMs: Math.round(silent),
+          sinceLookMs,
+        });
         keep(other);
         throw new SftpxError(
           "connection-lost",
@@ -150,7 +161,7 @@ async function dialBeside<L extends Link>(
   const given = new AbortController();
   const either = AbortSignal.any([signal, given.signal]);
   const heard = (async (): Promise<undefined> => {
-    while (silentMs() >= LISTEN_MS) await clock.delay(LISTEN_MS / 2, either);
+    while (silentMs() >= SPOKE_MS) await clock.delay(LISTEN_MS, either);
     return undefined;
   })();
   const dialled = dial(either);

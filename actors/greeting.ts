@@ -15,6 +15,7 @@ import {
   type Offer,
   VERSION,
 } from "../protocol/control.ts";
+import type { SenderRules } from "../protocol/session.ts";
 import type { Conn } from "../transport/transport.ts";
 import { closeError } from "./close_error.ts";
 import { type ControlChannel, controlChannel } from "./frames.ts";
@@ -31,6 +32,8 @@ export interface SenderGreeting {
   readonly fingerprint: Uint8Array;
   readonly token: Secret | undefined;
   readonly offer: Offer;
+  /** For how many ports to ask at once. @default {none} */
+  readonly ports?: (conn: Conn, tripMs: number) => number;
   readonly randomBytes: RandomBytes;
   readonly clock: Clock;
 }
@@ -60,12 +63,31 @@ export async function greetReceiver(
     if (welcome.type !== "welcome") throw unexpected(welcome);
     const offeredAt = clock.now();
     await control.write(offer); // not before: who turns us away learns no names
+    const portsWanted = greeting.ports?.(conn, offeredAt - saidAt) ?? 0;
+    if (portsWanted > 0) {
+      const [carrier, count] = ["quic" as const, portsWanted];
+      await control.write({ type: "want-ports", carrier, count });
+    }
     const accept = await answer(conn, control, clock, signal);
     if (accept.type !== "accept") throw unexpected(accept);
     const tripMs = Math.min(offeredAt - saidAt, clock.now() - offeredAt);
-    return { conn, control, hello, welcome, offer, tripMs };
+    return { conn, control, hello, welcome, offer, tripMs, portsWanted };
   } catch (error) {
     throw await reasonOf(conn, error, clock);
+  }
+}
+
+/** Tells the rules what was said and heard until now, in a new connection. */
+export function recallGreeting(link: SendLink, rules: SenderRules): void {
+  rules.connect();
+  rules.saidControl(link.hello);
+  rules.heardControl(link.welcome);
+  rules.saidControl(link.offer);
+  rules.heardControl({ type: "accept" });
+  const count = link.portsWanted;
+  // The receiver hears it once it has accepted.
+  if (count > 0) {
+    rules.saidControl({ type: "want-ports", carrier: "quic", count });
   }
 }
 

@@ -7,13 +7,14 @@ import { createPathPace, pacesOf } from "./path_pace.ts";
 /** Who has got so much may have all. */
 const ENOUGH_BYTES = 64 * 1024 * 1024;
 
-/** Takes pieces for as long as it gets any; returns how many bytes so far. */
+/** Takes pieces, as a lane does, for as long as it gets any; returns how many bytes so far. */
 function greedy(limiter: RateLimiter, signal: AbortSignal): () => number {
   let taken = 0;
   (async () => {
     while (taken < ENOUGH_BYTES) {
-      await limiter.take(16_384, signal);
-      taken += 16_384;
+      const bytes = Math.min(limiter.pieceBytes ?? Infinity, 1024 * 1024);
+      await limiter.take(bytes, signal);
+      taken += bytes;
     }
   })().catch(() => {});
   return () => taken;
@@ -90,4 +91,28 @@ Deno.test("a short path is held back by nothing from its first byte, and none is
   assertLess(far.path?.join(0).pieceBytes ?? Infinity, 1_000_000);
   const slow = pacesOf({ conn, tripMs: 100 }, { ...auto, limiter }, clock);
   assertEquals(slow, { pace: undefined, path: undefined });
+});
+
+Deno.test("a connection that joins when others have much under way gets its part", async () => {
+  for (const rttMs of [100, 1000]) {
+    const clock = new FakeClock();
+    const over = new AbortController();
+    const path = createPathPace(clock, rttMs);
+    const first = greedy(path.join(0), over.signal);
+    const look = (): void =>
+      path.look({
+        arrived: (connection) => connection === 0 ? first() : 0,
+        ...{ rttMs, lateRttMs: rttMs },
+      });
+    for (let n = 0; n < 20 && first() < ENOUGH_BYTES / 2; n++) {
+      look();
+      await clock.advance(rttMs);
+    }
+    const second = greedy(path.join(1), over.signal);
+    look();
+    await clock.advance(rttMs);
+    assertGreater(second(), 0, `${rttMs} ms`);
+    over.abort();
+    await clock.advance(1);
+  }
 });

@@ -10,7 +10,11 @@ import { SftpxError } from "../core/errors.ts";
 import type { SenderSeen } from "../core/limiter.ts";
 import type { Log } from "../core/log.ts";
 import { createMeter } from "../core/rate.ts";
-import { CONNECTION_WINDOW_BYTES, createGrowth } from "../protocol/growth.ts";
+import {
+  CONNECTION_WINDOW_BYTES,
+  createGrowth,
+  type GrowthSample,
+} from "../protocol/growth.ts";
 import { createRoundTrips } from "../protocol/round_trips.ts";
 import type { Arrived } from "../protocol/status.ts";
 import type { Conn } from "../transport/transport.ts";
@@ -64,8 +68,8 @@ export interface Fleet {
   pong(id: number): void;
   /** How full the path is, for who says what limits it. */
   readonly path: PathSeen;
-  /** Bytes of a lease: what goes in a moment. */
-  readonly leaseBytes: number;
+  /** Bytes of a lease when so many are left to be given: what goes in a moment. */
+  leaseBytes(leftBytes: number): number;
   /** Takes what the receiver has had over the network so far, bytes. */
   received(bytes: number): void;
   /** Takes what of it came over each connection. */
@@ -97,6 +101,8 @@ export type CongestionChoice = "auto" | "cubic" | "bbr";
  */
 const LEASE_MS = 100;
 const LEASE_METER_MS = 2000;
+/** What is left is given in as many leases at least: the slowest lane should not have much of it. */
+const LAST_LEASES = 24;
 const LEAST_LEASE_BYTES = 1024 * 1024;
 const MOST_LEASE_BYTES = 4 * 1024 * 1024;
 /** How often the round trip is measured: so many times in one, within ms. */
@@ -232,8 +238,9 @@ export function createFleet(
         threads: deps.threads?.() ?? 1,
       };
     },
-    get leaseBytes() {
-      const worth = meter.rate() * LEASE_MS / 1000;
+    leaseBytes(leftBytes) {
+      const rate = meter.rate() * LEASE_MS / 1000;
+      const worth = Math.min(rate, leftBytes / LAST_LEASES);
       return Math.round(
         Math.max(LEAST_LEASE_BYTES, Math.min(worth, MOST_LEASE_BYTES)),
       );
@@ -274,7 +281,7 @@ export function createFleet(
       dropStalled(run, isResting);
       if (isResting) return;
       const { newest } = wire;
-      const verdict = growth.sample({
+      const seen = (): GrowthSample => ({
         nowMs: clock.now(),
         receivedBytes,
         newestBytes: newest === undefined
@@ -288,9 +295,12 @@ export function createFleet(
         isStarting: deps.path?.isStarting ?? false,
         pendingBytes: run.ledger.totals.found - run.ledger.totals.durable,
       });
+      let verdict = growth.sample(seen());
+      while (verdict === "add") { // over a long path, several at once
+        add(congestion);
+        verdict = growth.sample(seen());
+      }
       switch (verdict) {
-        case "add":
-          return add(congestion);
         case "try-bbr":
           return add("bbr");
         case "use-bbr":

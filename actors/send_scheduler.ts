@@ -20,6 +20,7 @@ import { senderRules } from "../protocol/session.ts";
 import type { HashPool } from "../workers/hash_pool.ts";
 import type { ChunkerMessage, Found } from "./chunker.ts";
 import type { Connected } from "./connection.ts";
+import { recallGreeting } from "./greeting.ts";
 import { pacesOf } from "./path_pace.ts";
 import {
   type CongestionChoice,
@@ -139,12 +140,8 @@ export function sendScheduler(
     cx: Context<SendSchedulerMessage>,
   ): Promise<void> => {
     wire?.close();
-    const { hello, welcome, offer } = link;
-    rules.connect();
-    rules.saidControl(hello);
-    rules.heardControl(welcome);
-    rules.saidControl(offer);
-    rules.heardControl({ type: "accept" });
+    const { welcome, offer } = link;
+    recallGreeting(link, rules);
     const goesOn = run !== undefined && welcome.continued &&
       peerLife !== undefined && sameDigest(peerLife, welcome.life);
     peerLife = welcome.life;
@@ -221,9 +218,9 @@ export function sendScheduler(
     if (run !== undefined) bulk?.look(run, fleet?.rttMs);
     while (run !== undefined && fleet !== undefined && wire?.hasRoom()) {
       if (bulk?.holdsBack && wire.leases >= FEW_LEASES) return;
-      const lease = run.plan.next(
-        bulk?.holdsBack ? SHORT_LEASE_BYTES : fleet.leaseBytes,
-      );
+      const { plan } = run;
+      const bytes = fleet.leaseBytes(plan.pendingBytes);
+      const lease = plan.next(bulk?.holdsBack ? SHORT_LEASE_BYTES : bytes);
       if (lease === undefined) return;
       wire.give(lease.items);
     }

@@ -26,6 +26,7 @@ import {
   connection,
   type ConnectionMessage,
   type Ending,
+  SILENT_MS,
 } from "./connection.ts";
 import { greetAgain, greetReceiver } from "./greeting.ts";
 import { migration, type MigrationMessage, sleptEvent } from "./migration.ts";
@@ -100,6 +101,9 @@ export const SESSION_POLICY: Omit<RestartPolicy, "patienceMs"> = Object.freeze({
   shutdownMs: 5_000,
 });
 
+/** A first connection beside others is silent sooner: ms, and round trips. */
+const SOON_MS = 1500;
+const SOON_TRIPS = 4;
 /** A receiver that was never there is not waited for as long, ms. */
 const FIRST_CONTACT_MS = 30_000;
 
@@ -126,6 +130,8 @@ export async function runSendSession(
   const began = world.clock.now();
   let heardAt = began;
   let spare: SendLink | undefined;
+  let tripMs = 0;
+  let further = 0; // connections by QUIC beside the first
 
   const end = (error: unknown): void => {
     failure ??= error;
@@ -148,11 +154,13 @@ export async function runSendSession(
       const conn = await first.dial(signal);
       try {
         const offer = { ...deps.offer, fresh: mayForget };
-        const greeting = { ...deps, ...world, life, attempt, offer };
+        const ports = dials.side.early;
+        const greeting = { ...deps, ...world, life, attempt, offer, ports };
         const link = await greetReceiver(conn, greeting, signal);
         wasAccepted = true;
         heardAt = world.clock.now();
         mayForget = false; // what comes from here on is to be kept
+        tripMs = link.tripMs;
         return link;
       } catch (error) {
         const { code, reason } = stopped() ?? {};
@@ -175,6 +183,10 @@ export async function runSendSession(
     try {
       const greeting = { ...deps, ...world, life, attempt };
       await greetAgain(conn, greeting, connection, signal);
+      if (conn.carrier !== "tcp") {
+        further++;
+        conn.closed.catch(() => {}).finally(() => further--);
+      }
       return conn;
     } catch (error) {
       conn.close();
@@ -259,6 +271,11 @@ export async function runSendSession(
         ending: () => stopped() ?? ending,
         silence: {
           silentMs: () => world.clock.now() - heardAt,
+          // Over others it could go on: word of what arrives comes often.
+          limitMs: () =>
+            further === 0
+              ? SILENT_MS
+              : Math.min(Math.max(SOON_MS, SOON_TRIPS * tripMs), SILENT_MS),
           keep: (link) => spare = link,
         },
       }),

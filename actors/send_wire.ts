@@ -42,6 +42,8 @@ export interface SendLink extends Link {
   readonly offer: Offer;
   /** The shorter of the round trips that it took, ms. */
   readonly tripMs: number;
+  /** Ports that were asked for with the offer. */
+  readonly portsWanted: number;
 }
 
 /** What a wire tells the scheduler. Older epochs speak of connections that are gone. */

@@ -9,6 +9,7 @@ import { codeOf, SftpxError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import { type HostAndPort, parseAddress } from "../protocol/address.ts";
 import { MAX_PORTS, type PortCarrier } from "../protocol/control.ts";
+import { connectionsFor } from "../protocol/growth.ts";
 import type { Conn, Dialer } from "../transport/transport.ts";
 
 /** Makes a dialer for a port of the receiver other than the first. */
@@ -22,6 +23,8 @@ export interface FirstConnection {
   readonly conn: Conn;
   /** A round trip over it, ms. */
   readonly tripMs: number;
+  /** Ports for QUIC that were asked for with the offer. */
+  readonly portsWanted: number;
   /** Asks the receiver for so many ports of a carrier. */
   readonly want: (carrier: PortCarrier, count: number) => void;
 }
@@ -39,6 +42,11 @@ export interface SideDialOptions {
 
 /** The ways to a receiver's side ports, of one session. */
 export interface SideDials {
+  /**
+   * For how many ports to ask with the offer, before it is known whether we are
+   * let in: over a long path the answer is worth a round trip.
+   */
+  early(conn: Conn, tripMs: number): number;
   /** Another first connection is open: what was known of ports is void. */
   begin(first: FirstConnection): void;
   /** The receiver says which ports there are. */
@@ -77,28 +85,37 @@ export function createSideDials(deps: SideDialsDeps): SideDials {
   let isOff = dialer === undefined; // they were tried, and in vain
   let known = { quic: newPorts(), tcp: newPorts() };
   let used = new Map<number, number>(); // connections a port
+  let finding = 0;
 
   const want = (carrier: PortCarrier, count: number): void => {
     const of = known[carrier];
     if (first === undefined || count <= of.wanted) return;
-    of.wanted = count;
-    of.answer = Promise.withResolvers();
+    asks(of, count);
     first.want(carrier, count);
   };
   const told = (carrier: PortCarrier, signal: AbortSignal): Promise<void> => {
     const waitMs = ANSWER_MS + 2 * (first?.tripMs ?? 0);
     return within(known[carrier].answer.promise, waitMs, clock, signal);
   };
+  /** Finds the port that has least to do, and counts one more there. */
   const find = async (signal: AbortSignal): Promise<number | undefined> => {
     if (isOff || first === undefined || hostname === undefined) return;
-    let busy = 0;
-    for (const count of used.values()) busy += count;
-    const count = Math.min(most, busy + 2); // this one, and the next
-    want("quic", count);
-    const { ports } = known.quic;
-    if (ports.length <= busy && ports.length < most) await told("quic", signal);
+    let busy = finding++;
+    try {
+      for (const count of used.values()) busy += count;
+      const count = Math.min(most, busy + 2); // this one, and the next
+      want("quic", count);
+      const { ports } = known.quic;
+      if (ports.length <= busy && ports.length < most) {
+        await told("quic", signal);
+      }
+    } finally {
+      finding--;
+    }
     const load = (port: number): number => used.get(port) ?? 0;
-    return known.quic.ports.toSorted((a, b) => load(a) - load(b))[0];
+    const port = known.quic.ports.toSorted((a, b) => load(a) - load(b))[0];
+    if (port !== undefined) used.set(port, load(port) + 1);
+    return port;
   };
 
   const bySide = async (
@@ -108,21 +125,19 @@ export function createSideDials(deps: SideDialsDeps): SideDials {
   ): Promise<Conn | undefined> => {
     const way = dialer?.({ hostname, port }, congestion);
     const mine = used;
-    const count = (change: number): void => {
-      mine.set(port, (mine.get(port) ?? 0) + change);
-    };
+    const free = (): void =>
+      void mine.set(port, Math.max(0, (mine.get(port) ?? 0) - 1));
     const over = new AbortController();
     const either = AbortSignal.any([signal, over.signal]);
     const limitMs = DIAL_MS + 4 * (first?.tripMs ?? 0);
     clock.delay(limitMs, either).then(() => over.abort(), () => {});
-    count(1);
     try {
       const conn = await connect(way, either);
-      conn.closed.catch(() => {}).finally(() => count(-1));
+      conn.closed.catch(() => {}).finally(free);
       log.event("side-port.used", { port });
       return conn;
     } catch (error) {
-      count(-1);
+      free();
       const isFailure = error instanceof SftpxError || over.signal.aborted;
       if (signal.aborted || !isFailure) throw error;
       isOff = true;
@@ -134,11 +149,17 @@ export function createSideDials(deps: SideDialsDeps): SideDials {
   };
 
   return {
+    early(conn, tripMs) {
+      if (isOff || hostOf(conn) === undefined) return 0;
+      const early = connectionsFor(tripMs, most + 1) - 1;
+      return early === 0 ? 0 : Math.min(most, early + 1); // and the next
+    },
     begin(next) {
       first = next;
       hostname = hostOf(next.conn);
       const before = known;
       known = { quic: newPorts(), tcp: newPorts() };
+      if (next.portsWanted > 0) asks(known.quic, next.portsWanted);
       used = new Map();
       for (const { answer } of Object.values(before)) answer.resolve();
     },
@@ -147,7 +168,7 @@ export function createSideDials(deps: SideDialsDeps): SideDials {
       // Where a router stands between, the first may be named as well.
       const own = first?.conn.remote ?? "";
       of.ports = named.filter((port) => !own.endsWith(`:${port}`));
-      of.answer.resolve();
+      if (--of.unanswered <= 0) of.answer.resolve();
     },
     async places(carrier, count, signal) {
       if (hostname === undefined) return [];
@@ -172,12 +193,23 @@ export function createSideDials(deps: SideDialsDeps): SideDials {
 /** What is known of the ports of a carrier. */
 interface Ports {
   wanted: number;
+  unanswered: number;
   ports: readonly number[];
   answer: PromiseWithResolvers<void>;
 }
 
 function newPorts(): Ports {
-  return { wanted: 0, ports: [], answer: Promise.withResolvers() };
+  const answer = Promise.withResolvers<void>();
+  return { wanted: 0, unanswered: 0, ports: [], answer };
+}
+
+/** Takes note of a question; who waits for the one before waits for both. */
+function asks(of: Ports, count: number): void {
+  const before = of.answer;
+  of.wanted = count;
+  of.unanswered++;
+  of.answer = Promise.withResolvers();
+  of.answer.promise.then(before.resolve);
 }
 
 /** The host of a connection by QUIC that was dialled by its address; else there is none. */

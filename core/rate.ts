@@ -80,9 +80,13 @@ export function createPacer(clock: Clock): Pacer {
   let taken = 0;
   let changed = Promise.withResolvers<void>();
 
-  /** When `bytes` will have gone at the rate as it is; never while there are too many. */
+  /**
+   * When `bytes` will have gone at the rate as it is; never while as many as may
+   * be have been taken. One take may go beyond it, or one that is larger than
+   * what there is room for would wait for ever.
+   */
   const due = (fromMs: number, bytes: number): number =>
-    taken + bytes > most ? Infinity : fromMs + bytes / rate * 1000;
+    taken >= most ? Infinity : fromMs + bytes / rate * 1000;
   return {
     get taken() {
       return taken;

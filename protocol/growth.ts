@@ -18,6 +18,7 @@
  *
  * @module
  */
+import { createLossSigns } from "./lossy.ts";
 
 /** Bytes that one connection may have on its way: quinn's send window. */
 export const CONNECTION_WINDOW_BYTES = 10_000_000;
@@ -73,6 +74,8 @@ export interface GrowthOptions {
 
 /** Measurements closer than this are one, ms. */
 const SAMPLE_MS = 1000;
+/** And while BBR shows what it can do, which is much or nothing. */
+const BBR_SAMPLE_MS = 500;
 /** A share of the windows that is in use when they are what limits. */
 const FULL = 0.7;
 /** A further connection must make the transfer this much faster to stay. */
@@ -95,32 +98,12 @@ const EARLY_BYTES = 16 * 1024 * 1024;
 const IDLE = 0.3;
 const IDLE_SAMPLES = 5;
 
-/**
- * CUBIC keeps no more than this on its way where one of some thousand packets is
- * lost, whatever the path carries: 1.2 packets over the root of the loss, as
- * Mathis et al. have it (1997). Who shares a queue with others has more.
- */
-const LOSSY_BYTES = 64 * 1024;
-/** Round trips shorter than this are no long path, ms. */
-const LONG_MS = 5;
-/** The shortest of late may be as much longer than the shortest while there is no queue: share, at most ms, and ms. */
-const QUEUE = 0.06;
-const MOST_QUEUE_MS = 20;
-const QUEUE_MS = 2;
-/** What is given and has not come in so many round trips and ms waits in a connection, which holds it back. */
-const HELD_ROUND_TRIPS = 2;
-const HELD_MS = 100;
-/** As many more measurements must look so than not, half of each: a burst of losses is over sooner, and another's queue is short at times. */
-const LOSSY_SAMPLES = 3;
 /** A rate that grows by no more than this in a measurement has settled. */
 const SETTLED = 1.25;
 /** What makes one packet arrive may be chance; a rate below this counts as this, bytes a ms. */
 const LEAST_RATE = 8;
 /** BBR must make the transfer as much faster, and bring as much more than the others. */
 const WIN = 2;
-/** What is over sooner than this is not worth a trial of BBR, ms. */
-const BBR_WORTH_MS = 5000;
-
 interface Trial {
   readonly kind: "more" | "bbr";
   /** The rate before it, bytes a ms. */
@@ -140,6 +123,11 @@ interface Measured {
   readonly newestRate: number | undefined;
 }
 
+/** Connections that a round trip of so many ms calls for, before anything can be measured. */
+export function connectionsFor(rttMs: number, max: number): number {
+  return Math.min(max, 1 + Math.floor(rttMs / EARLY_MS));
+}
+
 /** Creates a policy. */
 export function createGrowth({ max, mayTryBbr }: GrowthOptions): Growth {
   let usesBbr = false;
@@ -150,7 +138,7 @@ export function createGrowth({ max, mayTryBbr }: GrowthOptions): Growth {
   let pauseMs = PAUSE_MS;
   let idle = 0;
   let asked = 0;
-  let lossy = 0;
+  const isLossy = createLossSigns();
 
   const failed = (nowMs: number): void => {
     trial = undefined;
@@ -184,29 +172,22 @@ export function createGrowth({ max, mayTryBbr }: GrowthOptions): Growth {
     usesBbr = true;
     return "use-bbr";
   };
-  /** Whether loss, and neither a window nor a queue, is what holds the rate down. */
-  const looksLossy = (
-    rate: number,
-    sample: GrowthSample & { readonly rttMs: number },
-  ): boolean => {
-    const { rttMs, usualRttMs = rttMs, pendingBytes, connections } = sample;
-    const { underWayBytes = Infinity } = sample;
-    const onTheWay = rate * (rttMs * HELD_ROUND_TRIPS + HELD_MS);
-    const isSettled = rate <= Math.max(lastRate * SETTLED, LEAST_RATE);
-    return rate > 0 && underWayBytes > onTheWay &&
-      !sample.isStarting && mayTryBbr && !usesBbr &&
-      connections < max &&
-      isSettled &&
-      rttMs >= LONG_MS && rate * rttMs < connections * LOSSY_BYTES &&
-      usualRttMs - rttMs <=
-        Math.min(rttMs * QUEUE, MOST_QUEUE_MS) + QUEUE_MS &&
-      pendingBytes > rate * BBR_WORTH_MS;
+  /** Whether BBR may show what it can do. */
+  const mayTry = (now: GrowthSample): boolean => {
+    const { rttMs, usualRttMs = rttMs, underWayBytes = Infinity } = now;
+    if (
+      !mayTryBbr || usesBbr || trial !== undefined || rttMs === undefined ||
+      usualRttMs === undefined || now.nowMs < notBeforeMs ||
+      now.connections >= max
+    ) return false;
+    const { isStarting = false } = now;
+    return isLossy({ ...now, rttMs, usualRttMs, underWayBytes, isStarting });
   };
   /** Those that a long round trip calls for, before anything can be measured. */
   const isEarly = (
     { rttMs = 0, connections, dialling, pendingBytes }: GrowthSample,
   ): boolean => {
-    const wanted = Math.min(max, 1 + Math.floor(rttMs / EARLY_MS));
+    const wanted = connectionsFor(rttMs, max);
     return asked + 1 < wanted && connections + dialling < wanted &&
       pendingBytes > EARLY_BYTES;
   };
@@ -233,8 +214,17 @@ export function createGrowth({ max, mayTryBbr }: GrowthOptions): Growth {
         trial = undefined;
         return "keep";
       }
+      if (mayTry(now)) {
+        const before = nowMs - last.nowMs < BBR_SAMPLE_MS
+          ? lastRate
+          : between(last, now).rate;
+        last = now;
+        trial = { kind: "bbr", before, connections, askedMs: nowMs };
+        return "try-bbr";
+      }
       const passedMs = nowMs - last.nowMs;
-      if (passedMs < Math.max(SAMPLE_MS, (rttMs ?? 0) * 2)) return "keep";
+      const sampleMs = trial?.kind === "bbr" ? BBR_SAMPLE_MS : SAMPLE_MS;
+      if (passedMs < Math.max(sampleMs, (rttMs ?? 0) * 2)) return "keep";
       const measured = between(last, now);
       const { rate } = measured;
       last = now;
@@ -243,17 +233,8 @@ export function createGrowth({ max, mayTryBbr }: GrowthOptions): Growth {
         lastRate = rate;
         return "keep";
       }
-      const begins = { before: rate, connections, askedMs: nowMs };
-      lossy = looksLossy(rate, { ...now, rttMs })
-        ? lossy + 1
-        : Math.max(0, lossy - 0.5);
       const tooMany = isTooMany(rate, now);
       lastRate = rate;
-      if (lossy >= LOSSY_SAMPLES) {
-        lossy = 0;
-        trial = { kind: "bbr", ...begins };
-        return "try-bbr";
-      }
       if (tooMany && connections > 1) {
         idle = 0;
         return "drop";
@@ -261,7 +242,7 @@ export function createGrowth({ max, mayTryBbr }: GrowthOptions): Growth {
       if (connections >= max || pendingBytes < rate * WORTH_MS) return "keep";
       const window = connections * CONNECTION_WINDOW_BYTES;
       if (rate * rttMs < window * FULL) return "keep";
-      trial = { kind: "more", ...begins };
+      trial = { kind: "more", before: rate, connections, askedMs: nowMs };
       return "add";
     },
   };

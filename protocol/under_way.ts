@@ -60,9 +60,17 @@ const LATE = 0.05;
 const PIECES = 8;
 /** While it grows: what may be under way, over what arrived in a round trip. With 2 a queue as long as the path overflows. */
 const START = 1.8;
-/** There is no time for that on longer ones, ms. */
+/**
+ * On longer ones there is no time to lose: what each may begin with is added,
+ * as some of what is given waits in connections that are slower than others; ms.
+ */
 const FAR_MS = 400;
-const FAR_START = 2;
+const FAR_START = 1.7;
+/**
+ * Before so much has arrived, bytes, round trips say nothing of a queue: what is
+ * asked waits its turn in a connection whose window is ten packets.
+ */
+const TELLING_BYTES = 256 * 1024;
 /** It grows no more when as many pieces brought no such growth. */
 const GROWTH = 1.2;
 const FLAT_PIECES = 4;
@@ -149,12 +157,11 @@ export function createUnderWay(): UnderWay {
     if (isStarting) {
       const recent = rateNow(now);
       const more = rttMs < FAR_MS ? START : FAR_START;
-      most = Math.max(
-        most,
-        now.connections * FIRST_UNDER_WAY_BYTES,
-        recent * (more * rttMs + LATE_MS + rttMs * LATE),
-      );
-      const isFull = queueMs > aimMs && recent > 0;
+      const first = now.connections * FIRST_UNDER_WAY_BYTES;
+      const twice = recent * (more * rttMs + LATE_MS + rttMs * LATE);
+      most = Math.max(most, first, twice + (rttMs < FAR_MS ? 0 : first));
+      const isFull = queueMs > aimMs && recent > 0 &&
+        now.arrivedBytes >= TELLING_BYTES;
       if (!isFull && flat < FLAT_PIECES) {
         return { mostBytes: most, rate: Infinity, isStarting: isFirst };
       }

@@ -136,8 +136,9 @@ function sender(
     log: nullLog,
   });
   const main: Dialer = { dial: () => Promise.resolve(conn("first port")) };
-  const begin = (): void =>
+  const begin = (portsWanted = 0): void =>
     side.begin({
+      portsWanted,
       conn: conn("192.0.2.1:4443", options.first),
       tripMs: 100,
       want: (_, count) => void wants.push(count),
@@ -176,6 +177,35 @@ Deno.test("a further connection asks for a port, goes there, and asks for the ne
   assertEquals(await dial(), "cubic 192.0.2.1:5001");
   assertEquals(wants, [2, 3]);
   assertEquals(clock.pending, 0);
+});
+
+Deno.test("connections that are dialled at the same time have a port each", async () => {
+  const { dial, side, wants } = sender();
+  const three = Promise.all([dial(), dial(), dial()]);
+  await settle();
+  assertEquals(wants, [2, 3]); // there are three at most
+  side.heard("quic", [5001, 5002]);
+  side.heard("quic", [5001, 5002, 5003]);
+  assertEquals((await three).toSorted(), [
+    "cubic 192.0.2.1:5001",
+    "cubic 192.0.2.1:5002",
+    "cubic 192.0.2.1:5003",
+  ]);
+});
+
+Deno.test("ports that were wanted with the offer are not asked for again", async () => {
+  const { dial, side, wants, begin } = sender();
+  assertEquals(side.early(conn("192.0.2.1:4443"), 1000), 3);
+  assertEquals(side.early(conn("192.0.2.1:4443"), 200), 2);
+  assertEquals(side.early(conn("192.0.2.1:4443"), 100), 0);
+  assertEquals(side.early(conn("x", { path: "punched" }), 1000), 0);
+  begin(3);
+  const three = Promise.all([dial(), dial(), dial()]);
+  await settle();
+  assertEquals(wants, []);
+  side.heard("quic", [5001, 5002, 5003]);
+  assertEquals(new Set(await three).size, 3);
+  assertEquals(wants, []);
 });
 
 Deno.test("a receiver that names no ports is not waited for long, and is joined by the first port", async () => {

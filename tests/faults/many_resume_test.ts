@@ -1,6 +1,6 @@
 /** Many small files, which another thread makes and names, and kills between them. */
 import { assert } from "@std/assert";
-import { MIB, openEnds, reached } from "./kit.ts";
+import { MIB, openEnds, reached, told } from "./kit.ts";
 
 const FILES = 2000;
 /** In folders of different sizes, and some by themselves. */
@@ -13,10 +13,11 @@ const TREE = Object.fromEntries(
 
 for (const who of ["receiver", "both"] as const) {
   Deno.test(`killed among many small files, ${who}: the rest arrives, and nothing else is there`, async () => {
-    await using ends = await openEnds(TREE, { send: ["--limit-rate", "3M"] });
+    await using ends = await openEnds(TREE, { send: ["--limit-rate", "1M"] });
     let receiver = await ends.recv();
     let sender = ends.send();
-    await reached(sender, MIB);
+    await reached(sender, MIB / 2);
+    assert(!told(sender).some(({ type }) => type === "done"), "it was over");
     receiver.kill("SIGKILL");
     if (who === "both") sender.kill("SIGKILL");
     receiver = await ends.recv();

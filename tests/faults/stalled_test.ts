@@ -102,6 +102,53 @@ Deno.test("what a connection had that goes dark goes over the other within 2 s",
   assert(twice > 0 && twice <= UNDER_WAY, `${twice} bytes went twice`);
 });
 
+Deno.test("what the first connection had that goes dark is sent again within 2 s, over another that takes its place", async () => {
+  await using lib = await library();
+  await makeTree(`${lib.dir}/src`, { big: SIZE });
+  const target = { hostname: "127.0.0.1", port: portOf(lib) };
+  const proxy = await faultProxy({ target, keep: 0 });
+  const endpoints = endpointPool();
+  const dialer = (port: number): Dialer =>
+    quicDialer({
+      endpoint: endpoints,
+      hostname: "127.0.0.1",
+      port,
+      fingerprint: lib.receiver.fingerprint,
+      alpn: "sftpx/1",
+    });
+  const [straight, bent] = [dialer(target.port), dialer(proxy.port)];
+  let dials = 0;
+  const cubic: Dialer = {
+    dial: (signal) => (dials++ === 0 ? bent : straight).dial(signal),
+  };
+  const dialers: PeerDialers = { cubic, bbr: cubic };
+  const here = keptLog();
+  const sending = lib.send("src", {
+    dialers,
+    connections: 2,
+    limitRate: RATE,
+    log: here,
+    inside: { endpoints, growth: growBy(1) },
+  });
+  const darkAt = await goDark(proxy);
+  const [silent] = await within(
+    30_000,
+    "word of it",
+    here.waitFor("connection.silent"),
+  );
+  const { silentMs, sinceLookMs } = silent?.fields ?? {};
+  const late = Math.max(0, Number(sinceLookMs) - LOOK_MS);
+  assertLess(Number(silentMs) - late, 2000);
+  note(
+    `another ${Math.round(systemClock.now() - darkAt)} ms after it was dark`,
+  );
+  const { totals } = await within(60_000, "the transfer", sending);
+  await proxy.close();
+  assertEquals(await sameTree(`${lib.dir}/src`, `${lib.dir}/uploads/src`), []);
+  const twice = totals.sent - totals.bytes;
+  assert(twice > 0 && twice <= 2 * UNDER_WAY, `${twice} bytes went twice`);
+});
+
 Deno.test("a connection that goes dark while it holds all of the receiver's memory gives it back", async () => {
   await using dark = await bentSide({ roomBytes: MIB });
   const { lib, here } = dark;
