@@ -131,9 +131,9 @@ export function createDesk(deps: DeskDeps): Desk {
     item.verdict = verdict;
     facts.add(item.index, { run, gen: item.gen, verdict });
   };
+  const waits = (p: Item["phase"]): number =>
+    p === "deciding" || p === "open" ? 1 : 0;
   const setPhase = (item: Item, phase: Item["phase"]): void => {
-    const waits = (p: Item["phase"]): number =>
-      p === "deciding" || p === "open" ? 1 : 0;
     expected += waits(phase) - waits(item.phase);
     item.phase = phase;
   };

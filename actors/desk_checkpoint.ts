@@ -76,20 +76,13 @@ export async function saveBatch(
     file !== undefined && journal.part(file.slot) !== undefined
   );
   if (isKept && !isSynced) await partial.sync();
-  const placed: [Item, FinalFact][] = [];
-  const together = await placeTogether(whole, deps);
+  await placeTogether(whole, deps);
   for (const item of whole) {
-    const final = together.get(item);
-    if (final !== undefined) placed.push([item, final]);
-    if (final !== undefined || item.phase !== "whole") continue;
-    const now = placeNow(item);
-    if (now !== undefined) {
-      placed.push([item, now]);
-      continue;
-    }
+    if (item.phase !== "whole") continue;
+    item.named ??= placeNow(item);
+    if (item.named !== undefined) continue;
     await deps.orRefuse(item, async () => {
-      const final = await place(item);
-      if (final !== undefined) placed.push([item, final]);
+      item.named = await place(item);
     });
   }
   await root.syncDirs();
@@ -100,7 +93,9 @@ export async function saveBatch(
   for (const { item, chunks } of fresh.filter(isStill)) {
     sayDurable(item, chunks, deps);
   }
-  for (const [item, final] of placed) deps.finish(item, final);
+  for (const item of whole) {
+    if (item.named !== undefined) deps.finish(item, item.named);
+  }
   await endFolders(open, deps);
 }
 

@@ -10,7 +10,7 @@ import type { Verdict } from "../protocol/status.ts";
 import type { Incoming } from "../store/incoming.ts";
 import { errorCode } from "../store/io_error.ts";
 import type { SafePath } from "../store/paths.ts";
-import type { CandidateRun } from "./facts.ts";
+import type { CandidateRun, FinalFact } from "./facts.ts";
 import type { CheckedChunk } from "./lane_receive.ts";
 
 /** An entry that was announced. */
@@ -53,6 +53,8 @@ export interface Item extends Announced {
   b3sum: Uint8Array | undefined;
   /** The next checkpoint has something to do with it. */
   isDirty: boolean;
+  /** What it is once the checkpoint under way is done: it has its name. */
+  named: FinalFact | undefined;
 }
 
 const NONE: Item["offered"] = [];
@@ -75,6 +77,7 @@ export function newItem(announced: Announced): Item {
     digest: undefined,
     b3sum: undefined,
     isDirty: false,
+    named: undefined,
   };
 }
 

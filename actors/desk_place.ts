@@ -8,7 +8,6 @@ import { baseName } from "../store/paths.ts";
 import type { PartialDir, Root } from "../store/root.ts";
 import type { FileMaker } from "../workers/file_maker.ts";
 import type { Item } from "./desk_item.ts";
-import type { FinalFact } from "./facts.ts";
 
 /** What it takes to name them. */
 export interface PlaceDeps {
@@ -29,15 +28,15 @@ const AT_ONCE = 256;
 export async function placeTogether(
   items: readonly Item[],
   { root, partial, maker }: PlaceDeps,
-): Promise<ReadonlyMap<Item, FinalFact>> {
-  const placed = new Map<Item, FinalFact>();
+): Promise<void> {
+  if (items.length < LEAST_FILES) return;
   const able = items.filter(isAble);
-  if (maker === undefined || able.length < LEAST_FILES) return placed;
-  if (!maker.isReady(0)) return placed;
+  if (maker === undefined || able.length < LEAST_FILES) return;
+  if (!maker.isReady(0)) return;
   let before: Promise<void> | undefined;
   for (let from = 0; from < able.length; from += AT_ONCE) {
     const some = able.slice(from, from + AT_ONCE);
-    const work = placeSome(some, root, partial, maker, placed);
+    const work = placeSome(some, root, partial, maker);
     try {
       await before; // these are on their way meanwhile
     } catch (error) {
@@ -47,7 +46,6 @@ export async function placeTogether(
     before = work;
   }
   await before;
-  return placed;
 }
 
 async function placeSome(
@@ -55,7 +53,6 @@ async function placeSome(
   root: Root,
   partial: PartialDir,
   maker: FileMaker,
-  placed: Map<Item, FinalFact>,
 ): Promise<void> {
   const files: Incoming[] = [];
   for (const { file } of items) if (file !== undefined) files.push(file);
@@ -78,7 +75,7 @@ async function placeSome(
       const placement = file?.wasPlaced?.(digest, stamp);
       if (placement === undefined) continue;
       const { finalPath, skipped } = placement;
-      placed.set(item, { digest, finalPath, skipped });
+      item.named = { digest, finalPath, skipped };
     }
   } finally {
     folders.release();

@@ -135,12 +135,12 @@ export function receiveRun(
     number,
     totals,
     heard(facts, isOpen) {
-      for (const [index, fact] of facts) {
-        if (fact.run !== number) continue;
+      facts.forEach((fact, index) => {
+        if (fact.run !== number) return;
         if (fact.final !== undefined) finals.set(index, fact.final);
         if (isOpen) sayFact(index, fact);
         else unsaid.set(index, mergeFacts(unsaid.get(index), fact));
-      }
+      });
       if (isOpen) retire();
       return frames.take();
     },
