@@ -93,6 +93,8 @@ export function chunker(deps: ChunkerDeps): Behavior<ChunkerMessage> {
             allowed = (await credit.take(signal)).get("entries") ?? allowed;
           }
           await send(false);
+          // A walk of what is in memory never waits, and others want the thread.
+          if (size === BATCH) await clock.delay(0, signal);
           size = Math.min(size * 2, BATCH);
         }
       }

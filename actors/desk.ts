@@ -12,7 +12,7 @@ import { createSemaphore } from "../core/semaphore.ts";
 import type { Digest } from "../crypto/digest.ts";
 import type { Verdict } from "../protocol/status.ts";
 import type { Journal } from "../store/journal.ts";
-import { isHidden, quoted, type SafePath, safePath } from "../store/paths.ts";
+import type { SafePath } from "../store/paths.ts";
 import type { PartialDir, Root } from "../store/root.ts";
 import type { Admission, Conflict, Vault } from "../store/vault.ts";
 import type { FileMaker } from "../workers/file_maker.ts";
@@ -23,8 +23,10 @@ import {
   isOwnFailure,
   type Item,
   newItem,
+  type WholeFile,
 } from "./desk_item.ts";
 import { placeLink } from "./desk_links.ts";
+import { deskNames } from "./desk_names.ts";
 import { deskTarget } from "./desk_target.ts";
 import type { Facts, FinalFact } from "./facts.ts";
 import type { CheckedChunk, Target } from "./lane_receive.ts";
@@ -43,6 +45,8 @@ export interface DeskDeps {
   readonly onConflict: Conflict;
   readonly links: LinkPolicy;
   readonly allowHidden: boolean;
+  /** Told how much is to come of small files that are wanted. */
+  readonly expect?: (files: number, bytes: number) => void;
   /** Told when something was decided: there may be something to save. */
   readonly changed: () => void;
   /** Told when something failed that ends the session. */
@@ -65,12 +69,7 @@ export interface Desk {
   announced(entries: readonly Announced[]): Promise<void>;
   verified(chunks: readonly CheckedChunk[]): void;
   /** All chunks of a file are in place, and make what the sender says. */
-  whole(
-    index: number,
-    gen: number,
-    digest: Uint8Array,
-    b3sum: Uint8Array | undefined,
-  ): void;
+  whole(file: WholeFile): void;
   /** They do not: all of it must come again. */
   rewind(index: number, gen: number): void;
   /** The sender gave an entry up. */
@@ -102,13 +101,13 @@ const NOWHERE: FinalFact = {
 export function createDesk(deps: DeskDeps): Desk {
   const { facts, root, run, vault } = deps;
   const items = new Map<number, Item>();
-  const paths = new Map<SafePath, number>();
+  const names = deskNames(root.portable, deps.allowHidden);
   const deciding = createSemaphore(DECISIONS_AT_ONCE);
   const comparing = createSemaphore(COMPARES_AT_ONCE);
   const ending = new AbortController();
   const tasks = new Set<Promise<void>>();
   let dirtyBytes = 0;
-  let dirty = new Set<Item>();
+  let dirty: Item[] = [];
   let largestChunk = 0;
   let expected = 0;
 
@@ -132,23 +131,25 @@ export function createDesk(deps: DeskDeps): Desk {
     item.verdict = verdict;
     facts.add(item.index, { run, gen: item.gen, verdict });
   };
+  const waits = (p: Item["phase"]): number =>
+    p === "deciding" || p === "open" ? 1 : 0;
   const setPhase = (item: Item, phase: Item["phase"]): void => {
-    const waits = (p: Item["phase"]): number =>
-      p === "deciding" || p === "open" ? 1 : 0;
     expected += waits(phase) - waits(item.phase);
     item.phase = phase;
   };
+  const soil = (item: Item): void => {
+    if (!item.isDirty) dirty.push(item);
+    item.isDirty = true;
+  };
   const settle = (item: Item): void => {
     setPhase(item, "whole");
-    dirty.add(item);
+    soil(item);
   };
   const finish = (item: Item, final: FinalFact): void => {
     if (!isCurrent(item)) return;
     setPhase(item, "final");
     items.delete(item.index);
-    if (item.path !== undefined && paths.get(item.path) === item.index) {
-      paths.delete(item.path);
-    }
+    names.free(item);
     facts.add(item.index, { run, gen: item.gen, final });
   };
   const refuse = (item: Item, error: SftpxError): void => {
@@ -171,33 +172,12 @@ export function createDesk(deps: DeskDeps): Desk {
     }
   };
 
-  const nameOf = (item: Item): SafePath => {
-    const { path: wire, kind } = item.entry;
-    const path = safePath(wire, { portable: root.portable });
-    if (isHidden(path) && !deps.allowHidden) {
-      throw new SftpxError(
-        "unauthorized",
-        `Cannot receive ${quoted(path)}: this receiver takes no hidden names`,
-      );
-    }
-    if (kind === "dir-end") return path;
-    const other = paths.get(path);
-    if (other !== undefined && other !== item.index) {
-      throw new SftpxError(
-        "protocol",
-        `Cannot receive ${quoted(path)}: it was announced twice`,
-      );
-    }
-    paths.set(path, item.index);
-    return path;
-  };
-
   /** Decides what needs no wait, which is most; false: `decide()` has to. */
   const decideNow = (item: Item): boolean => {
     const { entry } = item;
     if (entry.kind !== "file" && entry.kind !== "dir-end") return false;
     try {
-      const path = item.path = nameOf(item);
+      const path = item.path = names.take(item);
       if (entry.kind !== "file") {
         root.endDir(path);
         settle(item); // its turn comes when all before it is final
@@ -220,7 +200,7 @@ export function createDesk(deps: DeskDeps): Desk {
 
   const decide = async (item: Item, prior: Item | undefined): Promise<void> => {
     const { entry } = item;
-    const path = item.path = nameOf(item);
+    const path = item.path = names.take(item);
     switch (entry.kind) {
       case "dir":
         await root.makeDir(path);
@@ -277,7 +257,7 @@ export function createDesk(deps: DeskDeps): Desk {
     say(item, { kind: "compare", chunks });
     task(offerCandidates(file, chunks, comparing, (found) => {
       if (!isCurrent(item) || item.phase !== "open") return false;
-      item.offered.push(found);
+      item.offered = [...item.offered, found];
       facts.add(item.index, { run, gen: item.gen, candidates: [found] });
       return true;
     }, ending.signal));
@@ -289,18 +269,19 @@ export function createDesk(deps: DeskDeps): Desk {
       return dirtyBytes;
     },
     get dirtyEntries() {
-      return dirty.size;
+      return dirty.length;
     },
     get isIdle() {
       return expected === 0;
     },
     get isDirty() {
-      return dirty.size > 0 || canEnd();
+      return dirty.length > 0 || canEnd();
     },
     get largestChunk() {
       return largestChunk;
     },
     async announced(entries) {
+      let [files, bytes] = [0, 0];
       for (const announced of entries) {
         const { index, entry } = announced;
         const prior = items.get(index);
@@ -311,7 +292,12 @@ export function createDesk(deps: DeskDeps): Desk {
         if (entry.kind === "file") {
           largestChunk = Math.max(largestChunk, entry.chunkSize);
         }
-        if (prior === undefined && decideNow(item)) continue;
+        if (prior === undefined && decideNow(item)) {
+          if (entry.kind !== "file" || item.phase !== "open") continue;
+          files++;
+          bytes += entry.size;
+          continue;
+        }
         const turn = await deciding.acquire(ending.signal);
         task(
           orRefuse(item, () => decide(item, prior))
@@ -321,22 +307,25 @@ export function createDesk(deps: DeskDeps): Desk {
             }),
         );
       }
+      deps.expect?.(files, bytes);
       deps.changed();
     },
     verified(chunks) {
       for (const chunk of chunks) {
         const item = current(chunk.index, chunk.gen);
         if (item === undefined || item.phase === "final") continue;
-        item.fresh.push(chunk);
-        dirty.add(item);
+        if (item.fresh === undefined) item.fresh = [chunk];
+        else item.fresh.push(chunk);
+        soil(item);
         if (item.entry.kind === "file" && chunk.verdict === "written") {
           dirtyBytes += Math.min(item.entry.chunkSize, item.entry.size);
         }
       }
     },
-    whole(index, gen, digest, b3sum) {
+    whole({ index, gen, digest, b3sum, bytes }) {
       const item = current(index, gen);
       if (item?.phase !== "open") return;
+      dirtyBytes += bytes;
       item.digest = digest;
       item.b3sum = b3sum;
       settle(item);
@@ -345,9 +334,9 @@ export function createDesk(deps: DeskDeps): Desk {
       const item = current(index, gen);
       if (item === undefined) return;
       item.file?.rewind();
-      item.fresh = [];
+      item.fresh = undefined;
       item.offered = [];
-      item.durable.clear();
+      item.durable = undefined;
       item.rewinds++;
     },
     gone(index, gen) {
@@ -368,13 +357,14 @@ export function createDesk(deps: DeskDeps): Desk {
           gen,
           verdict,
           ...(offered.length > 0 && { candidates: offered }),
-          ...(durable.count > 0 && { durable: durable.clone() }),
+          ...(durable !== undefined && { durable: durable.clone() }),
         });
       }
     },
     async checkpoint() {
-      const batch = [...dirty].filter(isCurrent);
-      dirty = new Set();
+      const batch = dirty.filter(isCurrent);
+      for (const item of batch) item.isDirty = false;
+      dirty = [];
       dirtyBytes = 0;
       await saveBatch(batch, items, { ...deps, finish, orRefuse });
     },

@@ -35,6 +35,7 @@ export interface CheckpointDeps {
 interface Fresh {
   readonly item: Item;
   readonly chunks: readonly CheckedChunk[];
+  /** How often it had been rewound before. */
   readonly rewinds: number;
 }
 
@@ -56,11 +57,13 @@ export async function saveBatch(
   const { root, partial, journal } = deps;
   const whole = batch.filter(({ phase }) => phase === "whole");
   // What comes from here on is not synced by this checkpoint.
-  const fresh = batch.map((item): Fresh => {
-    const { fresh: chunks, rewinds } = item;
-    item.fresh = [];
-    return { item, chunks, rewinds };
-  });
+  const fresh: Fresh[] = [];
+  for (const item of batch) {
+    const { fresh: chunks, rewinds, phase } = item;
+    item.fresh = undefined;
+    // Of a file that is whole, its end says all.
+    if (chunks && phase === "open") fresh.push({ item, chunks, rewinds });
+  }
   const isStill = ({ item, rewinds }: Fresh): boolean =>
     item.phase === "open" && item.rewinds === rewinds;
   for (const item of whole) {
@@ -73,20 +76,13 @@ export async function saveBatch(
     file !== undefined && journal.part(file.slot) !== undefined
   );
   if (isKept && !isSynced) await partial.sync();
-  const placed: [Item, FinalFact][] = [];
-  const together = await placeTogether(whole, deps);
+  await placeTogether(whole, deps);
   for (const item of whole) {
-    const final = together.get(item);
-    if (final !== undefined) placed.push([item, final]);
-    if (final !== undefined || item.phase !== "whole") continue;
-    const now = placeNow(item);
-    if (now !== undefined) {
-      placed.push([item, now]);
-      continue;
-    }
+    if (item.phase !== "whole") continue;
+    item.named ??= placeNow(item);
+    if (item.named !== undefined) continue;
     await deps.orRefuse(item, async () => {
-      const final = await place(item);
-      if (final !== undefined) placed.push([item, final]);
+      item.named = await place(item);
     });
   }
   await root.syncDirs();
@@ -97,7 +93,9 @@ export async function saveBatch(
   for (const { item, chunks } of fresh.filter(isStill)) {
     sayDurable(item, chunks, deps);
   }
-  for (const [item, final] of placed) deps.finish(item, final);
+  for (const item of whole) {
+    if (item.named !== undefined) deps.finish(item, item.named);
+  }
   await endFolders(open, deps);
 }
 
@@ -182,6 +180,7 @@ function sayDurable(
   if (chunks.length === 0) return;
   const durable = rangeSet();
   for (const { chunk } of chunks) durable.add(chunk, chunk + 1);
+  item.durable ??= rangeSet();
   item.durable.addAll(durable);
   facts.add(item.index, { run, gen: item.gen, durable });
 }

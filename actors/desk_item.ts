@@ -5,12 +5,12 @@
  */
 import { SftpxError } from "../core/errors.ts";
 import type { Entry } from "../protocol/entry.ts";
-import { type RangeSet, rangeSet } from "../protocol/ranges.ts";
+import type { RangeSet } from "../protocol/ranges.ts";
 import type { Verdict } from "../protocol/status.ts";
 import type { Incoming } from "../store/incoming.ts";
 import { errorCode } from "../store/io_error.ts";
 import type { SafePath } from "../store/paths.ts";
-import type { CandidateRun } from "./facts.ts";
+import type { CandidateRun, FinalFact } from "./facts.ts";
 import type { CheckedChunk } from "./lane_receive.ts";
 
 /** An entry that was announced. */
@@ -18,6 +18,16 @@ export interface Announced {
   readonly index: number;
   readonly gen: number;
   readonly entry: Entry;
+}
+
+/** A file that is all there, and what it is. */
+export interface WholeFile {
+  readonly index: number;
+  readonly gen: number;
+  readonly digest: Uint8Array;
+  readonly b3sum: Uint8Array | undefined;
+  /** What of it was written that was not told before. */
+  readonly bytes: number;
 }
 
 /** An entry that is open. */
@@ -31,33 +41,43 @@ export interface Item extends Announced {
     | undefined;
   phase: "deciding" | "open" | "whole" | "final";
   verdict: Verdict | undefined;
-  /** Chunks that are in the journal. */
-  readonly durable: RangeSet;
+  /** Chunks that are in the journal; made when there are any. */
+  durable: RangeSet | undefined;
   /** What was offered for comparison so far. */
-  offered: CandidateRun[];
+  offered: readonly CandidateRun[];
   /** Verified, and not yet in the journal. */
-  fresh: CheckedChunk[];
+  fresh: CheckedChunk[] | undefined;
   /** How often all of it had to come again: a checkpoint says nothing of what came before. */
   rewinds: number;
   digest: Uint8Array | undefined;
   b3sum: Uint8Array | undefined;
+  /** The next checkpoint has something to do with it. */
+  isDirty: boolean;
+  /** What it is once the checkpoint under way is done: it has its name. */
+  named: FinalFact | undefined;
 }
+
+const NONE: Item["offered"] = [];
 
 /** An entry of which nothing is decided. */
 export function newItem(announced: Announced): Item {
   return {
-    ...announced,
+    index: announced.index,
+    gen: announced.gen,
+    entry: announced.entry,
     path: undefined,
     file: undefined,
     placed: undefined,
     phase: "deciding",
     verdict: undefined,
-    durable: rangeSet(),
-    offered: [],
-    fresh: [],
+    durable: undefined,
+    offered: NONE,
+    fresh: undefined,
     rewinds: 0,
     digest: undefined,
     b3sum: undefined,
+    isDirty: false,
+    named: undefined,
   };
 }
 

@@ -3,11 +3,11 @@
  *
  * @module
  */
+import type { Incoming } from "../store/incoming.ts";
 import { baseName } from "../store/paths.ts";
-import { type PartialDir, type Root, stampOf } from "../store/root.ts";
+import type { PartialDir, Root } from "../store/root.ts";
 import type { FileMaker } from "../workers/file_maker.ts";
 import type { Item } from "./desk_item.ts";
-import type { FinalFact } from "./facts.ts";
 
 /** What it takes to name them. */
 export interface PlaceDeps {
@@ -28,21 +28,24 @@ const AT_ONCE = 256;
 export async function placeTogether(
   items: readonly Item[],
   { root, partial, maker }: PlaceDeps,
-): Promise<ReadonlyMap<Item, FinalFact>> {
-  const placed = new Map<Item, FinalFact>();
+): Promise<void> {
+  if (items.length < LEAST_FILES) return;
   const able = items.filter(isAble);
-  if (maker === undefined || able.length < LEAST_FILES) return placed;
-  if (!maker.isReady(0)) return placed;
+  if (maker === undefined || able.length < LEAST_FILES) return;
+  if (!maker.isReady(0)) return;
+  let before: Promise<void> | undefined;
   for (let from = 0; from < able.length; from += AT_ONCE) {
-    await placeSome(
-      able.slice(from, from + AT_ONCE),
-      root,
-      partial,
-      maker,
-      placed,
-    );
+    const some = able.slice(from, from + AT_ONCE);
+    const work = placeSome(some, root, partial, maker);
+    try {
+      await before; // these are on their way meanwhile
+    } catch (error) {
+      await work.catch(() => {}); // nothing goes on after this
+      throw error;
+    }
+    before = work;
   }
-  return placed;
+  await before;
 }
 
 async function placeSome(
@@ -50,9 +53,9 @@ async function placeSome(
   root: Root,
   partial: PartialDir,
   maker: FileMaker,
-  placed: Map<Item, FinalFact>,
 ): Promise<void> {
-  const files = items.flatMap(({ file }) => file ?? []);
+  const files: Incoming[] = [];
+  for (const { file } of items) if (file !== undefined) files.push(file);
   const from = partial.beginWhole();
   const folders = root.foldersOf(files.map(({ path }) => path));
   if (folders === undefined) return;
@@ -64,12 +67,15 @@ async function placeSome(
       name: baseName(path),
     }));
     const found = await maker.place(from, parts);
-    for (const [at, item] of items.entries()) {
+    for (let at = 0; at < items.length; at++) {
+      const item = items[at];
+      const stamp = found.stampOf(at);
+      if (item?.digest === undefined || stamp === undefined) continue;
       const { file, digest } = item;
-      const facts = found[at];
-      if (facts === undefined || digest === undefined) continue;
-      const placement = file?.wasPlaced?.(digest, stampOf(facts));
-      if (placement !== undefined) placed.set(item, { digest, ...placement });
+      const placement = file?.wasPlaced?.(digest, stamp);
+      if (placement === undefined) continue;
+      const { finalPath, skipped } = placement;
+      item.named = { digest, finalPath, skipped };
     }
   } finally {
     folders.release();

@@ -134,6 +134,7 @@ export function frameQueue(): FrameQueue {
     },
     push(...frames) {
       for (const frame of frames) {
+        if (frame.length === 0) continue;
         waiting.push(frame);
         unwritten += frame.length;
       }

@@ -4,14 +4,11 @@
  * @module
  */
 import type { FileMaker, FileToMake, Made } from "../workers/file_maker.ts";
-import type { Target } from "./lane_receive.ts";
+import type { CheckedChunk, Target } from "./lane_receive.ts";
 
-/** A record of data, where its bytes are in the body, and where they belong. */
-export interface Arrival {
+/** A chunk of data, where its bytes are in the body, and where they belong. */
+export interface Arrival extends CheckedChunk {
   readonly target: Target;
-  readonly index: number;
-  readonly chunk: number;
-  readonly digest: Uint8Array;
   readonly start: number;
   readonly end: number;
 }
@@ -61,8 +58,9 @@ export async function makeFiles(
     throw error;
   }
   const written: Arrival[] = [];
-  for (const [at, arrival] of begun.entries()) {
-    const isDone = arrival.target.endWrite(made.made[at] === 1);
+  let at = 0;
+  for (const arrival of begun) {
+    const isDone = arrival.target.endWrite(made.made[at++] === 1);
     if (isDone === undefined) left.push(arrival);
     else if (isDone) written.push(arrival);
   }

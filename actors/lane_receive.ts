@@ -8,19 +8,21 @@
  * @module
  */
 import { SftpxError } from "../core/errors.ts";
-import { sameDigest } from "../protocol/digests.ts";
+import { sameDigestAt } from "../protocol/digests.ts";
 import type { FileEntry } from "../protocol/entry.ts";
 import {
-  forEachRecord,
+  digestBefore,
   LANE_HEADER_BYTES,
   type LaneRecord,
   readLaneHeader,
+  readRecords,
+  RECORD_HEADER_BYTES,
 } from "../protocol/lane.ts";
 import type { Stopwatch } from "../core/stopwatch.ts";
 import type { BytesElsewhere } from "../store/root_file.ts";
 import type { ReceiveStream } from "../transport/transport.ts";
 import type { FileMaker } from "../workers/file_maker.ts";
-import type { HashPool } from "../workers/hash_pool.ts";
+import type { Hashed, HashPool } from "../workers/hash_pool.ts";
 import { type Arrival, makeFiles } from "./lane_make.ts";
 import type { Rooms } from "../workers/rooms.ts";
 
@@ -179,48 +181,41 @@ export async function takeFrame(
   count: number,
 ): Promise<{ bytes: Uint8Array<ArrayBuffer>; checked: CheckedChunk[] }> {
   const checked: CheckedChunk[] = [];
-  const arrivals: Arrival[] = [];
-  forEachRecord(body, count, (record, payload) => {
+  const records: LaneRecord[] = [];
+  const targets: Target[] = [];
+  const parts: [start: number, end: number][] = [];
+  let start = 0;
+  for (const record of readRecords(body, count)) {
+    start += RECORD_HEADER_BYTES;
+    const from = start;
+    if (record.kind === "data") start += record.length;
     const target = targetOf(deps, record);
-    if (target === undefined) return;
-    const { index, chunk } = record;
-    const digest = record.digest.slice(); // the body is used again
+    if (target === undefined) continue;
     if (record.kind === "same") {
-      checked.push(same(target, record, digest));
-      return;
+      // The body is used again.
+      checked.push(same(target, record, record.digest.slice()));
+      continue;
     }
-    const start = payload.byteOffset - body.byteOffset;
-    const end = start + payload.length;
-    arrivals.push({ target, index, chunk, digest, start, end });
-  });
-  if (arrivals.length === 0) return { bytes: body, checked };
-
-  const hashed = await deps.pool.digestParts(
-    body,
-    arrivals.map(({ start, end }) => [start, end]),
-  );
-  const note = (arrival: Arrival, verdict: CheckedChunk["verdict"]): void => {
-    const { target, index, chunk, digest, start, end } = arrival;
-    const { run, gen } = target;
-    const bytes = end - start;
-    checked.push({ run, index, gen, chunk, digest, bytes, verdict });
-  };
-  const good: Arrival[] = [];
-  for (const [at, arrival] of arrivals.entries()) {
-    deps.received(arrival.end - arrival.start);
-    const actual = hashed.digests.subarray(at * 32, at * 32 + 32);
-    if (sameDigest(arrival.digest, actual)) good.push(arrival);
-    else note(arrival, "corrupt");
+    records.push(record);
+    targets.push(target);
+    parts.push([from, start]);
   }
+  if (records.length === 0) return { bytes: body, checked };
+
+  const hashed = await deps.pool.digestParts(body, parts);
+  const good = arrivalsOf(hashed, records, targets, parts, checked);
+  let received = 0;
+  for (const [from, end] of parts) received += end - from;
+  deps.received(received);
   const made = await makeFiles(deps.maker, hashed.bytes, good);
   const bytesOf = ({ start, end }: Arrival): Uint8Array<ArrayBuffer> =>
     made.bytes.subarray(start, end);
-  for (const arrival of made.written) note(arrival, "written");
+  checked.push(...made.written);
   const slow: Arrival[] = [];
   for (const arrival of made.left) {
     const isDone = arrival.target.writeNow?.(arrival.chunk, bytesOf(arrival));
     if (isDone === undefined) slow.push(arrival);
-    else if (isDone) note(arrival, "written");
+    else if (isDone) checked.push(arrival);
   }
   const next = slow.values();
   const work = async (): Promise<void> => {
@@ -233,13 +228,44 @@ export async function takeFrame(
       } finally {
         put?.();
       }
-      if (isDone) note(arrival, "written");
+      if (isDone) checked.push(arrival);
     }
   };
   if (slow.length > 0) {
     await Promise.all(Array.from({ length: WRITES_AT_ONCE }, work));
   }
   return { bytes: made.bytes, checked };
+}
+
+/** The chunks that are what their digests say; the others go to `checked`. */
+function arrivalsOf(
+  { bytes: body, digests }: Hashed,
+  records: readonly LaneRecord[],
+  targets: readonly Target[],
+  parts: readonly (readonly [start: number, end: number])[],
+  checked: CheckedChunk[],
+): Arrival[] {
+  const good: Arrival[] = [];
+  for (let at = 0; at < records.length; at++) {
+    const [record, target, part] = [records[at], targets[at], parts[at]];
+    if (!record || !target || !part) break;
+    const [start, end] = part;
+    const isRight = sameDigestAt(body, digestBefore(start), digests, 32 * at);
+    const arrival: Arrival = {
+      run: target.run,
+      index: record.index,
+      gen: target.gen,
+      chunk: record.chunk,
+      digest: digests.subarray(32 * at, 32 * at + 32),
+      bytes: end - start,
+      verdict: isRight ? "written" : "corrupt", // once it is
+      target,
+      start,
+      end,
+    };
+    (isRight ? good : checked).push(arrival);
+  }
+  return good;
 }
 
 /** The target of a record; `undefined` for one that comes too late to matter. */

@@ -18,7 +18,7 @@ import { createVault } from "../store/vault.ts";
 import type { FileMaker } from "../workers/file_maker.ts";
 import type { HashPool } from "../workers/hash_pool.ts";
 import { createDesk, type Desk } from "./desk.ts";
-import type { Announced } from "./desk_item.ts";
+import type { Announced, WholeFile } from "./desk_item.ts";
 import type { Facts } from "./facts.ts";
 import type { CheckedChunk } from "./lane_receive.ts";
 import type { ConflictPolicy, LinkPolicy } from "./options.ts";
@@ -37,7 +37,7 @@ export type PersistenceMessage =
     readonly run: number;
     readonly entries: readonly Announced[];
   }
-  /** Chunks that are in place, verified. */
+  /** Chunks that are in place, verified, of files that may not be whole. */
   | {
     readonly type: "verified";
     readonly run: number;
@@ -69,14 +69,6 @@ export type PersistenceMessage =
   | { readonly type: "decided" }
   | { readonly type: "saved" };
 
-/** A file that is all there, and what it is. */
-export interface WholeFile {
-  readonly index: number;
-  readonly gen: number;
-  readonly digest: Uint8Array;
-  readonly b3sum: Uint8Array | undefined;
-}
-
 /** The desk of the life that runs, for lanes. */
 export interface DeskRef {
   current: Desk | undefined;
@@ -89,6 +81,8 @@ export interface PersistenceDeps {
   /** Opens the upload folder. */
   readonly openRoot: () => Promise<Root>;
   readonly digest: Digest;
+  /** See `openJournal()`. */
+  readonly secret?: Uint8Array;
   readonly maker?: FileMaker | undefined;
   readonly pool: HashPool;
   readonly facts: Facts;
@@ -124,6 +118,7 @@ export function persistence(
   let saving: Promise<void> | undefined;
   let isTimed = false;
   let isTold = false;
+  let expected = 0; // small files
   let isNew = false; // parts that are there belong to no journal
 
   const open = async (root: Root, fresh: boolean): Promise<Journal> => {
@@ -132,6 +127,7 @@ export function persistence(
       session: deps.session,
       root: root.dir,
       digest: deps.digest.digest,
+      ...(deps.secret && { secret: deps.secret }),
       fresh,
     });
     if (opened.note !== undefined) deps.warn(opened.note);
@@ -182,6 +178,11 @@ export function persistence(
       partial,
       journal,
       vault,
+      expect(files, bytes) {
+        expected += files;
+        deps.maker?.expect(expected);
+        deps.pool.expect?.(bytes);
+      },
       changed() {
         // A mailbox that is full has other messages, after which we look as well.
         isTold ||= cx.self.offer({ type: "decided" });
@@ -242,9 +243,7 @@ export function persistence(
           desk?.verified(message.chunks);
           break;
         case "whole":
-          for (const { index, gen, digest, b3sum } of message.files) {
-            desk?.whole(index, gen, digest, b3sum);
-          }
+          for (const file of message.files) desk?.whole(file);
           break;
         case "rewind":
           desk?.rewind(message.index, message.gen);

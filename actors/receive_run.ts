@@ -6,11 +6,13 @@
  */
 import type { TransferEvent } from "../core/events.ts";
 import type { Digest } from "../crypto/digest.ts";
-import { rootRecord } from "../protocol/entry.ts";
+import { createWriter } from "../protocol/cursor.ts";
+import { writeRootRecord } from "../protocol/entry.ts";
+import type { RangeSet } from "../protocol/ranges.ts";
 import type { ReceiverRules } from "../protocol/session.ts";
-import { encodeStatus, type StatusFrame } from "../protocol/status.ts";
+import type { StatusFrame } from "../protocol/status.ts";
+import { statusFrames } from "../protocol/status_list.ts";
 import { type Fact, type FinalFact, mergeFacts } from "./facts.ts";
-import { joinBytes } from "./frames.ts";
 
 /** Counts over final entries. */
 export interface ReceiveTotals {
@@ -30,10 +32,10 @@ export type EntryEvent = Omit<
 export interface ReceiveRun {
   readonly number: number;
   readonly totals: Readonly<ReceiveTotals>;
-  /** Takes facts; while `isOpen` is false they wait. Returns what to say now. */
-  heard(facts: ReadonlyMap<number, Fact>, isOpen: boolean): Uint8Array[];
+  /** Takes facts; while `isOpen` is false they wait. Returns what to say now, which may be nothing. */
+  heard(facts: ReadonlyMap<number, Fact>, isOpen: boolean): Uint8Array;
   /** What a new connection must hear that the last one may not have. */
-  repeat(): Uint8Array[];
+  repeat(): Uint8Array;
   /** Entries that became final since the last call. */
   takeFinal(): EntryEvent[];
   /** The root digest, once every entry is final; `undefined` before. */
@@ -53,36 +55,42 @@ export function receiveRun(
   let told: EntryEvent[] = [];
   let root: Uint8Array | undefined;
 
-  const say = (frames: Uint8Array[], frame: StatusFrame): void => {
+  const frames = statusFrames();
+  const records = createWriter("ROOT");
+  const say = (frame: StatusFrame): void => {
     rules.saidStatus(frame);
-    frames.push(encodeStatus(frame));
+    frames.add(frame);
   };
-  const sayFact = (frames: Uint8Array[], index: number, fact: Fact): void => {
+  const sayRanges = (
+    type: "durable" | "corrupt",
+    index: number,
+    gen: number,
+    set: RangeSet,
+  ): void => {
+    for (const { start, end } of set.ranges()) {
+      say({ type, index, gen, first: start, count: end - start });
+    }
+  };
+  const sayFact = (index: number, fact: Fact): void => {
     const known = rules.known(index);
     const { gen, verdict, candidates, durable, corrupt } = fact;
     if (known === undefined || known.gen !== gen) return; // announced anew since
     if (verdict !== undefined) {
-      say(frames, { type: "verdict", index, gen, verdict });
+      say({ type: "verdict", index, gen, verdict });
     }
     const judged = known.judged?.verdict.kind;
     if (judged !== "want" && judged !== "compare") return;
-    for (const { first, digests } of candidates ?? []) {
-      if (judged === "compare") {
-        say(frames, { type: "candidates", index, gen, first, digests });
+    if (candidates !== undefined && judged === "compare") {
+      for (const { first, digests } of candidates) {
+        say({ type: "candidates", index, gen, first, digests });
       }
     }
-    for (
-      const [type, set] of [["durable", durable], ["corrupt", corrupt]] as const
-    ) {
-      for (const { start, end } of set?.ranges() ?? []) {
-        say(frames, { type, index, gen, first: start, count: end - start });
-      }
-    }
+    if (durable !== undefined) sayRanges("durable", index, gen, durable);
+    if (corrupt !== undefined) sayRanges("corrupt", index, gen, corrupt);
   };
   /** Folds entries into the root, in index order, as far as they are final. */
-  const retire = (frames: Uint8Array[]): void => {
+  const retire = (): void => {
     let next = rules.retired;
-    const records: Uint8Array[] = [];
     for (;; next++) {
       const fact = finals.get(next);
       const final = rules.final(next);
@@ -90,12 +98,11 @@ export function receiveRun(
       finals.delete(next);
       const { entry, outcome } = final;
       const isFile = entry.kind === "file" && outcome === "here";
-      records.push(
-        rootRecord(
-          entry,
-          outcome,
-          isFile ? final.digest ?? fact.digest : undefined,
-        ),
+      writeRootRecord(
+        records,
+        entry,
+        outcome,
+        isFile ? final.digest ?? fact.digest : undefined,
       );
       if (entry.kind === "dir-end") continue;
       totals.entries++;
@@ -120,30 +127,28 @@ export function receiveRun(
         ...(verdict?.kind === "refused" && { reason: verdict.reason }),
       });
     }
-    if (records.length > 0) hasher.update(joinBytes(records)); // one call for all
-    if (next > rules.retired) say(frames, { type: "retired", next });
+    if (records.length > 0) hasher.update(records.take()); // one call for all
+    if (next > rules.retired) say({ type: "retired", next });
   };
 
   return {
     number,
     totals,
     heard(facts, isOpen) {
-      const frames: Uint8Array[] = [];
-      for (const [index, fact] of facts) {
-        if (fact.run !== number) continue;
+      facts.forEach((fact, index) => {
+        if (fact.run !== number) return;
         if (fact.final !== undefined) finals.set(index, fact.final);
-        if (isOpen) sayFact(frames, index, fact);
+        if (isOpen) sayFact(index, fact);
         else unsaid.set(index, mergeFacts(unsaid.get(index), fact));
-      }
-      if (isOpen) retire(frames);
-      return frames;
+      });
+      if (isOpen) retire();
+      return frames.take();
     },
     repeat() {
-      const frames: Uint8Array[] = rules.repeats().map(encodeStatus);
+      for (const frame of rules.repeats()) frames.add(frame);
       const waiting = unsaid;
       unsaid = new Map();
-      frames.push(...this.heard(waiting, true));
-      return frames;
+      return this.heard(waiting, true);
     },
     takeFinal() {
       const list = told;

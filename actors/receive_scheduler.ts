@@ -210,7 +210,7 @@ export function receiveScheduler(
     });
     wire.open();
     if (!goesOn) return;
-    wire.say(...run?.repeat() ?? []);
+    if (run !== undefined) wire.say(run.repeat());
     const { epoch } = wire;
     const number = run?.number ?? 0;
     cx.spawn(async (signal) => {
@@ -229,7 +229,7 @@ export function receiveScheduler(
   ): Promise<void> => {
     if (run === undefined) return;
     const before = rules.retired;
-    wire?.say(...run.heard(facts, isOpen()));
+    wire?.say(run.heard(facts, isOpen()));
     if (facts.size > 0) deps.progress();
     const final = run.takeFinal();
     for (const event of final) deps.emit({ ...event, session: deps.session });

@@ -174,6 +174,7 @@ export function startReceiveSession(
         ...deps,
         facts,
         desk,
+        secret: world.randomBytes(8),
         warn: (message) => emit({ type: "warning", message }),
       }),
   });

@@ -277,7 +277,7 @@ export function createFleet(
     look(run, isResting) {
       measure();
       keepPace();
-      wire.prune((work) => run.ledger.missing(work).length === 0);
+      wire.prune((work) => !run.ledger.isMissing(work));
       dropStalled(run, isResting);
       if (isResting) return;
       const { newest } = wire;

@@ -9,7 +9,8 @@ import { SftpxError } from "../core/errors.ts";
 import type { Totals } from "../core/events.ts";
 import type { Digester } from "../crypto/digest.ts";
 import { chunkCount } from "../protocol/entry.ts";
-import { encodeManifest, type ManifestFrame } from "../protocol/manifest.ts";
+import { createWriter } from "../protocol/cursor.ts";
+import { type ManifestFrame, manifestFrames } from "../protocol/manifest.ts";
 import {
   type OutEntry,
   type Outgoing,
@@ -18,15 +19,17 @@ import {
 } from "../protocol/outgoing.ts";
 import { createPlan, type Plan } from "../protocol/plan.ts";
 import type { SenderRules } from "../protocol/session.ts";
-import type { StatusFrame } from "../protocol/status.ts";
+import type { StatusFrame, WireStatus } from "../protocol/status.ts";
+import { plainStatus } from "../protocol/status_list.ts";
 import {
   openSource,
   readSmallNow,
   type SourceEntry,
+  type SourceFile,
   type SourceFileEntry,
 } from "../store/source.ts";
 import { type Credit, wireEntry } from "./chunker.ts";
-import { joinBytes } from "./frames.ts";
+import type { HashPool } from "../workers/hash_pool.ts";
 import type { LeaseReport, Payload, Readable } from "../workers/lane_send.ts";
 
 /** Something that was not sent, and why. */
@@ -43,6 +46,8 @@ export interface SendRunDeps {
   readonly failed: (failure: Failure) => void;
   /** What may be said and heard; it outlives runs. */
   readonly rules: SenderRules;
+  /** Told of bytes that may have to be hashed, when they are of many entries. */
+  readonly expect?: HashPool["expect"];
   /** Every file comes with its own BLAKE3. */
   readonly b3sum: boolean;
 }
@@ -64,33 +69,33 @@ export interface SendRun {
   readonly plan: Plan;
   /** The receiver holds this many entries open at most. */
   setWindow(entries: number): void;
-  /** Takes what was found; returns what to announce. */
-  found(entries: readonly SourceEntry[], ended: boolean): Uint8Array[];
+  /** Takes what was found; returns frames to announce. */
+  found(entries: readonly SourceEntry[], ended: boolean): Uint8Array;
   /** Takes what the receiver says. */
-  heard(frames: readonly StatusFrame[]): void;
+  heard(frames: readonly WireStatus[]): void;
   /** What was sent over a connection that is gone: what is not durable goes again. */
   again(work: Work): void;
   /** Books what a lane wrote. */
   wrote(payload: Payload): void;
-  /** Takes the report of a lane; returns what to announce. */
-  report(report: LeaseReport): Uint8Array[];
+  /** Takes the report of a lane; returns frames to announce. */
+  report(report: LeaseReport): Uint8Array;
   /**
    * What to announce of files that were read whole since the last call. A lane
    * that is lost or left tells of none: so this is asked whenever one may be.
    */
-  read(): Uint8Array[];
+  read(): Uint8Array;
   /** Files that were read and wait for the digest of the whole, since the last call. */
   takeUnsummed(): OutEntry<Source>[];
-  /** Takes the digest of a whole file; returns what to announce. */
+  /** Takes the digest of a whole file; returns frames to announce. */
   summed(
     index: number,
     gen: number,
     b3sum: Uint8Array | undefined,
-  ): Uint8Array[];
-  /** Takes another look at a file that changed; returns what to announce. */
-  looked(index: number, facts: SourceFileEntry | SftpxError): Uint8Array[];
+  ): Uint8Array;
+  /** Takes another look at a file that changed; returns frames to announce. */
+  looked(index: number, facts: SourceFileEntry | SftpxError): Uint8Array;
   /** A new connection to the same receiver; returns what it may not have heard. */
-  reconnect(next: number): Uint8Array[];
+  reconnect(next: number): Uint8Array;
   /** The root digest, once every entry is final; `undefined` before. */
   root(): Uint8Array | undefined;
 }
@@ -98,21 +103,24 @@ export interface SendRun {
 /** A file that changes this often while it is sent is given up. */
 const MAX_CHANGES = 8;
 
+/** Of so many some will have to be read: what that takes is loaded while they are judged. */
+const MANY_ENTRIES = 256;
+const NOTHING = new Uint8Array();
+
 /** Creates a run in which nothing was found yet. */
 export function sendRun(deps: SendRunDeps): SendRun {
   const { rules } = deps;
   const hasher = deps.digest.hasher();
-  let records: Uint8Array[] = [];
+  const records = createWriter("ROOT");
   /** Hashes what was folded, all of it in one call. */
   const fold = (): void => {
-    if (records.length > 0) hasher.update(joinBytes(records));
-    records = [];
+    if (records.length > 0) hasher.update(records.take());
   };
   let root: Uint8Array | undefined;
   const ledger = outgoing<Source>({
     b3sum: deps.b3sum,
     digest: deps.digest.digest,
-    fold: (record) => void records.push(record),
+    records,
     final: (index) => rules.final(index),
   });
   const credit: Credit = createOutbox((old, add) => Math.max(old ?? 0, add));
@@ -127,24 +135,25 @@ export function sendRun(deps: SendRunDeps): SendRun {
   const extend = (): void => {
     credit.add("entries", ledger.base + window + skippedByWalk);
   };
-  const say = (frame: ManifestFrame): Uint8Array => {
+  const frames = manifestFrames();
+  const say = (frame: ManifestFrame): void => {
     rules.saidManifest(frame);
-    return encodeManifest(frame);
+    frames.add(frame);
   };
-  const entryFrame = (item: OutEntry<Source>): Uint8Array =>
+  const sayEntry = (item: OutEntry<Source>): void =>
     say({
       type: "entry",
       index: item.index,
       gen: item.gen,
       entry: item.entry,
     });
-  const digestFrame = (item: OutEntry<Source>): Uint8Array[] => {
+  const sayDigest = (item: OutEntry<Source>): void => {
     const { index, gen, digest, b3sum } = item;
     const least = deps.b3sum ? 1 : 2;
-    if (digest === undefined || chunkCount(item.entry) < least) return [];
-    return [say({ type: "digest", index, gen, digest, b3sum })];
+    if (digest === undefined || chunkCount(item.entry) < least) return;
+    say({ type: "digest", index, gen, digest, b3sum });
   };
-  const goneFrame = (item: OutEntry<Source>): Uint8Array =>
+  const sayGone = (item: OutEntry<Source>): void =>
     say({
       type: "gone",
       index: item.index,
@@ -152,7 +161,7 @@ export function sendRun(deps: SendRunDeps): SendRun {
       code: item.code ?? "local-io",
       reason: item.reason ?? "",
     });
-  const endFrame = (): Uint8Array =>
+  const sayEnd = (): void =>
     say({
       type: "end",
       entries: ledger.next,
@@ -196,11 +205,11 @@ export function sendRun(deps: SendRunDeps): SendRun {
   const toSum = (item: OutEntry<Source>): void => {
     if (item.unchanged && !unsummed.has(item)) unsummed.set(item, "new");
   };
-  const giveUp = (index: number, reason: string): Uint8Array[] => {
+  const giveUp = (index: number, reason: string): void => {
     const item = ledger.giveUp(index, "local-io", reason);
-    if (item === undefined) return [];
+    if (item === undefined) return;
     plan.removeEntry(index);
-    return [goneFrame(item)];
+    sayGone(item);
   };
 
   return {
@@ -226,7 +235,6 @@ export function sendRun(deps: SendRunDeps): SendRun {
       extend();
     },
     found(entries, ended) {
-      const frames: Uint8Array[] = [];
       for (const facts of entries) {
         const entry = wireEntry(facts, deps.chunkSize);
         if (entry === undefined) {
@@ -234,22 +242,23 @@ export function sendRun(deps: SendRunDeps): SendRun {
           if (facts.kind === "error") fail(facts.path, facts.reason);
           continue;
         }
-        frames.push(entryFrame(ledger.add(entry, sourceOf(facts))));
+        sayEntry(ledger.add(entry, new FoundSource(facts)));
       }
       extend();
+      if (ledger.next >= MANY_ENTRIES) deps.expect?.(ledger.totals.found);
       if (ended) {
         ledger.end();
-        frames.push(endFrame());
+        sayEnd();
       }
-      return frames;
+      return frames.take();
     },
     heard(frames) {
-      for (const frame of frames) {
+      for (const frame of plainStatus(frames)) {
         // What becomes of an entry is known only until it retires.
-        const work = frame.type === "retired" ? ledger.heard(frame) : [];
+        if (frame.type === "retired") ledger.heard(frame);
         if (rules.heardStatus(frame) === "drop") continue;
-        if (frame.type !== "retired") planFor(frame, ledger.heard(frame));
-        else planFor(frame, work);
+        if (frame.type === "retired") plan.removeBelow(frame.next);
+        else planFor(frame, ledger.heard(frame));
       }
       fold();
       extend();
@@ -264,20 +273,16 @@ export function sendRun(deps: SendRunDeps): SendRun {
       same += payload.same;
     },
     report(report) {
-      const frames: Uint8Array[] = [];
-      for (const { index, reason } of report.failed) {
-        frames.push(...giveUp(index, reason));
-      }
-      return frames;
+      for (const { index, reason } of report.failed) giveUp(index, reason);
+      return frames.take();
     },
     read() {
-      const frames: Uint8Array[] = [];
       for (const item of ledger.takeRead()) {
         if (ledger.get(item.index) !== item || !item.unchanged) continue;
-        if (item.digest !== undefined) frames.push(...digestFrame(item));
+        if (item.digest !== undefined) sayDigest(item);
         else toSum(item);
       }
-      return frames;
+      return frames.take();
     },
     takeUnsummed() {
       const list = [...unsummed].filter(([, state]) => state === "new");
@@ -287,44 +292,46 @@ export function sendRun(deps: SendRunDeps): SendRun {
     summed(index, gen, b3sum) {
       const item = ledger.get(index);
       if (item !== undefined) unsummed.delete(item);
-      if (!ledger.isRead(index, gen)) return [];
+      if (!ledger.isRead(index, gen)) return NOTHING;
       if (b3sum === undefined) {
-        return giveUp(index, `Cannot send "${item?.entry.path}": it changed`);
+        giveUp(index, `Cannot send "${item?.entry.path}": it changed`);
+      } else {
+        const settled = ledger.settle(index, b3sum);
+        if (settled !== undefined) sayDigest(settled);
       }
-      const settled = ledger.settle(index, b3sum);
-      return settled === undefined ? [] : digestFrame(settled);
+      return frames.take();
     },
     looked(index, facts) {
       const item = ledger.get(index);
-      if (item === undefined) return [];
-      if (facts instanceof SftpxError) return giveUp(index, facts.message);
+      if (item === undefined) return NOTHING;
+      if (facts instanceof SftpxError) {
+        giveUp(index, facts.message);
+        return frames.take();
+      }
       if (item.gen >= MAX_CHANGES) {
-        return giveUp(
-          index,
-          `Cannot send "${item.entry.path}": it keeps changing`,
-        );
+        giveUp(index, `Cannot send "${item.entry.path}": it keeps changing`);
+        return frames.take();
       }
       const entry = wireEntry(facts, deps.chunkSize);
-      if (entry === undefined) return [];
+      if (entry === undefined) return NOTHING;
       item.source.facts = facts;
       plan.removeEntry(index);
       const again = ledger.change(index, entry);
-      if (again === undefined) return [];
-      return [entryFrame(again)];
+      if (again !== undefined) sayEntry(again);
+      return frames.take();
     },
     reconnect(next) {
       plan = createPlan();
       for (const [item, work] of ledger.reconnected()) planItem(item, work);
       ledger.takeRead(); // they are among those that follow
-      const frames: Uint8Array[] = [];
       for (const item of ledger.live()) {
-        if (item.index >= next || item.gen > 0) frames.push(entryFrame(item));
-        if (item.outcome === "gone") frames.push(goneFrame(item));
-        else if (item.digest !== undefined) frames.push(...digestFrame(item));
+        if (item.index >= next || item.gen > 0) sayEntry(item);
+        if (item.outcome === "gone") sayGone(item);
+        else if (item.digest !== undefined) sayDigest(item);
         else toSum(item);
       }
-      if (ledger.ended) frames.push(endFrame());
-      return frames;
+      if (ledger.ended) sayEnd();
+      return frames.take();
     },
     root() {
       if (!ledger.ended || ledger.base < ledger.next) return undefined;
@@ -335,17 +342,22 @@ export function sendRun(deps: SendRunDeps): SendRun {
   };
 }
 
-function sourceOf(facts: SourceEntry): Source {
-  const source: Source = {
-    facts,
-    open() {
-      if (source.facts.kind !== "file") {
-        throw new TypeError(`Cannot open "${facts.path}": it is no file`);
-      }
-      return openSource(source.facts);
-    },
-    readNow: (into) =>
-      source.facts.kind === "file" && readSmallNow(source.facts, into),
-  };
-  return source;
+/** A class, as there is one for every entry that is open. */
+class FoundSource implements Source {
+  facts: SourceEntry;
+
+  constructor(facts: SourceEntry) {
+    this.facts = facts;
+  }
+
+  open(): Promise<SourceFile> {
+    if (this.facts.kind !== "file") {
+      throw new TypeError(`Cannot open "${this.facts.path}": it is no file`);
+    }
+    return openSource(this.facts);
+  }
+
+  readNow(into: Uint8Array): boolean {
+    return this.facts.kind === "file" && readSmallNow(this.facts, into);
+  }
 }

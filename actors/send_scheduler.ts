@@ -40,7 +40,7 @@ import type { SideDials } from "./side_dials.ts";
 import { secondLook, type SecondLookMessage } from "./send_second.ts";
 import { type SendReport, sendReport } from "./send_report.ts";
 import { type Failure, type SendRun, sendRun } from "./send_run.ts";
-import type { StatusFrame } from "../protocol/status.ts";
+import type { WireStatus } from "../protocol/status.ts";
 import {
   openWire,
   type SendLink,
@@ -129,6 +129,7 @@ export function sendScheduler(
       digest: deps.digest,
       chunkSize: deps.chunkSize,
       rules,
+      expect: deps.pool.expect,
       b3sum,
       failed: (failure) => reports?.failed(failure),
     });
@@ -188,7 +189,7 @@ export function sendScheduler(
     run = current;
     current.setWindow(rules.window);
     if (goesOn) {
-      wire.announce(...current.reconnect(welcome.next));
+      wire.announce(current.reconnect(welcome.next));
       second.sum(current, cx);
       feed();
     } else {
@@ -208,7 +209,7 @@ export function sendScheduler(
   /** Announces what was read, also by lanes that were lost or left since. */
   const tellRead = (cx: Context<SendSchedulerMessage>): void => {
     if (run === undefined) return;
-    wire?.announce(...run.read());
+    wire?.announce(run.read());
     second.sum(run, cx);
   };
 
@@ -242,8 +243,7 @@ export function sendScheduler(
         "Cannot finish: the receiver's digest over all files is not ours",
       );
     }
-    const { totals } = run;
-    const { link } = wire;
+    const [{ totals }, { link }] = [run, wire];
     rules.saidControl({ type: "receipt-ack", root });
     cx.spawn(async (signal) => {
       await link.control.write({ type: "receipt-ack", root });
@@ -258,7 +258,7 @@ export function sendScheduler(
   };
 
   /** Hears what the fleet wants to know. */
-  const hearStatus = (frames: readonly StatusFrame[]): void => {
+  const hearStatus = (frames: readonly WireStatus[]): void => {
     for (const frame of frames) {
       if (frame.type === "arrived") fleet?.arrived(frame.connections);
       if (frame.type !== "progress") continue;
@@ -280,7 +280,7 @@ export function sendScheduler(
           return;
         case "found":
           if (run === undefined || message.run !== run.number) return;
-          wire?.announce(...run.found(message.entries, message.ended));
+          wire?.announce(run.found(message.entries, message.ended));
           settle(cx);
           return;
         case "status":
@@ -297,7 +297,7 @@ export function sendScheduler(
         case "lane-done":
           if (run === undefined || message.epoch !== wire?.epoch) return;
           wire.done(message.connection, message.lane);
-          wire.announce(...run.report(message.report));
+          wire.announce(run.report(message.report));
           second.look(run, message.report, cx);
           tellRead(cx);
           feed();
@@ -305,12 +305,12 @@ export function sendScheduler(
         case "summed":
           if (message.run !== run?.number) return;
           wire?.announce(
-            ...run.summed(message.index, message.gen, message.b3sum),
+            run.summed(message.index, message.gen, message.b3sum),
           );
           return;
         case "looked":
           if (message.run !== run?.number) return;
-          wire?.announce(...run.looked(message.index, message.facts));
+          wire?.announce(run.looked(message.index, message.facts));
           return;
         case "joined":
           if (run === undefined || message.epoch !== wire?.epoch) {

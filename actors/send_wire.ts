@@ -19,7 +19,7 @@ import type {
 import { bothLimit, type RateLimiter } from "../core/rate.ts";
 import { encodePreamble } from "../protocol/lane.ts";
 import type { Work } from "../protocol/outgoing.ts";
-import { decodeStatus, type StatusFrame } from "../protocol/status.ts";
+import { decodeStatus, type WireStatus } from "../protocol/status.ts";
 import type { Conn } from "../transport/transport.ts";
 import type { Link } from "./connection.ts";
 import {
@@ -51,7 +51,7 @@ export type WireMessage =
   | {
     readonly type: "status";
     readonly epoch: number;
-    readonly frames: readonly StatusFrame[];
+    readonly frames: readonly WireStatus[];
   }
   | {
     readonly type: "control";
@@ -361,7 +361,7 @@ function watched(
 /** Reads the status stream, which the receiver opens once it has something to say. */
 async function readStatus(
   conn: Conn,
-  say: (frames: readonly StatusFrame[]) => Promise<void>,
+  say: (frames: readonly WireStatus[]) => Promise<void>,
 ): Promise<void> {
   const stream = await conn.acceptUni();
   if (stream === undefined) return;

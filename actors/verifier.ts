@@ -17,10 +17,10 @@ import {
   sameDigest,
 } from "../protocol/digests.ts";
 import { chunkCount } from "../protocol/entry.ts";
-import type { Announced } from "./desk_item.ts";
+import type { Announced, WholeFile } from "./desk_item.ts";
 import { chunkRun, type Facts } from "./facts.ts";
 import type { CheckedChunk } from "./lane_receive.ts";
-import type { PersistenceMessage, WholeFile } from "./persistence.ts";
+import type { PersistenceMessage } from "./persistence.ts";
 
 /** What the verifier can be told. What belongs to an older run is dropped. */
 export type VerifierMessage =
@@ -75,11 +75,14 @@ export interface VerifierDeps {
 /** A file that never comes right is given up after as many tries. */
 const MAX_TRIES = 8;
 
+const NOTHING = new Uint8Array();
+
 interface Case {
   readonly gen: number;
   readonly path: string;
   readonly chunks: number;
-  digests: ChunkDigests;
+  /** Made when there are any to keep: of one chunk there is nothing to wait for. */
+  digests: ChunkDigests | undefined;
   claimed:
     | { readonly digest: Uint8Array; readonly b3sum: Uint8Array | undefined }
     | undefined;
@@ -114,20 +117,31 @@ export function verifier(deps: VerifierDeps): Behavior<VerifierMessage> {
     cx: Context<VerifierMessage>,
   ): Promise<WholeFile | undefined> => {
     const { chunks, digests, claimed, gen } = item;
-    const digest = contentDigest(deps.digest, digests.concat());
+    const all = digests?.concat() ?? NOTHING;
+    const digest = contentDigest(deps.digest, all);
     if (claimed === undefined || sameDigest(claimed.digest, digest)) {
       cases.delete(index);
-      return { index, gen, digest, b3sum: claimed?.b3sum };
+      return { index, gen, digest, b3sum: claimed?.b3sum, bytes: 0 };
     }
     chargeTry(item);
-    item.digests = chunkDigests(chunks);
+    item.digests = undefined;
     await deps.persistence.send({ type: "rewind", run, index, gen }, cx.signal);
     deps.facts.add(index, { run, gen, corrupt: chunkRun(0, chunks) });
     return undefined;
   };
   const canJudge = ({ chunks, digests, claimed }: Case): boolean => {
-    if (chunks === 0 || digests.known < chunks) return false;
+    if (chunks === 0 || (digests?.known ?? 0) < chunks) return false;
     return chunks === 1 && !needsDigest || claimed !== undefined;
+  };
+  /** True for the only chunk of a file of which nothing more is to be known. */
+  const isAll = (
+    { chunks, claimed }: Case,
+    { digest }: CheckedChunk,
+  ): boolean => {
+    if (chunks !== 1) return false;
+    return claimed === undefined
+      ? !needsDigest
+      : sameDigest(claimed.digest, digest);
   };
   const pass = async (
     files: readonly WholeFile[],
@@ -142,6 +156,7 @@ export function verifier(deps: VerifierDeps): Behavior<VerifierMessage> {
     cx: Context<VerifierMessage>,
   ): Promise<void> => {
     const good: CheckedChunk[] = [];
+    const whole: WholeFile[] = [];
     const touched = new Map<number, Case>();
     for (const chunk of chunks) {
       const { index, gen } = chunk;
@@ -152,6 +167,15 @@ export function verifier(deps: VerifierDeps): Behavior<VerifierMessage> {
         deps.facts.add(index, { run, gen, corrupt: chunkRun(chunk.chunk, 1) });
         continue;
       }
+      if (isAll(item, chunk)) {
+        cases.delete(index);
+        const { digest, verdict } = chunk;
+        const bytes = verdict === "written" ? chunk.bytes : 0;
+        const b3sum = item.claimed?.b3sum;
+        whole.push({ index, gen, digest, b3sum, bytes });
+        continue;
+      }
+      item.digests ??= chunkDigests(item.chunks);
       if (item.digests.get(chunk.chunk) === undefined) good.push(chunk);
       item.digests.set(chunk.chunk, chunk.digest);
       touched.set(index, item);
@@ -162,7 +186,6 @@ export function verifier(deps: VerifierDeps): Behavior<VerifierMessage> {
         cx.signal,
       );
     }
-    const whole: WholeFile[] = [];
     for (const [index, item] of touched) {
       if (!canJudge(item)) continue;
       const file = await judge(index, item, cx);
@@ -196,7 +219,7 @@ export function verifier(deps: VerifierDeps): Behavior<VerifierMessage> {
               gen,
               path: entry.path,
               chunks,
-              digests: chunkDigests(chunks),
+              digests: undefined,
               claimed: undefined,
               tries: cases.get(index)?.tries ?? 0,
             });

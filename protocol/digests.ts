@@ -18,17 +18,43 @@ export interface ChunkDigests {
   readonly known: number;
   /** The digest of `chunk`, or `undefined`. A view: do not change it. */
   get(chunk: number): Uint8Array | undefined;
-  /** Sets the digest of `chunk`, replacing an earlier one. */
+  /** Sets the digest of `chunk`, replacing an earlier one. It may be kept: do not change it. */
   set(chunk: number, digest: Uint8Array): void;
   /** Forgets the digest of `chunk`. */
   clear(chunk: number): void;
-  /** All digests in order, once every chunk has one. */
-  concat(): Uint8Array<ArrayBuffer>;
+  /** All digests in order, once every chunk has one. It may be kept: do not change it. */
+  concat(): Uint8Array;
 }
 
 /** Creates a table for `chunks` chunks that holds nothing. */
 export function chunkDigests(chunks: number): ChunkDigests {
-  return new Pages(chunks);
+  return chunks === 1 ? new One() : new Pages(chunks);
+}
+
+/** The table of a file of one chunk, as most are: it keeps what it is given. */
+class One implements ChunkDigests {
+  #digest: Uint8Array | undefined;
+
+  get known(): number {
+    return this.#digest === undefined ? 0 : 1;
+  }
+
+  get(chunk: number): Uint8Array | undefined {
+    return chunk === 0 ? this.#digest : undefined;
+  }
+
+  set(chunk: number, digest: Uint8Array): void {
+    check(chunk, 1, digest);
+    this.#digest = digest;
+  }
+
+  clear(chunk: number): void {
+    if (chunk === 0) this.#digest = undefined;
+  }
+
+  concat(): Uint8Array {
+    return this.#digest ?? unknown(0, 1);
+  }
 }
 
 interface DigestPage {
@@ -59,16 +85,7 @@ class Pages implements ChunkDigests {
   }
 
   set(chunk: number, digest: Uint8Array): void {
-    if (!Number.isSafeInteger(chunk) || chunk < 0 || chunk >= this.#chunks) {
-      throw new RangeError(
-        `Cannot use chunk ${chunk} of a file of ${this.#chunks} chunks`,
-      );
-    }
-    if (digest.length !== DIGEST_BYTES) {
-      throw new RangeError(
-        `Cannot set a digest of ${digest.length} bytes: it must be 32`,
-      );
-    }
+    check(chunk, this.#chunks, digest);
     const number = Math.floor(chunk / PAGE);
     const pages = this.#pages ??= new Map<number, DigestPage>();
     let page = pages.get(number);
@@ -93,12 +110,8 @@ class Pages implements ChunkDigests {
     this.#known--;
   }
 
-  concat(): Uint8Array<ArrayBuffer> {
-    if (this.#known !== this.#chunks) {
-      throw new RangeError(
-        `Cannot join the digests of ${this.#known} of ${this.#chunks} chunks`,
-      );
-    }
+  concat(): Uint8Array {
+    if (this.#known !== this.#chunks) unknown(this.#known, this.#chunks);
     const all = new Uint8Array(this.#chunks * DIGEST_BYTES);
     for (const [number, { bytes }] of this.#pages ?? []) {
       all.set(bytes, number * PAGE * DIGEST_BYTES);
@@ -107,9 +120,41 @@ class Pages implements ChunkDigests {
   }
 }
 
+function check(chunk: number, chunks: number, digest: Uint8Array): void {
+  if (!Number.isSafeInteger(chunk) || chunk < 0 || chunk >= chunks) {
+    throw new RangeError(
+      `Cannot use chunk ${chunk} of a file of ${chunks} chunks`,
+    );
+  }
+  if (digest.length !== DIGEST_BYTES) {
+    throw new RangeError(
+      `Cannot set a digest of ${digest.length} bytes: it must be 32`,
+    );
+  }
+}
+
+function unknown(known: number, chunks: number): never {
+  throw new RangeError(
+    `Cannot join the digests of ${known} of ${chunks} chunks`,
+  );
+}
+
 /** True for 32 zero bytes, which stand for "not held" on the wire. */
 export function isZeroDigest(digest: Uint8Array): boolean {
   return digest.every((byte) => byte === 0);
+}
+
+/** True when the digests at these places are the same bytes. Not for secrets either. */
+export function sameDigestAt(
+  a: Uint8Array,
+  atA: number,
+  b: Uint8Array,
+  atB: number,
+): boolean {
+  for (let i = 0; i < DIGEST_BYTES; i++) {
+    if (a[atA + i] !== b[atB + i]) return false;
+  }
+  return true;
 }
 
 /** True when `a` and `b` are the same bytes. Not for secrets: it stops at the first difference. */

@@ -93,6 +93,18 @@ export function rootRecord(
   outcome: Outcome,
   digest: Uint8Array | undefined,
 ): Uint8Array<ArrayBuffer> {
+  const to = createWriter("ROOT");
+  writeRootRecord(to, entry, outcome, digest);
+  return to.finish();
+}
+
+/** As `rootRecord()`, behind what was written already. */
+export function writeRootRecord(
+  to: Writer,
+  entry: Entry,
+  outcome: Outcome,
+  digest: Uint8Array | undefined,
+): void {
   const needed = entry.kind === "file" && outcome === "here";
   if (needed !== (digest !== undefined)) {
     throw new RangeError(
@@ -101,10 +113,8 @@ export function rootRecord(
       }be given`,
     );
   }
-  const to = createWriter("ROOT");
   writeEntry(to, entry);
-  return to.u8(OUTCOMES.indexOf(outcome)).bytes(digest ?? NO_DIGEST, 32)
-    .finish();
+  to.u8(OUTCOMES.indexOf(outcome)).bytes(digest ?? NO_DIGEST, 32);
 }
 
 /** Writes the body of an entry. */

@@ -180,6 +180,11 @@ export function writeRecord(
  * @throws {SftpxError} `protocol` when the header is cut or makes no sense.
  */
 export function readRecord(from: Uint8Array, offset: number): LaneRecord {
+  const { kind, gen, length, index, chunk, digest } = readHeader(from, offset);
+  return { kind, gen, length, index, chunk, digest };
+}
+
+function readHeader(from: Uint8Array, offset: number): Header {
   if (offset + RECORD_HEADER_BYTES > from.length) {
     fail("record", `it begins at ${offset} of ${from.length} bytes`);
   }
@@ -190,14 +195,48 @@ export function readRecord(from: Uint8Array, offset: number): LaneRecord {
   if (length < 1 || length > MAX_CHUNK_BYTES) {
     fail("record", `a chunk cannot have ${length} bytes`);
   }
-  return {
-    kind: kind === 0 ? "data" : "same",
-    gen: readU16(from, offset + 2),
+  return new Header(
+    from,
+    offset,
+    kind === 0 ? "data" : "same",
+    readU16(from, offset + 2),
     length,
-    index: readU64(from, offset + 8),
-    chunk: readU64(from, offset + 16),
-    digest: from.subarray(offset + 24, offset + RECORD_HEADER_BYTES),
-  };
+    readU64(from, offset + 8),
+    readU64(from, offset + 16),
+  );
+}
+
+/** A class, as most who read a header only compare its digest, which needs no view. */
+class Header implements LaneRecord {
+  readonly kind: "data" | "same";
+  readonly gen: number;
+  readonly length: number;
+  readonly index: number;
+  readonly chunk: number;
+  readonly #from: Uint8Array;
+  readonly #at: number;
+
+  constructor(
+    from: Uint8Array,
+    at: number,
+    kind: "data" | "same",
+    gen: number,
+    length: number,
+    index: number,
+    chunk: number,
+  ) {
+    this.#from = from;
+    this.#at = at;
+    this.kind = kind;
+    this.gen = gen;
+    this.length = length;
+    this.index = index;
+    this.chunk = chunk;
+  }
+
+  get digest(): Uint8Array {
+    return this.#from.subarray(this.#at + 24, this.#at + RECORD_HEADER_BYTES);
+  }
 }
 
 /**
@@ -213,10 +252,31 @@ export function forEachRecord(
   count: number,
   visit: (record: LaneRecord, payload: Uint8Array) => void,
 ): void {
+  let offset = 0;
+  for (const record of readRecords(body, count)) {
+    offset += RECORD_HEADER_BYTES;
+    const end = record.kind === "data" ? offset + record.length : offset;
+    const { kind, gen, length, index, chunk, digest } = record;
+    visit(
+      { kind, gen, length, index, chunk, digest },
+      body.subarray(offset, end),
+    );
+    offset = end;
+  }
+}
+
+/**
+ * Reads the headers of all records of a body, which follow each other: each is
+ * {@linkcode RECORD_HEADER_BYTES}, and then comes its payload, if it has one.
+ *
+ * @throws {SftpxError} `protocol` when the body is not exactly filled by `count`
+ * records.
+ */
+export function readRecords(body: Uint8Array, count: number): LaneRecord[] {
   const records: LaneRecord[] = [];
   let offset = 0;
   for (let n = 0; n < count; n++) {
-    const record = readRecord(body, offset);
+    const record = readHeader(body, offset);
     records.push(record);
     offset += RECORD_HEADER_BYTES;
     if (record.kind === "data") offset += record.length;
@@ -225,13 +285,12 @@ export function forEachRecord(
   if (offset !== body.length) {
     fail("lane frame", `${body.length - offset} bytes too many`);
   }
-  offset = 0;
-  for (const record of records) {
-    offset += RECORD_HEADER_BYTES;
-    const end = record.kind === "data" ? offset + record.length : offset;
-    visit(record, body.subarray(offset, end));
-    offset = end;
-  }
+  return records;
+}
+
+/** Where the digest of the record is whose payload begins at `start`. */
+export function digestBefore(start: number): number {
+  return start - 32;
 }
 
 function fail(what: string, reason: string): never {

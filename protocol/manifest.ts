@@ -17,8 +17,13 @@ import { unreachable } from "../core/actor.ts";
 import type { ErrorCode } from "../core/errors.ts";
 import { byteOfCode, codeOfByte } from "./codes.ts";
 import { MAX_TEXT_BYTES } from "./control.ts";
-import { createReader, createWriter, type Reader } from "./cursor.ts";
-import { encodeFrame, type Frame, ignoreExtension } from "./frame.ts";
+import {
+  createReader,
+  createWriter,
+  type Reader,
+  type Writer,
+} from "./cursor.ts";
+import { type Frame, ignoreExtension } from "./frame.ts";
 import { decodeEntry, type Entry, writeEntry } from "./entry.ts";
 
 export {
@@ -83,7 +88,30 @@ const NAMES: ReadonlyMap<number, ManifestFrame["type"]> = new Map(
  * @throws {RangeError} when a field does not fit its place.
  */
 export function encodeManifest(frame: ManifestFrame): Uint8Array<ArrayBuffer> {
-  return encodeFrame(TYPES[frame.type], encodeBody(frame));
+  const frames = manifestFrames();
+  frames.add(frame);
+  return frames.take();
+}
+
+/** Frames that travel together, encoded as they are added. */
+export interface FrameList<T> {
+  add(frame: T): void;
+  /** Returns those that were added since the last call. */
+  take(): Uint8Array<ArrayBuffer>;
+}
+
+/** Creates an empty list of manifest frames; `add()` throws as `encodeManifest()` does. */
+export function manifestFrames(): FrameList<ManifestFrame> {
+  const all = createWriter("MANIFEST");
+  const body = createWriter("MANIFEST");
+  return {
+    add(frame) {
+      if (body.length > 0) body.take(); // of one that could not be encoded
+      writeBody(body, frame);
+      all.frame(TYPES[frame.type], body);
+    },
+    take: () => all.take(),
+  };
 }
 
 /**
@@ -94,16 +122,16 @@ export function encodeManifest(frame: ManifestFrame): Uint8Array<ArrayBuffer> {
 export function decodeManifest(frame: Frame): ManifestFrame | undefined {
   const type = NAMES.get(frame.type);
   if (type === undefined) return ignoreExtension(frame.type, "manifest");
-  const reader = createReader(frame.body, type.toUpperCase());
+  const reader = createReader(frame.body, type);
   const decoded = decodeBody(type, reader);
   reader.end();
   return decoded;
 }
 
-function encodeBody(frame: ManifestFrame): Uint8Array {
-  const to = createWriter(frame.type.toUpperCase());
+function writeBody(to: Writer, frame: ManifestFrame): void {
   if (frame.type === "end") {
-    return to.varint(frame.entries).varint(frame.bytes).finish();
+    to.varint(frame.entries).varint(frame.bytes);
+    return;
   }
   if (frame.gen > MAX_GEN) {
     throw new RangeError(
@@ -114,16 +142,16 @@ function encodeBody(frame: ManifestFrame): Uint8Array {
   switch (frame.type) {
     case "entry":
       writeEntry(to, frame.entry);
-      return to.finish();
+      return;
     case "digest":
       to.bytes(frame.digest, 32).u8(frame.b3sum === undefined ? 0 : 1);
       if (frame.b3sum !== undefined) to.bytes(frame.b3sum, 32);
-      return to.finish();
+      return;
     case "gone":
-      return to.u8(byteOfCode(frame.code)).text(frame.reason, MAX_TEXT_BYTES)
-        .finish();
+      to.u8(byteOfCode(frame.code)).text(frame.reason, MAX_TEXT_BYTES);
+      return;
     default:
-      return unreachable(frame);
+      unreachable(frame);
   }
 }
 

@@ -16,7 +16,7 @@ import {
   isZeroDigest,
   sameDigest,
 } from "./digests.ts";
-import { chunkCount, chunkLength, rootRecord } from "./entry.ts";
+import { chunkCount, chunkLength, writeRootRecord } from "./entry.ts";
 import { digestsOf, gaps, isUnread, missing } from "./outgoing_missing.ts";
 import { type RangeSet, rangeSet } from "./ranges.ts";
 import type {
@@ -42,9 +42,13 @@ type Live<S> =
   & {
     digests: ChunkDigests;
     candidates: ChunkDigests | undefined;
+    /** It is nobody's to change while it is `NOTHING`. */
     durable: RangeSet;
     durableBytes: number;
   };
+
+/** What is durable of most entries until they are final. */
+const NOTHING: RangeSet = rangeSet();
 
 /** Creates an empty ledger. */
 export function outgoing<S>(deps: OutgoingDeps): Outgoing<S> {
@@ -66,7 +70,7 @@ export function outgoing<S>(deps: OutgoingDeps): Outgoing<S> {
     const chunks = chunkCount(item.entry);
     item.digests = chunkDigests(chunks);
     item.candidates = undefined;
-    item.durable = rangeSet();
+    item.durable = NOTHING;
     totals.durable -= item.durableBytes;
     item.durableBytes = 0;
     item.digest = undefined;
@@ -96,6 +100,7 @@ export function outgoing<S>(deps: OutgoingDeps): Outgoing<S> {
       item.durableBytes += bytes;
       totals.durable += bytes;
     }
+    if (item.durable === NOTHING) item.durable = rangeSet();
     item.durable.add(first, first + count);
   };
   /** What was durable was wrong: it must come again. */
@@ -103,7 +108,7 @@ export function outgoing<S>(deps: OutgoingDeps): Outgoing<S> {
     const before = item.durableBytes;
     const kept = item.durable.clone();
     kept.remove(first, end);
-    item.durable = rangeSet();
+    item.durable = NOTHING;
     item.durableBytes = 0;
     totals.durable -= before;
     for (const { start, end } of kept.ranges()) {
@@ -156,7 +161,7 @@ export function outgoing<S>(deps: OutgoingDeps): Outgoing<S> {
         );
       }
       item.digest = digest;
-      deps.fold(rootRecord(entry, item.outcome, digest));
+      writeRootRecord(deps.records, entry, item.outcome, digest);
       live.delete(base);
       if (entry.kind !== "dir-end") {
         totals.entries++;
@@ -208,7 +213,7 @@ export function outgoing<S>(deps: OutgoingDeps): Outgoing<S> {
         wantedFrom: undefined,
         digests: chunkDigests(chunkCount(entry)),
         candidates: undefined,
-        durable: rangeSet(),
+        durable: NOTHING,
         durableBytes: 0,
       };
       live.set(item.index, item);
@@ -330,6 +335,13 @@ export function outgoing<S>(deps: OutgoingDeps): Outgoing<S> {
       const item = live.get(index);
       if (item?.gen !== gen || item.outcome !== "here") return [];
       return missing(item, first, first + count, isUnread(item));
+    },
+    isMissing(work) {
+      const item = live.get(work.index);
+      if (item?.gen !== work.gen || item.outcome !== "here") return false;
+      return item.durable.isEmpty()
+        ? work.count > 0
+        : this.missing(work).length > 0;
     },
     digests({ index, gen, first, count }) {
       const item = live.get(index);

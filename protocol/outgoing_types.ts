@@ -5,6 +5,7 @@
  * @module
  */
 import type { ErrorCode } from "../core/errors.ts";
+import type { Writer } from "./cursor.ts";
 import type { Entry, Outcome } from "./entry.ts";
 import type { Final } from "./ledger_row.ts";
 import type { StatusFrame } from "./status.ts";
@@ -98,6 +99,8 @@ export interface Outgoing<S> {
    * booked as read counts as missing: its digest is lost with who read it.
    */
   missing(work: Work): readonly Work[];
+  /** Whether there is anything of `work` that `missing()` tells. */
+  isMissing(work: Work): boolean;
   /** The digests of `work` that are known, and those that the receiver offers; zeros elsewhere. */
   digests(work: Work): {
     readonly known: Uint8Array<ArrayBuffer>;
@@ -133,8 +136,8 @@ export interface OutgoingDeps {
   readonly b3sum?: boolean;
   /** BLAKE3 of `bytes`. */
   readonly digest: (bytes: Uint8Array) => Uint8Array;
-  /** Adds to the root digest. */
-  readonly fold: (record: Uint8Array) => void;
+  /** Takes what is to be added to the root digest. */
+  readonly records: Writer;
   /** What becomes of an entry, as both sides know it. */
   readonly final: (index: number) => Final | undefined;
 }

@@ -61,6 +61,8 @@ export interface Plan {
   removeRange(index: number, gen: number, first: number, count: number): void;
   /** Takes an entry out; leases on it are worth nothing any more. */
   removeEntry(index: number): void;
+  /** Takes out all entries below `next`. */
+  removeBelow(next: number): void;
   /**
    * Returns what to send next, or `undefined` when there is nothing.
    *
@@ -100,14 +102,19 @@ export function createPlan(options: PlanOptions = {}): Plan {
   const again: Heap<Job> = heap((a, b) => a.index < b.index);
   const open = new WeakMap<Lease, readonly Job[]>();
   let pendingBytes = 0;
+  let lowest = 0; // all below were taken out
 
   function top(): Job | undefined {
-    for (const queue of [again, fresh]) {
-      for (let job = queue.peek(); job !== undefined; job = queue.peek()) {
-        const waits = queue === again ? hasAgain(job) : hasFresh(job);
-        if (waits && jobs.get(job.index) === job) return job;
-        queue.pop();
-      }
+    return topOf(again, hasAgain) ?? topOf(fresh, hasFresh);
+  }
+
+  function topOf(
+    queue: Heap<Job>,
+    waits: (job: Job) => boolean,
+  ): Job | undefined {
+    for (let job = queue.peek(); job !== undefined; job = queue.peek()) {
+      if (waits(job) && jobs.get(job.index) === job) return job;
+      queue.pop();
     }
     return undefined;
   }
@@ -210,6 +217,9 @@ export function createPlan(options: PlanOptions = {}): Plan {
       if (hasAgain(job)) again.push(job);
     },
     removeEntry,
+    removeBelow(next) {
+      for (; lowest < next; lowest++) removeEntry(lowest);
+    },
     next(maxBytes) {
       integer("lease", maxBytes, 1);
       const items: LeaseItem[] = [];

@@ -10,6 +10,17 @@ function sizes(lease: Lease | undefined): string[] {
   );
 }
 
+Deno.test("a plan forgets what is below an entry, leased or not", () => {
+  const plan = createPlan();
+  for (let index = 0; index < 10; index++) plan.addWant(index, 0, 1, MIB, 5);
+  plan.next(20);
+  plan.removeBelow(8);
+  plan.addRange(2, 0, 0, 1); // it is not known any more
+  assertEquals(plan.pendingBytes, 10);
+  assertEquals(plan.next(1000)?.items.map(({ index }) => index), [8, 9]);
+  assertEquals(plan.next(1000), undefined);
+});
+
 Deno.test("a plan gives a large file out in runs, in order", () => {
   const plan = createPlan();
   plan.addWant(3, 0, 10, MIB, 9 * MIB + 1);

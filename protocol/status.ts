@@ -9,6 +9,7 @@
  * | 0x23 | RETIRED    | next: all entries below it are final                       |
  * | 0x24 | CORRUPT    | index, gen, first, count                                   |
  * | 0x25 | PROGRESS   | durable bytes, received bytes, limiter                     |
+ * | 0x26 | WANTED     | index, count: VERDICT want on gen 0 of each of these       |
  * | 0x42 | ARRIVED    | count, count times: connection, received bytes             |
  *
  * @module
@@ -23,12 +24,7 @@ import {
   type Reader,
   type Writer,
 } from "./cursor.ts";
-import {
-  encodeFrame,
-  type Frame,
-  ignoreExtension,
-  MAX_STATUS_BODY,
-} from "./frame.ts";
+import { type Frame, ignoreExtension, MAX_STATUS_BODY } from "./frame.ts";
 import { MAX_GEN } from "./manifest.ts";
 
 /** What the receiver says about entries and chunks. */
@@ -67,6 +63,14 @@ export type StatusFrame =
     readonly connections: readonly Arrived[];
   };
 
+/** A status frame as it travels. */
+export type WireStatus = StatusFrame | {
+  /** Stands for verdicts: files that follow each other are wanted as they were announced first. */
+  readonly type: "wanted";
+  readonly index: number;
+  readonly count: number;
+};
+
 /** What came over one connection. */
 export interface Arrived {
   /** Its number within the session; 0 is the first. */
@@ -93,6 +97,9 @@ export type Verdict =
 /** What keeps the receiver from being faster. */
 export type Limiter = "none" | "disk" | "hash";
 
+/** How many verdicts a frame may stand for. */
+export const MAX_WANTED = 4096;
+
 /** How many connections a frame may speak of. */
 export const MAX_ARRIVED = 16;
 
@@ -106,10 +113,11 @@ const TYPES = {
   "retired": 0x23,
   "corrupt": 0x24,
   "progress": 0x25,
+  "wanted": 0x26,
   "arrived": 0x42,
-} as const satisfies Record<StatusFrame["type"], number>;
-const NAMES: ReadonlyMap<number, StatusFrame["type"]> = new Map(
-  (Object.keys(TYPES) as StatusFrame["type"][])
+} as const satisfies Record<WireStatus["type"], number>;
+const NAMES: ReadonlyMap<number, WireStatus["type"]> = new Map(
+  (Object.keys(TYPES) as WireStatus["type"][])
     .map((name) => [TYPES[name], name]),
 );
 const VERDICTS = ["want", "have", "compare", "refused"] as const;
@@ -120,8 +128,21 @@ const LIMITERS = ["none", "disk", "hash"] as const;
  *
  * @throws {RangeError} when a field does not fit its place.
  */
-export function encodeStatus(frame: StatusFrame): Uint8Array<ArrayBuffer> {
-  return encodeFrame(TYPES[frame.type], encodeBody(frame));
+export function encodeStatus(frame: WireStatus): Uint8Array<ArrayBuffer> {
+  const to = createWriter(frame.type);
+  addStatus(to, createWriter(frame.type), frame);
+  return to.finish();
+}
+
+/**
+ * Adds a status frame to `to`; `body` is a writer for what it needs meanwhile.
+ *
+ * @throws {RangeError} as `encodeStatus()` does; then nothing is added.
+ */
+export function addStatus(to: Writer, body: Writer, frame: WireStatus): void {
+  if (body.length > 0) body.take(); // of one that could not be encoded
+  writeBody(body, frame);
+  to.frame(TYPES[frame.type], body);
 }
 
 /**
@@ -129,23 +150,32 @@ export function encodeStatus(frame: StatusFrame): Uint8Array<ArrayBuffer> {
  *
  * @throws {SftpxError} `protocol` when the frame is not as it should be.
  */
-export function decodeStatus(frame: Frame): StatusFrame | undefined {
+export function decodeStatus(frame: Frame): WireStatus | undefined {
   const type = NAMES.get(frame.type);
   if (type === undefined) return ignoreExtension(frame.type, "status");
-  const reader = createReader(frame.body, type.toUpperCase());
+  const reader = createReader(frame.body, type);
   const decoded = decodeBody(type, reader);
   reader.end();
   return decoded;
 }
 
-function encodeBody(frame: StatusFrame): Uint8Array {
-  const to = createWriter(frame.type.toUpperCase());
+function writeBody(to: Writer, frame: WireStatus): void {
   switch (frame.type) {
     case "retired":
-      return to.varint(frame.next).finish();
+      to.varint(frame.next);
+      return;
+    case "wanted":
+      if (!(frame.count >= 1 && frame.count <= MAX_WANTED)) {
+        throw new RangeError(
+          `Cannot encode WANTED as there must be 1 to ${MAX_WANTED} files: current number is ${frame.count}`,
+        );
+      }
+      to.varint(frame.index).varint(frame.count);
+      return;
     case "progress":
-      return to.varint(frame.durableBytes).varint(frame.receivedBytes)
-        .u8(LIMITERS.indexOf(frame.limiter)).finish();
+      to.varint(frame.durableBytes).varint(frame.receivedBytes)
+        .u8(LIMITERS.indexOf(frame.limiter));
+      return;
     case "arrived": {
       const { connections } = frame;
       if (connections.length > MAX_ARRIVED) {
@@ -157,12 +187,12 @@ function encodeBody(frame: StatusFrame): Uint8Array {
       for (const { connection, bytes } of connections) {
         to.varint(connection).varint(bytes);
       }
-      return to.finish();
+      return;
     }
     case "verdict":
       to.varint(frame.index).varint(checkGen(frame.gen));
       writeVerdict(to, frame.verdict);
-      return to.finish();
+      return;
     case "candidates": {
       const count = frame.digests.length / 32;
       if (!Number.isInteger(count) || count < 1 || count > MAX_CANDIDATES) {
@@ -170,16 +200,18 @@ function encodeBody(frame: StatusFrame): Uint8Array {
           `Cannot encode CANDIDATES as there must be 1 to ${MAX_CANDIDATES} digests: current length is ${frame.digests.length}`,
         );
       }
-      return to.varint(frame.index).varint(checkGen(frame.gen))
-        .varint(frame.first).varint(count).bytes(frame.digests).finish();
+      to.varint(frame.index).varint(checkGen(frame.gen))
+        .varint(frame.first).varint(count).bytes(frame.digests);
+      return;
     }
     case "durable":
     case "corrupt":
       checkGen(frame.gen);
-      return to.varint(frame.index).varint(frame.gen).varint(frame.first)
-        .varint(frame.count).finish();
+      to.varint(frame.index).varint(frame.gen).varint(frame.first)
+        .varint(frame.count);
+      return;
     default:
-      return unreachable(frame);
+      unreachable(frame);
   }
 }
 
@@ -209,8 +241,16 @@ function writeVerdict(to: Writer, verdict: Verdict): void {
   }
 }
 
-function decodeBody(type: StatusFrame["type"], from: Reader): StatusFrame {
+function decodeBody(type: WireStatus["type"], from: Reader): WireStatus {
   switch (type) {
+    case "wanted": {
+      const index = from.varint();
+      const most = Math.min(MAX_WANTED, Number.MAX_SAFE_INTEGER - index);
+      const count = from.varint(most);
+      return count >= 1
+        ? { type, index, count }
+        : from.fail("there is nothing that is wanted");
+    }
     case "retired":
       return { type, next: from.varint() };
     case "progress":

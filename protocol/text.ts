@@ -20,6 +20,17 @@ export function textBytes(text: string): number {
   return text.length;
 }
 
+/** Writes a text as UTF-8 at `offset`, for which there must be room. */
+export function writeText(
+  to: Uint8Array<ArrayBuffer>,
+  offset: number,
+  text: string,
+): void {
+  if (!writeAscii(to, offset, text)) {
+    ENCODER.encodeInto(text, to.subarray(offset));
+  }
+}
+
 /**
  * Writes a text that is ASCII at `offset`, for which there must be room.
  *

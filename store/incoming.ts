@@ -24,7 +24,8 @@ import {
   makePart,
 } from "./incoming_place.ts";
 import { quoted, type SafePath } from "./paths.ts";
-import type { LocalStamp, PartFile, ReadFile } from "./root.ts";
+import type { PlacedStamp } from "./journal_codec.ts";
+import type { PartFile, ReadFile } from "./root.ts";
 import type { BytesElsewhere } from "./root_file.ts";
 import type { VaultDeps } from "./vault.ts";
 
@@ -74,7 +75,7 @@ export interface Incoming {
   /** As `place()`; `undefined` when that must be called. */
   placeNow?(digest: Uint8Array): Placement | undefined;
   /** As `placeNow()`, for what another thread has put at `path`. */
-  wasPlaced?(digest: Uint8Array, stamp: LocalStamp): Placement;
+  wasPlaced?(digest: Uint8Array, stamp: PlacedStamp): Placement;
   /** Takes a chunk that was found as right, if that is the digest that was offered. */
   confirm(chunk: number, digest: Uint8Array): boolean;
   /** Forgets what was written: all of it must come again. */

@@ -18,9 +18,8 @@ import {
   incoming,
   type Placement,
 } from "./incoming.ts";
-import { doneRecord } from "./incoming_place.ts";
 import type { SafePath } from "./paths.ts";
-import type { LocalStamp } from "./root.ts";
+import type { PlacedStamp } from "./journal_codec.ts";
 import type { BytesElsewhere } from "./root_file.ts";
 import type { VaultDeps } from "./vault.ts";
 
@@ -46,7 +45,7 @@ class SmallIncoming implements Incoming {
   #isWritten = false;
   #isEnded = false;
   /** While another thread makes the part: what it makes may be of no use then. */
-  #making: { isStale: boolean } | undefined;
+  #making: "part" | "stale part" | undefined;
   #made: PromiseWithResolvers<void> | undefined;
   #long: Incoming | undefined;
 
@@ -86,12 +85,12 @@ class SmallIncoming implements Incoming {
     const isBusy = this.#long !== undefined || this.#making !== undefined;
     if (isBusy || this.#isEnded || this.#isWritten) return -1;
     const dir = this.#deps.partial.beginWhole();
-    if (dir >= 0) this.#making = { isStale: false };
+    if (dir >= 0) this.#making = "part";
     return dir;
   }
 
   endWrite(isDone: boolean): boolean | undefined {
-    const isOurs = this.#making?.isStale === false;
+    const isOurs = this.#making === "part";
     this.#making = undefined;
     this.#made?.resolve();
     this.#made = undefined;
@@ -122,9 +121,17 @@ class SmallIncoming implements Incoming {
     return stamp && this.wasPlaced(digest, stamp);
   }
 
-  wasPlaced(digest: Uint8Array, stamp: LocalStamp): Placement {
+  wasPlaced(digest: Uint8Array, stamp: PlacedStamp): Placement {
     const { path, entry } = this;
-    this.#deps.journal.done(doneRecord(entry, path, path, digest, stamp));
+    const { size, mtimeNs } = entry;
+    this.#deps.journal.done({
+      path,
+      size,
+      mtimeNs,
+      digest,
+      finalPath: path,
+      local: stamp,
+    });
     return { finalPath: path, skipped: false };
   }
 
@@ -138,7 +145,7 @@ class SmallIncoming implements Incoming {
 
   rewind(): void {
     this.#isWritten = false;
-    if (this.#making !== undefined) this.#making.isStale = true;
+    if (this.#making !== undefined) this.#making = "stale part";
     this.#long?.rewind();
   }
 

@@ -37,6 +37,8 @@ export interface OpenJournalOptions {
   readonly root: string;
   /** BLAKE3-256. */
   readonly digest: Digest;
+  /** 8 bytes that no peer knows, for the index of paths. @default {numbers that anybody knows} */
+  readonly secret?: Uint8Array;
   /** Forget what is there. @default {false} */
   readonly fresh?: boolean;
   /** @default {the disk} */
@@ -171,8 +173,15 @@ function journalOf(disk: JournalDisk, parts: Parts): Journal {
       }
     },
     done(record) {
-      const { path, size, mtimeNs, digest, finalPath, local } = record;
-      disk.add({ type: "done", path, size, mtimeNs, digest, finalPath, local });
+      disk.add({
+        type: "done",
+        path: record.path,
+        size: record.size,
+        mtimeNs: record.mtimeNs,
+        digest: record.digest,
+        finalPath: record.finalPath,
+        local: record.local,
+      });
     },
     drop(slot) {
       if (parts.get(slot) !== undefined) disk.add({ type: "drop", slot });

@@ -27,7 +27,7 @@
  *
  * @module
  */
-import { encodeText } from "../protocol/text.ts";
+import { textBytes, writeText } from "../protocol/text.ts";
 import { readVarint, varintLength, writeVarint } from "../protocol/varint.ts";
 import { MAX_PATH_BYTES } from "./paths.ts";
 
@@ -89,7 +89,19 @@ export const MAX_HAVE_DIGESTS = 500;
 const KINDS = { begin: 1, have: 2, done: 3, drop: 4, floor: 5 } as const;
 // One for all: making one takes longer than decoding a record.
 const DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-const NO_BYTES = new Uint8Array(0);
+const ROOM_BYTES = 1024;
+
+/** Where records are encoded, one after the other; a longer one has its own. */
+export interface RecordRoom {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly view: DataView;
+}
+
+/** Makes a room that most records fit. */
+export function recordRoom(): RecordRoom {
+  const bytes = new Uint8Array(ROOM_BYTES);
+  return { bytes, view: viewOf(bytes) };
+}
 
 /**
  * Encodes a record up to its check, which depends on where it is put.
@@ -99,33 +111,34 @@ const NO_BYTES = new Uint8Array(0);
  */
 export function encodeRecord(
   record: JournalRecord,
-  room?: Uint8Array<ArrayBuffer>,
+  room?: RecordRoom,
 ): Uint8Array<ArrayBuffer> {
-  const path = "path" in record ? utf8(record.path) : NO_BYTES;
+  const path = "path" in record ? record.path : undefined;
   const other = record.type === "done" && record.finalPath !== record.path
-    ? utf8(record.finalPath)
-    : NO_BYTES;
-  const length = HEAD_BYTES + bodyLength(record, path, other);
-  const bytes = room !== undefined && length <= room.length
-    ? room.subarray(0, length)
-    : new Uint8Array(length);
-  const view = viewOf(bytes);
+    ? record.finalPath
+    : "";
+  const pathBytes = path === undefined ? 0 : bytesOfPath(path);
+  const otherBytes = other === "" ? 0 : bytesOfPath(other);
+  const length = HEAD_BYTES + bodyLength(record, pathBytes, otherBytes);
+  const fits = room !== undefined && length <= room.bytes.length;
+  const bytes = fits ? room.bytes.subarray(0, length) : new Uint8Array(length);
+  const view = fits ? room.view : viewOf(bytes);
   view.setUint16(0, KINDS[record.type] << 8);
   view.setUint16(2, bytes.length - HEAD_BYTES);
   let at = HEAD_BYTES;
-  const text = (value: Uint8Array): void => {
-    at = writeVarint(view, at, value.length);
-    bytes.set(value, at);
-    at += value.length;
+  const text = (value: string, length: number): void => {
+    at = writeVarint(view, at, length);
+    writeText(bytes, at, value);
+    at += length;
   };
   switch (record.type) {
     case "begin":
       at = writeVarint(view, at, record.slot);
       at = writeVarint(view, at, record.chunkSize);
       at = writeVarint(view, at, record.size);
-      view.setBigInt64(at, fits(record.mtimeNs, true));
+      view.setBigInt64(at, in64(record.mtimeNs, true));
       at += 8;
-      text(path);
+      text(record.path, pathBytes);
       break;
     case "have":
       at = writeVarint(view, at, record.slot);
@@ -135,15 +148,15 @@ export function encodeRecord(
     case "done": {
       const { local } = record;
       at = writeVarint(view, at, record.size);
-      view.setBigInt64(at, fits(record.mtimeNs, true));
+      view.setBigInt64(at, in64(record.mtimeNs, true));
       bytes.set(record.digest, at + 8);
       at = writeVarint(view, at + 40, local.size);
-      view.setBigInt64(at, fits(local.mtimeNs, true));
-      view.setBigInt64(at + 8, fits(local.ctimeNs, true));
-      view.setBigUint64(at + 16, fits(local.ino, false));
+      view.setBigInt64(at, in64(local.mtimeNs, true));
+      view.setBigInt64(at + 8, in64(local.ctimeNs, true));
+      view.setBigUint64(at + 16, in64(local.ino, false));
       at += 24;
-      text(path);
-      text(other);
+      text(record.path, pathBytes);
+      text(other, otherBytes);
       break;
     }
     case "drop":
@@ -248,11 +261,10 @@ export function viewOf(bytes: Uint8Array): DataView {
 
 function bodyLength(
   record: JournalRecord,
-  path: Uint8Array,
-  other: Uint8Array,
+  path: number,
+  other: number,
 ): number {
-  const text = (value: Uint8Array): number =>
-    varintLength(value.length) + value.length;
+  const text = (length: number): number => varintLength(length) + length;
   switch (record.type) {
     case "begin":
       if (!(record.chunkSize >= 1)) bad("chunk size", record.chunkSize);
@@ -280,15 +292,16 @@ function bodyLength(
   }
 }
 
-function utf8(path: string): Uint8Array {
-  const bytes = encodeText(path);
-  if (!path.isWellFormed() || path === "" || bytes.length > MAX_PATH_BYTES) {
+/** How many bytes a path has as UTF-8. */
+function bytesOfPath(path: string): number {
+  const bytes = textBytes(path);
+  if (!path.isWellFormed() || path === "" || bytes > MAX_PATH_BYTES) {
     bad(`path of 1 to ${MAX_PATH_BYTES} bytes`, JSON.stringify(path));
   }
   return bytes;
 }
 
-function fits(value: bigint, signed: boolean): bigint {
+function in64(value: bigint, signed: boolean): bigint {
   const same = signed ? BigInt.asIntN(64, value) : BigInt.asUintN(64, value);
   if (same !== value) bad("64-bit integer", value);
   return value;

@@ -11,7 +11,7 @@ import {
   type JournalRecord,
 } from "./journal_codec.ts";
 import type { JournalFile, JournalFs } from "./journal_fs.ts";
-import { type DoneIndex, pathKeyOf } from "./journal_index.ts";
+import type { DoneIndex } from "./journal_index.ts";
 import { logBuffer, type LogEnd, readLog } from "./journal_log.ts";
 
 /** A journal and what of it shall be kept. */
@@ -92,7 +92,7 @@ async function copyDone(
   const read = await readLog(file, end, digest, async (batch) => {
     for (const { record, offset, bytes } of batch) {
       if (record.type !== "done") continue;
-      const key = pathKeyOf(record.path, digest);
+      const key = index.keyOf(record.path);
       // Only the last of a path is in the index, so none is taken twice.
       if (index.get(key) !== offset) continue;
       index.set(key, push(bytes));

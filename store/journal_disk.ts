@@ -13,10 +13,10 @@ import {
   type DoneRecord,
   encodeRecord,
   type JournalRecord,
+  recordRoom,
 } from "./journal_codec.ts";
 import { discard, writeCompacted } from "./journal_compact.ts";
 import type { JournalFs } from "./journal_fs.ts";
-import { pathKeyOf } from "./journal_index.ts";
 import { logBuffer, recordReader } from "./journal_log.ts";
 import { type Loaded, temporaryName } from "./journal_open.ts";
 import { quoted } from "./paths.ts";
@@ -48,9 +48,6 @@ export interface JournalDiskDeps {
 /** A log shorter than this is not worth writing anew while it is in use. */
 const COMPACT_BYTES = 1 << 20;
 
-/** Where records are encoded, one after the other; a longer one has its own. */
-const ROOM_BYTES = 1024;
-
 /** Takes over a journal that was opened. */
 export function journalDisk(
   deps: JournalDiskDeps,
@@ -70,7 +67,7 @@ export function journalDisk(
   let torn = false; // the file may go on after the last good record
   let renamed = false; // and the directory is not synced since
   let nextLook = COMPACT_BYTES;
-  const room = new Uint8Array(ROOM_BYTES);
+  const room = recordRoom();
 
   const enqueue = (work: () => Promise<void>): Promise<void> => {
     const run = tail.then(work);
@@ -88,7 +85,7 @@ export function journalDisk(
     const at = log.push(encodeRecord(record, room)); // which copies it
     parts.apply(record);
     if (record.type !== "done") return;
-    index.set(pathKeyOf(record.path, digest), at);
+    index.set(index.keyOf(record.path), at);
     doneBytes += log.end - at;
     doneLogged++;
   };
@@ -147,7 +144,7 @@ export function journalDisk(
       log.moveTo(moved, (_, offset) => {
         const record = moved.at(offset);
         if (record?.type !== "done") return;
-        live.set(pathKeyOf(record.path, digest), offset);
+        live.set(live.keyOf(record.path), offset);
         doneBytes += moved.end - offset;
       });
       [file, index, log] = [next.file, live, moved];
@@ -175,7 +172,7 @@ export function journalDisk(
     },
     add,
     async doneFor(path) {
-      const offset = index.get(pathKeyOf(path, digest));
+      const offset = index.get(index.keyOf(path));
       if (offset === undefined) return undefined;
       const waits = log.at(offset);
       const record = waits ??
@@ -185,7 +182,7 @@ export function journalDisk(
       return doneOf(record, path);
     },
     doneNow(path) {
-      const offset = index.get(pathKeyOf(path, digest));
+      const offset = index.get(index.keyOf(path));
       if (offset === undefined) return undefined;
       return doneOf(log.at(offset) ?? reader.peek(offset), path);
     },

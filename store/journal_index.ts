@@ -2,16 +2,15 @@
  * Where in the journal the done record of a path is: twelve bytes a place.
  *
  * An open hash table in typed arrays, so that a million files cost some twenty
- * megabytes and no garbage. A key is 48 bits of the path's BLAKE3. Two paths
- * that share all of them (one chance in 500 among a million) share an entry:
+ * megabytes and no garbage. A key is 48 bits of a hash of the path, whose secret
+ * keeps a peer from choosing paths that crowd one place. Two paths that share
+ * all of them (one chance in 500 among a million) share an entry:
  * the later is found, the earlier is not, and is only compared once more.
  *
  * @module
  */
-import { encodeText } from "../protocol/text.ts";
-import type { Digest } from "./journal_codec.ts";
 
-/** 48 bits of a digest, in the two parts that the table keeps. */
+/** 48 bits of a hash, in the two parts that the table keeps. */
 export interface PathKey {
   readonly high: number;
   readonly low: number;
@@ -26,6 +25,8 @@ export interface DoneIndex {
   /** The offset last set for a key; `undefined` when there is none. */
   get(key: PathKey): number | undefined;
   set(key: PathKey, offset: number): void;
+  /** The key of a path. */
+  keyOf(path: string): PathKey;
   clone(): DoneIndex;
 }
 
@@ -34,22 +35,56 @@ const MAX_LOAD = 0.85;
 const FIRST_PLACES = 64;
 /** Less than doubling, so that a table is never half empty. */
 const GROWTH = 1.5;
-const TWO_32 = 2 ** 32;
 
-/** The key of a path. */
-export function pathKeyOf(path: string, digest: Digest): PathKey {
-  const hash = digest(encodeText(path));
-  const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = hash;
-  return {
-    high: ((a << 24) | (b << 16) | (c << 8) | d) >>> 0,
-    low: (e << 8) | f,
+/** Bytes of the secret that keys are made with. */
+export const KEY_SECRET_BYTES = 8;
+const NO_SECRET = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
+
+const TWO_32 = 2 ** 32;
+/** Numbers below this, times each other, are still exact. */
+const TWO_26 = 2 ** 26;
+/** A prime is this much less. */
+const LESS = 5;
+
+/**
+ * Creates what makes keys of paths: two polynomials of a path's characters, each
+ * at a secret place and modulo a prime of 26 bits. For who does not know the
+ * places any two paths are as likely to meet as any others.
+ */
+function keysOf(secret: Uint8Array): (path: string) => PathKey {
+  const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0] = secret;
+  const at = (high: number, ...rest: readonly [number, number, number]) =>
+    rest.reduce((sum, byte) => sum * 256 + byte, (high & 1) + 2);
+  const one = at(a, b, c, d);
+  const other = at(e, f, g, h);
+  return (path) => {
+    let [x, y] = [1, 1];
+    for (let n = 0; n < path.length; n++) {
+      const code = path.charCodeAt(n);
+      x = reduced(x * one + code);
+      y = reduced(y * other + code);
+    }
+    return { high: (x * 64 + y % 64) % TWO_32, low: (y >>> 6) & 0xffff };
   };
 }
 
-/** Creates an empty index, or one with the content of `from`. */
-export function doneIndex(from?: Table): DoneIndex {
-  let table = from ?? newTable(FIRST_PLACES);
+/** A number below 2^53 modulo the prime, or that and a little. */
+function reduced(value: number): number {
+  const high = Math.floor(value / TWO_26);
+  const rest = value - high * TWO_26 + high * LESS;
+  return rest % (TWO_26 - LESS);
+}
 
+/**
+ * Creates an empty index.
+ *
+ * @param secret {@linkcode KEY_SECRET_BYTES} that no peer knows. @default {numbers that anybody knows}
+ */
+export function doneIndex(secret: Uint8Array = NO_SECRET): DoneIndex {
+  return indexOf(newTable(FIRST_PLACES), keysOf(secret));
+}
+
+function indexOf(table: Table, keyOf: DoneIndex["keyOf"]): DoneIndex {
   return {
     get size() {
       return table.size;
@@ -65,14 +100,15 @@ export function doneIndex(from?: Table): DoneIndex {
       if (table.size + 1 > table.places * MAX_LOAD) table = grown(table);
       put(table, key, offset);
     },
+    keyOf,
     clone: () =>
-      doneIndex({
+      indexOf({
         ...table,
         keyHigh: table.keyHigh.slice(),
         keyLow: table.keyLow.slice(),
         atHigh: table.atHigh.slice(),
         atLow: table.atLow.slice(),
-      }),
+      }, keyOf),
   };
 }
 

@@ -1,8 +1,8 @@
-import { assertEquals, assertLess } from "@std/assert";
+import { assertEquals, assertLess, assertNotEquals } from "@std/assert";
 import { doneOf, openOn } from "../tests/testutil/journals.ts";
 import { memoryDisk } from "../tests/testutil/memory_journal_fs.ts";
 import { seeded } from "../tests/testutil/random.ts";
-import { doneIndex, type PathKey, pathKeyOf } from "./journal_index.ts";
+import { doneIndex, type PathKey } from "./journal_index.ts";
 
 Deno.test("doneIndex() finds what a Map finds, in about twenty bytes a file", () => {
   const random = seeded(3);
@@ -30,10 +30,24 @@ Deno.test("doneIndex() finds what a Map finds, in about twenty bytes a file", ()
   assertEquals([copy.get(keyOf(1)), index.get(keyOf(1))], [1, 2]);
 });
 
-Deno.test("pathKeyOf() takes 48 bits of the path's digest", () => {
-  const digest = (): Uint8Array =>
-    Uint8Array.from({ length: 32 }, (_, i) => 0xf0 + i);
-  assertEquals(pathKeyOf("a", digest), { high: 0xf0f1f2f3, low: 0xf4f5 });
+Deno.test("doneIndex() makes keys of paths that differ, also by the secret, and take all of their bits", () => {
+  const secrets = [0, 1, 247].map((byte) =>
+    Uint8Array.from({ length: 8 }, (_, n) => byte + n)
+  );
+  for (const index of secrets.map((secret) => doneIndex(secret))) {
+    const keys = new Set<string>();
+    let [high, low] = [0, 0];
+    for (let n = 0; n < 100_000; n++) {
+      const key = index.keyOf(`tree/${n % 100}/file-${n}.txt`);
+      keys.add(`${key.high} ${key.low}`);
+      high |= key.high;
+      low |= key.low;
+      assertEquals([key.high >>> 0, key.low & 0xffff], [key.high, key.low]);
+    }
+    assertEquals([keys.size, high >>> 0, low], [100_000, 2 ** 32 - 1, 0xffff]);
+  }
+  const [one, other] = secrets.map((secret) => doneIndex(secret).keyOf("a/b"));
+  assertNotEquals(one, other);
 });
 
 Deno.test("200,000 done files take a few megabytes of index, and are all found again", async () => {

@@ -75,8 +75,8 @@ export function logBuffer(
         length + record.length,
       );
       length += record.length;
-      store.set(digest(chained).subarray(0, CHECK_BYTES), length);
-      length += CHECK_BYTES;
+      const check = digest(chained);
+      for (let at = 0; at < CHECK_BYTES; at++) store[length++] = check[at] ?? 0;
       return offset;
     },
     written(count) {

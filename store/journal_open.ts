@@ -10,7 +10,7 @@ import { CHECK_BYTES, type Digest } from "./journal_codec.ts";
 import { writeCompacted } from "./journal_compact.ts";
 import type { JournalFile, JournalFs, JournalLock } from "./journal_fs.ts";
 import { encodeHeader, HEADER_BYTES, headerFault } from "./journal_header.ts";
-import { type DoneIndex, doneIndex, pathKeyOf } from "./journal_index.ts";
+import { type DoneIndex, doneIndex } from "./journal_index.ts";
 import { type LogEnd, readLog } from "./journal_log.ts";
 import { journalParts, type Parts } from "./journal_parts.ts";
 import { quoted } from "./paths.ts";
@@ -21,6 +21,7 @@ export interface OpenFileOptions {
   readonly session: Uint8Array;
   readonly root: string;
   readonly digest: Digest;
+  readonly secret?: Uint8Array;
   readonly fresh?: boolean;
   readonly fs: JournalFs;
 }
@@ -79,7 +80,7 @@ async function openLocked(
       const length = await file.read(found, 0);
       fault = headerFault(found.subarray(0, length), header, digest);
       if (fault === undefined) {
-        return { ...await load(file, digest), dir, header };
+        return { ...await load(file, options), dir, header };
       }
     } catch (error) {
       await Promise.allSettled([file.close()]);
@@ -99,17 +100,17 @@ async function openLocked(
     dir,
     header,
     parts: journalParts(),
-    index: doneIndex(),
+    index: doneIndex(options.secret),
     doneLogged: 0,
   };
 }
 
 async function load(
   file: JournalFile,
-  digest: Digest,
+  { digest, secret }: Pick<OpenFileOptions, "digest" | "secret">,
 ): Promise<Omit<Loaded, "lock" | "dir" | "header">> {
   const parts = journalParts();
-  const index = doneIndex();
+  const index = doneIndex(secret);
   let doneBytes = 0;
   let doneLogged = 0;
   const size = await file.size();
@@ -117,7 +118,7 @@ async function load(
     for (const { record, offset, bytes } of batch) {
       parts.apply(record);
       if (record.type !== "done") continue;
-      index.set(pathKeyOf(record.path, digest), offset);
+      index.set(index.keyOf(record.path), offset);
       doneBytes += bytes.length + CHECK_BYTES;
       doneLogged++;
     }

@@ -17,7 +17,8 @@
  */
 
 import { writeAscii } from "../protocol/text.ts";
-import { type NativeStat, parseStat } from "./root_statx.ts";
+import { addNames } from "./root_names.ts";
+import { type NativeStat, statParser } from "./root_statx.ts";
 
 export type { NativeStat };
 
@@ -36,6 +37,8 @@ export interface Native {
    * @returns Its descriptor, for calls of this interface only, or -1.
    */
   openPlain(path: string): number;
+  /** The names in a folder, in no order; `undefined` when it failed. */
+  names(path: string): string[] | undefined;
   /** Closes what `openPlain()` opened. */
   closePlain(fd: number): void;
   /** Reads, at once, what is in memory; returns how many bytes that were, or -1. */
@@ -81,6 +84,7 @@ export function openNative(): Native | undefined {
   const { symbols } = library;
   const facts = new BigInt64Array(32); // struct statx is 256 bytes
   const view = new DataView(facts.buffer);
+  const parse = statParser(view);
   const times = new BigInt64Array(4); // two of struct timespec
   const how = new BigUint64Array([OPEN_FLAGS, 0n, RESOLVE_NO_LINKS]);
   const vector = new BigUint64Array(2); // one struct iovec
@@ -110,7 +114,7 @@ export function openNative(): Native | undefined {
         facts,
       );
       if (failed !== 0) return number[0] === ENOENT ? "missing" : undefined;
-      return parseStat(view);
+      return parse();
     },
     statOpen(fd) {
       const failed = symbols.statx(
@@ -120,10 +124,27 @@ export function openNative(): Native | undefined {
         STATX_BASIC_STATS,
         facts,
       );
-      return failed === 0 ? parseStat(view) : undefined;
+      return failed === 0 ? parse() : undefined;
     },
     openPlain: (name) =>
       Number(symbols.openat2(OPENAT2, AT_FDCWD, path(name), how, HOW_BYTES)),
+    names(name) {
+      const fd = Number(
+        symbols.openat2(OPENAT2, AT_FDCWD, path(name), how, HOW_BYTES),
+      );
+      if (fd < 0) return undefined;
+      const list: string[] = [];
+      const room = new Uint8Array(NAMES_BYTES);
+      let count: number;
+      do {
+        count = Number(
+          symbols.getdents64(GETDENTS64, fd, room, BigInt(room.length)),
+        );
+        addNames(list, room, count);
+      } while (count > 0);
+      symbols.close(fd);
+      return count < 0 ? undefined : list;
+    },
     closePlain(fd) {
       symbols.close(fd);
     },
@@ -216,6 +237,9 @@ const DIO_ALIGN_AT = 152;
 const RENAME_NOREPLACE = 1;
 const ENOENT = 2;
 const OPENAT2 = 437n; // on every processor
+const GETDENTS64 = Deno.build.arch === "aarch64" ? 61n : 217n;
+/** Some thousand names are asked for at a time. */
+const NAMES_BYTES = 128 * 1024;
 const HOW_BYTES = 24n; // struct open_how: flags, mode, resolve
 const RESOLVE_NO_LINKS = 0x04n | 0x02n; // no symbolic ones, nor those of /proc
 const RWF_NOWAIT = 8;
@@ -237,6 +261,11 @@ const SYMBOLS = {
   openat2: {
     name: "syscall",
     parameters: ["i64", "i32", "buffer", "buffer", "usize"],
+    result: "i64",
+  },
+  getdents64: {
+    name: "syscall",
+    parameters: ["i64", "i32", "buffer", "usize"],
     result: "i64",
   },
   close: { parameters: ["i32"], result: "i32" },

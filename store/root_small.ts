@@ -12,7 +12,7 @@
  */
 import { writeAscii } from "../protocol/text.ts";
 import type { Dir } from "./root_dir.ts";
-import { type NativeStat, parseStat } from "./root_statx.ts";
+import { type NativeStat, statParser } from "./root_statx.ts";
 import type { EntryMeta } from "./root_stamp.ts";
 
 /** The calls; each is done when it returns. */
@@ -53,7 +53,7 @@ export function openSmallFiles(): SmallFiles | undefined {
   }
   const { symbols } = library;
   const facts = new BigInt64Array(32); // struct statx is 256 bytes
-  const view = new DataView(facts.buffer);
+  const parse = statParser(new DataView(facts.buffer));
   const times = new BigInt64Array(4); // two of struct timespec
   const one = newName();
   const other = newName();
@@ -94,7 +94,7 @@ export function openSmallFiles(): SmallFiles | undefined {
           STATX_BASIC_STATS,
           facts,
         );
-      return failed === 0 ? parseStat(view) : undefined;
+      return failed === 0 ? parse() : undefined;
     },
     close: () => library.close(),
   };

@@ -14,24 +14,52 @@ export interface NativeStat {
   readonly ctimeNs: bigint;
 }
 
-/** Reads `struct statx`, whose layout is the same on every processor. */
-export function parseStat(view: DataView): NativeStat {
-  return {
-    mode: view.getUint16(28, LITTLE),
-    ino: view.getBigUint64(32, LITTLE),
-    size: view.getBigUint64(40, LITTLE),
-    ctimeNs: timeAt(view, 96),
-    mtimeNs: timeAt(view, 112),
-    dev: deviceNumber(view.getUint32(136, LITTLE), view.getUint32(140, LITTLE)),
+/**
+ * Creates what reads `struct statx` from a place, whose layout is the same on
+ * every processor.
+ */
+export function statParser(view: DataView): () => NativeStat {
+  let [major, minor] = [-1, -1]; // of the device of the last
+  let dev = 0n;
+  return () => {
+    const [high, low] = [
+      view.getUint32(136, LITTLE),
+      view.getUint32(140, LITTLE),
+    ];
+    if (high !== major || low !== minor) {
+      [major, minor] = [high, low];
+      dev = deviceNumber(major, minor);
+    }
+    return {
+      mode: view.getUint16(28, LITTLE),
+      ino: view.getBigUint64(32, LITTLE),
+      size: view.getBigUint64(40, LITTLE),
+      ctimeNs: timeAt(view, 96),
+      mtimeNs: timeAt(view, 112),
+      dev,
+    };
   };
 }
 
 const LITTLE = true; // as every processor that Deno runs on is
 const NS = 1_000_000_000n;
+const TWO_16 = 2 ** 16;
+const TWO_32 = 2 ** 32;
+const WORD = new DataView(new ArrayBuffer(8));
 
+/** Seconds and nanoseconds as one number: by halves, as each `bigint` costs memory. */
 function timeAt(view: DataView, offset: number): bigint {
-  return view.getBigInt64(offset, LITTLE) * NS +
-    BigInt(view.getUint32(offset + 8, LITTLE));
+  const nanos = view.getUint32(offset + 8, LITTLE);
+  if (view.getInt32(offset + 4, LITTLE) !== 0) { // before 1970, or after 2106
+    return view.getBigInt64(offset, LITTLE) * NS + BigInt(nanos);
+  }
+  const seconds = view.getUint32(offset, LITTLE);
+  const high = Math.floor(seconds / TWO_16) * 1e9; // times 2^16
+  const low = (seconds % TWO_16) * 1e9 + nanos;
+  const rest = (high % TWO_16) * TWO_16 + low;
+  WORD.setUint32(0, Math.floor(high / TWO_16) + Math.floor(rest / TWO_32));
+  WORD.setUint32(4, rest % TWO_32);
+  return WORD.getBigInt64(0);
 }
 
 /** The number that `stat` gives for a device, of its two halves. */

@@ -125,15 +125,19 @@ export function rootOf(parts: RootParts): Root {
   function foldersOf(paths: readonly SafePath[]): Folders | undefined {
     if (small === undefined || !isOpen) return undefined;
     const release = dirs.hold();
+    let last: SafePath | "" | undefined; // as most are in the one that was last
+    let fd = -1;
     const fds = paths.map((path) => {
+      const parent = parentOf(path);
+      if (parent === last) return fd;
+      last = parent;
       try {
-        const parent = parentOf(path);
-        const fd = dirs.inside(parent, undefined, ({ fd }) => fd) ?? -1;
+        fd = dirs.inside(parent, undefined, ({ fd }) => fd) ?? -1;
         if (fd !== -1) dirs.touch(parent);
-        return fd;
       } catch {
-        return -1; // the long way tells why
+        fd = -1; // the long way tells why
       }
+      return fd;
     });
     return { fds, release };
   }

@@ -203,7 +203,8 @@ async function openFolder(
     return "its links go in a circle";
   }
   try {
-    const names = await namesIn(entry.local);
+    const names = (!entry.followed && entry.disk.namesNow?.(entry.local)) ||
+      await namesIn(entry.local);
     const name = entry.path.slice(entry.path.lastIndexOf("/") + 1);
     const inside = await scope.enter(name, entry.local);
     // The names are only told if they are those of the folder that was found.
@@ -238,17 +239,22 @@ async function* foundIn(
   names.sort(compareNames);
   const { followed } = folder;
   for (let from = 0; from < names.length; from += AHEAD) {
-    const ahead = names.slice(from, from + AHEAD).map((name, at) => {
+    const ahead: ReturnType<typeof lookUpNow | typeof lookUp>[] = [];
+    const end = Math.min(from + AHEAD, names.length);
+    for (let at = from; at < end; at++) {
+      const name = names[at] ?? "";
       const wanted = {
         name,
         path: `${folder.path}/${name}`,
         local: localChild(folder.local, name),
         followed,
       };
-      const isTwice = names[from + at - 1] === name;
-      return !isTwice && lookUpNow(walker, wanted, scope) ||
-        lookUp(walker, wanted, scope, isTwice);
-    });
+      const isTwice = names[at - 1] === name;
+      ahead.push(
+        !isTwice && lookUpNow(walker, wanted, scope) ||
+          lookUp(walker, wanted, scope, isTwice),
+      );
+    }
     const found: Found[] = [];
     for (const entry of ahead) {
       const known = entry instanceof Promise ? await entry : entry;

@@ -45,6 +45,8 @@ export interface SourceDisk {
   look(local: string, followed: boolean): Promise<Facts>;
   /** Opens a file for reading. */
   open(local: string, followed: boolean): Promise<DiskFile>;
+  /** The names in a folder, at once; `undefined` when that does not work. */
+  namesNow?(local: string): string[] | undefined;
   /** Looks at a name, links not followed, at once; `undefined` when that does not work. */
   lookNow?(local: string): NativeStat | undefined;
   /**
@@ -86,6 +88,7 @@ const BIGINT = { bigint: true } as const;
 /** The system at once; whatever it does not do, `node:fs` tries once more. */
 function quickDisk(native: Native): SourceDisk {
   return {
+    namesNow: (local) => native.names(local),
     lookNow(local) {
       const found = native.stat(local);
       return found === "missing" ? undefined : found;

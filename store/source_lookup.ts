@@ -93,9 +93,19 @@ export function lookUpNow(
   if (scope.ignores(name, false)) return undefined;
   if (leftOut.size > 0 && leftOut.has(identity(found))) return undefined;
   if (whyRefused(path) !== undefined) return undefined;
-  const mode = found.mode & 0o7777;
-  const item = { path, local, mode, mtimeNs, ctimeNs, ino, dev, disk };
-  return { kind: "file", ...item, followed, size: Number(size) };
+  return {
+    kind: "file",
+    path,
+    local,
+    mode: found.mode & 0o7777,
+    mtimeNs,
+    ctimeNs,
+    ino,
+    dev,
+    disk,
+    followed,
+    size: Number(size),
+  };
 }
 
 /** What makes a file the same under another name. */

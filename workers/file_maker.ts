@@ -12,11 +12,13 @@
  * @module
  */
 import { SftpxError } from "../core/errors.ts";
-import type { NativeStat } from "../store/root_statx.ts";
+import type { PlacedStamp } from "../store/journal_codec.ts";
 import {
   FILE_NUMBERS,
   type FileJob,
   type FileReport,
+  PART_NUMBERS,
+  STAMP_NUMBERS,
 } from "./file_messages.ts";
 import { spawnFileWorker } from "./file_worker.ts";
 
@@ -47,6 +49,8 @@ export interface FileMaker {
    * @param files How many there would be.
    */
   isReady(files: number): boolean;
+  /** So many files are about to come: it may be about to start. */
+  expect(files: number): void;
   /** Resolves once it is known whether it will ever take files. */
   readonly known: Promise<boolean>;
   /**
@@ -66,13 +70,9 @@ export interface FileMaker {
    *
    * @param from The descriptor of the folder they are in; it and theirs stay
    * open until this is settled.
-   * @returns What stands there now; `undefined` for each that has no name yet.
    * @throws {SftpxError} As `make()` does. Some may have got their names then.
    */
-  place(
-    from: number,
-    parts: readonly PartToPlace[],
-  ): Promise<readonly (NativeStat | undefined)[]>;
+  place(from: number, parts: readonly PartToPlace[]): Promise<Placed>;
   /** Ends the Worker. */
   close(): void;
 }
@@ -83,6 +83,12 @@ export interface PartToPlace {
   /** The descriptor of the folder it goes to; -1 leaves it where it is. */
   readonly dir: number;
   readonly name: string;
+}
+
+/** What became of parts, each by its place in the list. */
+export interface Placed {
+  /** What stands there now; `undefined` for one that has no name yet. */
+  stampOf(part: number): PlacedStamp | undefined;
 }
 
 /** What a file maker can be told. */
@@ -96,16 +102,27 @@ export interface FileMakerOptions {
 /** To start it takes as long as to make so many files. */
 const LEAST_FILES = 256;
 
+/** Jobs that the Worker has: one in hand, and the next so that it never waits. */
+const AT_ONCE = 2;
+
 /** What waits for a report. */
 interface Call {
   hear(report: FileReport): void;
   reject(error: unknown): void;
 }
 
+/** What waits for its turn. */
+interface Waiting extends Call {
+  readonly job: (id: number) => FileJob;
+  readonly transfer: Transferable[];
+}
+
 /** Creates a file maker that has not started. */
 export function createFileMaker(options: FileMakerOptions = {}): FileMaker {
   const { spawn = spawnFileWorker, least = LEAST_FILES } = options;
   const calls = new Map<number, Call>();
+  // A checkpoint waits for names, and all senders for checkpoints: names go first.
+  const [names, contents]: [Waiting[], Waiting[]] = [[], []];
   const { promise: known, resolve: tell } = Promise.withResolvers<boolean>();
   let state: "new" | "starting" | "ready" | "ended" = "new";
   let worker: Worker | undefined;
@@ -117,8 +134,19 @@ export function createFileMaker(options: FileMakerOptions = {}): FileMaker {
     tell(false);
     worker?.terminate();
     worker = undefined;
-    for (const { reject } of calls.values()) reject(error);
+    const waiting = [names, contents].flatMap((list) => list.splice(0));
+    for (const { reject } of [...calls.values(), ...waiting]) reject(error);
     calls.clear();
+  };
+  /** Gives the Worker what it has room for. */
+  const feed = (): void => {
+    while (worker !== undefined && calls.size < AT_ONCE) {
+      const next = names.shift() ?? contents.shift();
+      if (next === undefined) return;
+      const id = ++lastId;
+      calls.set(id, next);
+      worker.postMessage(next.job(id), next.transfer);
+    }
   };
   const hear = (report: FileReport): void => {
     if (state === "ended") return;
@@ -130,6 +158,7 @@ export function createFileMaker(options: FileMakerOptions = {}): FileMaker {
     }
     const call = calls.get(report.id);
     calls.delete(report.id);
+    feed();
     call?.hear(report);
   };
   const start = (): void => {
@@ -149,14 +178,16 @@ export function createFileMaker(options: FileMakerOptions = {}): FileMaker {
 
   /** @param read What the report says; `undefined` when it is of something else. */
   const ask = <Answer>(
+    list: Waiting[],
     job: (id: number) => FileJob,
     transfer: Transferable[],
     read: (report: FileReport) => Answer | undefined,
   ): Promise<Answer> => {
     if (worker === undefined) return Promise.reject(closedError());
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
-    const id = ++lastId;
-    calls.set(id, {
+    list.push({
+      job,
+      transfer,
       reject,
       hear(report) {
         const answer = read(report);
@@ -164,12 +195,15 @@ export function createFileMaker(options: FileMakerOptions = {}): FileMaker {
         else reject(new TypeError(`Cannot use a report of "${report.type}"`));
       },
     });
-    worker.postMessage(job(id), transfer);
+    feed();
     return promise;
   };
 
   return {
     known,
+    expect(files) {
+      if (state === "new" && files >= least) start();
+    },
     isReady(files) {
       seen += files;
       if (state === "new" && seen >= least) start();
@@ -178,12 +212,17 @@ export function createFileMaker(options: FileMakerOptions = {}): FileMaker {
     make(dir, bytes, files) {
       const { buffer, byteOffset: offset, length } = bytes;
       const numbers = new Float64Array(files.length * FILE_NUMBERS);
-      for (const [at, { slot, start, end, mode }] of files.entries()) {
-        numbers
-          .set([slot, offset + start, offset + end, mode], at * FILE_NUMBERS);
+      const times = new BigInt64Array(files.length);
+      let at = 0;
+      for (const { slot, start, end, mode, mtimeNs } of files) {
+        times[at / FILE_NUMBERS] = mtimeNs;
+        numbers[at++] = slot;
+        numbers[at++] = offset + start;
+        numbers[at++] = offset + end;
+        numbers[at++] = mode;
       }
-      const times = BigInt64Array.from(files, ({ mtimeNs }) => mtimeNs);
       return ask(
+        contents,
         (id) => ({ type: "make", id, buffer, dir, files: numbers, times }),
         [buffer],
         (report) =>
@@ -194,18 +233,39 @@ export function createFileMaker(options: FileMakerOptions = {}): FileMaker {
       );
     },
     place(from, list) {
-      const parts = Float64Array.from(
-        list.flatMap(({ slot, dir }) => [slot, dir]),
-      );
-      const names = list.map(({ name }) => name);
+      const parts = new Float64Array(list.length * PART_NUMBERS);
+      let at = 0;
+      for (const { slot, dir } of list) {
+        parts[at++] = slot;
+        parts[at++] = dir;
+      }
+      const texts = list.map(({ name }) => name);
       return ask(
-        (id) => ({ type: "place", id, from, parts, names }),
+        names,
+        (id) => ({ type: "place", id, from, parts, names: texts }),
         [],
-        (report) => report.type === "placed" ? report.found : undefined,
+        (report) => report.type === "placed" ? placedOf(report) : undefined,
       );
     },
     close() {
       end(closedError());
+    },
+  };
+}
+
+function placedOf(
+  { placed, stamps }: Extract<FileReport, { type: "placed" }>,
+): Placed {
+  return {
+    stampOf(part) {
+      if (placed[part] !== 1) return undefined;
+      const at = part * STAMP_NUMBERS;
+      return {
+        size: Number(stamps[at]),
+        mtimeNs: stamps[at + 1] ?? 0n,
+        ctimeNs: stamps[at + 2] ?? 0n,
+        ino: BigInt.asUintN(64, stamps[at + 3] ?? 0n),
+      };
     },
   };
 }

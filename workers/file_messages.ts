@@ -4,8 +4,6 @@
  *
  * @module
  */
-import type { NativeStat } from "../store/root_statx.ts";
-
 /** What the Worker can be told to do. */
 export type FileJob = MakeJob | PlaceJob;
 
@@ -40,6 +38,8 @@ export interface MakeJob {
 export const FILE_NUMBERS = 4;
 /** Numbers of a part in `PlaceJob.parts`. */
 export const PART_NUMBERS = 2;
+/** Numbers of a part in `stamps`: size, times of change of content and inode, number of the inode. */
+export const STAMP_NUMBERS = 4;
 
 /** What the Worker says. */
 export type FileReport =
@@ -52,11 +52,12 @@ export type FileReport =
     readonly buffer: ArrayBuffer;
     readonly made: Uint8Array<ArrayBuffer>;
   }
-  /** What stands there now; `undefined` for each that did not get its name. */
+  /** A 1 for each part that got its name, and what stands there now. */
   | {
     readonly type: "placed";
     readonly id: number;
-    readonly found: readonly (NativeStat | undefined)[];
+    readonly placed: Uint8Array<ArrayBuffer>;
+    readonly stamps: BigInt64Array<ArrayBuffer>;
   };
 
 /** The name that the Worker is started under. */

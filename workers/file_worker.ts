@@ -5,7 +5,6 @@
  * @module
  */
 import { partName } from "../store/root_part_name.ts";
-import type { NativeStat } from "../store/root_statx.ts";
 import { openSmallFiles, type SmallFiles } from "../store/root_small.ts";
 import {
   FILE_NUMBERS,
@@ -15,6 +14,7 @@ import {
   type MakeJob,
   PART_NUMBERS,
   type PlaceJob,
+  STAMP_NUMBERS,
 } from "./file_messages.ts";
 
 /** Starts a Worker that makes files. */
@@ -38,7 +38,11 @@ function serve(scope: WorkerScope): void {
     const { id } = job;
     if (small === undefined) throw new TypeError("Cannot make files here");
     if (job.type === "place") {
-      scope.postMessage({ type: "placed", id, found: placeAll(small, job) });
+      const { placed, stamps } = placeAll(small, job);
+      scope.postMessage({ type: "placed", id, placed, stamps }, [
+        placed.buffer,
+        stamps.buffer,
+      ]);
       return;
     }
     const made = makeAll(small, job);
@@ -55,27 +59,48 @@ function makeAll(
   small: SmallFiles,
   { buffer, dir, files, times }: MakeJob,
 ): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(times, (mtimeNs, file) => {
-    const [slot = -1, start = 0, end = 0, mode = 0] = files
-      .subarray(file * FILE_NUMBERS);
+  const made = new Uint8Array(times.length);
+  const folder = { fd: dir };
+  for (let file = 0; file < times.length; file++) {
+    const at = file * FILE_NUMBERS;
+    const [slot = -1, start = 0] = [files[at], files[at + 1]];
+    const [end = 0, mode = 0] = [files[at + 2], files[at + 3]];
     const bytes = new Uint8Array(buffer, start, end - start);
-    return small
-        .make({ fd: dir }, partName(slot), bytes, { mode, mtimeNs })
-      ? 1
-      : 0;
-  });
+    const meta = { mode, mtimeNs: times[file] ?? 0n };
+    made[file] = small.make(folder, partName(slot), bytes, meta) ? 1 : 0;
+  }
+  return made;
 }
 
 function placeAll(
   small: SmallFiles,
   { from, parts, names }: PlaceJob,
-): (NativeStat | undefined)[] {
-  return names.map((name, part) => {
-    const [slot = -1, fd = -1] = parts.subarray(part * PART_NUMBERS);
-    const isPlaced = fd >= 0 &&
-      small.renameNew({ fd: from }, partName(slot), { fd }, name);
-    return isPlaced ? small.stat({ fd }, name) : undefined;
-  });
+): {
+  placed: Uint8Array<ArrayBuffer>;
+  stamps: BigInt64Array<ArrayBuffer>;
+} {
+  const placed = new Uint8Array(names.length);
+  const stamps = new BigInt64Array(names.length * STAMP_NUMBERS);
+  const folder = { fd: from };
+  for (let part = 0; part < names.length; part++) {
+    const name = names[part] ?? "";
+    const [slot = -1, fd = -1] = [
+      parts[part * PART_NUMBERS],
+      parts[part * PART_NUMBERS + 1],
+    ];
+    if (fd < 0 || !small.renameNew(folder, partName(slot), { fd }, name)) {
+      continue;
+    }
+    const found = small.stat({ fd }, name);
+    if (found === undefined) continue;
+    const at = part * STAMP_NUMBERS;
+    stamps[at] = found.size;
+    stamps[at + 1] = found.mtimeNs;
+    stamps[at + 2] = found.ctimeNs;
+    stamps[at + 3] = found.ino;
+    placed[part] = 1;
+  }
+  return { placed, stamps };
 }
 
 const scope = globalThis as unknown as WorkerScope;

@@ -50,6 +50,8 @@ export interface HashPool {
     bytes: Uint8Array<ArrayBuffer>,
     parts: readonly Part[],
   ): Promise<Hashed>;
+  /** So many bytes are about to come: what takes time to load is loaded meanwhile. */
+  expect?(bytes: number): void;
   /** Rejects when a Worker has died for the second time; the pool is of no use then. It is always handled. */
   readonly failed: Promise<never>;
   /** Ends the Workers. What they had is rejected with `cancelled`. */

@@ -98,13 +98,13 @@ export interface SendLane {
 
 /** Records of one frame at most. */
 const FRAME_RECORDS = 1024;
-/** A frame is written when it holds this much, bytes: larger writes gain nothing. */
+/** A frame is written when it holds this much content, bytes: larger writes gain nothing. */
 const FRAME_BYTES = 1024 * 1024;
 
 /** Creates a lane that writes to `deps.stream`, whose preamble is written. */
 export function sendLane(deps: SendLaneDeps): SendLane {
   let buffer = new Uint8Array(
-    LANE_HEADER_BYTES + RECORD_HEADER_BYTES + FRAME_BYTES,
+    LANE_HEADER_BYTES + FRAME_RECORDS * RECORD_HEADER_BYTES + FRAME_BYTES,
   );
   let at = LANE_HEADER_BYTES;
   let records = 0;
@@ -166,10 +166,8 @@ export function sendLane(deps: SendLaneDeps): SendLane {
     kind: "data" | "same",
     digest: Uint8Array,
   ): void => {
-    writeRecord(buffer, at, {
-      ...{ kind, length, index, chunk, digest },
-      gen: gen & 0xffff,
-    });
+    const record = { kind, gen: gen & 0xffff, length, index, chunk, digest };
+    writeRecord(buffer, at, record);
     at += RECORD_HEADER_BYTES + (kind === "data" ? length : 0);
     records++;
     if (kind === "data") sent += length;

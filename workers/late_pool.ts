@@ -45,6 +45,10 @@ export function createLatePool(
       isClosed = true;
       real?.close();
     },
+    expect(bytes) {
+      if (isClosed || real !== undefined || late.isReady(bytes)) return;
+      pool().catch(() => {}); // who needs it hears of it
+    },
     digestNow(bytes) {
       if (isClosed) return undefined;
       if (real !== undefined) return real.digestNow?.(bytes);

@@ -47,6 +47,19 @@ Deno.test("a late pool hashes parts the same before and after", async () => {
   pool.close();
 });
 
+Deno.test("a late pool makes a pool ahead of much that is expected, and of nothing else", async () => {
+  const { pool, made } = pools();
+  pool.expect?.(LITTLE_BYTES);
+  await Promise.resolve();
+  assertEquals(made.length, 0);
+  pool.expect?.(LITTLE_BYTES + 1);
+  const large = new Uint8Array(LITTLE_BYTES + 1);
+  while (made.length === 0) await Promise.resolve();
+  assertEquals((await pool.digest(large)).digest, BEST.digest(large));
+  assertEquals(made.length, 1);
+  pool.close();
+});
+
 Deno.test("a late pool that is closed takes nothing, whether there is one or not", async () => {
   for (const warm of [false, true]) {
     const { pool } = pools();

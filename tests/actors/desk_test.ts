@@ -131,7 +131,7 @@ async function withDesk(
     const [only] = digests;
     const all = new Uint8Array(digests.flatMap((one) => [...one]));
     const whole = count === 1 && only ? only : digest.digest(all);
-    desk.whole(index, gen, whole, undefined);
+    desk.whole({ index, gen, digest: whole, b3sum: undefined, bytes: 0 });
   };
   try {
     await body({

@@ -1,3 +1,4 @@
+import { createWriter } from "../../protocol/cursor.ts";
 import { assertEquals, assertRejects } from "@std/assert";
 import {
   type LeaseReport,
@@ -75,7 +76,7 @@ async function send(
 ): Promise<{ frames: Frame[]; report: LeaseReport; read: number }> {
   const ledger = outgoing<Readable>({
     digest: digest.digest,
-    fold() {},
+    records: createWriter("ROOT"),
     final: () => undefined,
   });
   contents.forEach((content, n) =>
@@ -211,7 +212,7 @@ Deno.test("send lane: a write that ends with its connection is waited for no lon
   const watch = createStopwatch(["read", "write", "pace", "rate"], clock);
   const ledger = outgoing<Readable>({
     digest: digest.digest,
-    fold() {},
+    records: createWriter("ROOT"),
     final: () => undefined,
   });
   ledger.add(file(10), readable({ bytes: noise(10) }));

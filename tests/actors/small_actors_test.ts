@@ -236,7 +236,10 @@ function chunkerWith(entries: number) {
   const told = (): number =>
     scheduler.messages.reduce((sum, { entries }) => sum + entries.length, 0);
   const rest = async (): Promise<void> => {
-    for (let n = 0; n < 20; n++) await settle();
+    for (let n = 0; n < 20; n++) {
+      await settle();
+      await one.clock.advance(0); // it lets others have the thread
+    }
   };
   return { ...one, scheduler, walked, credit, told, rest };
 }

@@ -23,7 +23,7 @@ Deno.test("docs/protocol.md has an example of every frame", () => {
   const names = [...rows].map(([, name]) =>
     name?.toLowerCase().replace("_", "-")
   );
-  assertEquals(names.length, 25);
+  assertEquals(names.length, 26);
   assertEquals(examples().length, PAGE.split("```hex").length - 1);
   assertEquals(names.filter((name) => !types.has(name)), []);
 });

@@ -64,9 +64,9 @@ Deno.test("a file that was read whole is announced so, though the lane that read
   }
   run.ledger.wasRead(0, 0);
   // Of several connections one may be lost, and the conversation go on.
-  const frameTypes = (frames: readonly Uint8Array[]): unknown[] => {
+  const frameTypes = (bytes: Uint8Array): unknown[] => {
     const reader = createFrameReader(1 << 16);
-    frames.forEach((frame) => reader.push(frame));
+    reader.push(bytes);
     const said: unknown[] = [];
     for (let next = reader.next(); next !== undefined; next = reader.next()) {
       said.push(decodeManifest(next)?.type);

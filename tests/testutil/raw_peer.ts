@@ -23,6 +23,7 @@ import {
 } from "../../protocol/lane.ts";
 import { encodeManifest, type ManifestFrame } from "../../protocol/manifest.ts";
 import { decodeStatus, type StatusFrame } from "../../protocol/status.ts";
+import { plainStatus } from "../../protocol/status_list.ts";
 import { parseAddress } from "../../protocol/address.ts";
 import { createEndpoint, quicDialer } from "../../transport/quic.ts";
 import type {
@@ -128,7 +129,7 @@ export async function rawSender(options: RawSenderOptions): Promise<RawSender> {
     await stream.readFully(new Uint8Array(2));
     for await (const frame of framesOf(stream, (n) => statusBytes += n)) {
       const status = decodeStatus(frame);
-      if (status !== undefined) statuses.push(status);
+      if (status !== undefined) statuses.push(...plainStatus([status]));
       for (const look of waiting) look();
     }
   };

@@ -6,7 +6,7 @@ import {
   type FileToMake,
 } from "../../workers/file_maker.ts";
 import { safePath } from "../../store/paths.ts";
-import { openRoot, stampOf } from "../../store/root.ts";
+import { openRoot } from "../../store/root.ts";
 import { tempDir } from "../testutil/temp.ts";
 
 /** A Worker whose program is `code`. */
@@ -108,14 +108,15 @@ Deno.test({
         })),
       );
       folders.release();
-      assertEquals(found.map((facts) => facts?.size), [
-        6n,
+      assertEquals([0, 1, 2, 3].map((part) => found.stampOf(part)?.size), [
+        6,
         undefined,
         undefined,
-        6n,
+        6,
       ]);
-      assert(found[0] !== undefined);
-      assertEquals(stampOf(found[0]), await root.lstat(safePath("d/é")));
+      const { size, mtimeNs, ctimeNs, ino } =
+        await root.lstat(safePath("d/é")) ?? {};
+      assertEquals<unknown>(found.stampOf(0), { size, mtimeNs, ctimeNs, ino });
       assertEquals(await Deno.readTextFile(dir.join("up/d/é")), "part 0");
       assertEquals(await Deno.readTextFile(dir.join("up/d/taken")), "not ours");
       assertEquals(await Deno.readTextFile(dir.join("up/top")), "part 3");
@@ -127,6 +128,40 @@ Deno.test({
       root.close();
     }
   },
+});
+
+/** Answers each job after the next has come, and tells in which order they came. */
+const IN_ORDER = `
+  const order = [];
+  onmessage = ({ data: { id, type, buffer } }) => {
+    order.push(type);
+    setTimeout(() => postMessage(type === "make"
+      ? { type: "made", id, buffer, made: Uint8Array.of(order.length) }
+      : { type: "placed", id, placed: Uint8Array.of(1), stamps: BigInt64Array.of(
+          BigInt(order.indexOf("place")), 0n, 0n, 0n) }), 5);
+  };
+  ${READY}`;
+
+Deno.test("a file maker gives names before contents that wait, and its worker two jobs at a time", async () => {
+  const maker = await started(() => workerOf(IN_ORDER));
+  const made = Array.from(
+    { length: 6 },
+    () => maker.make(3, new Uint8Array(1), [FILE]),
+  );
+  const placed = await maker.place(3, [{ slot: 0, dir: 3, name: "x" }]);
+  assertEquals(placed.stampOf(0)?.size, 2, "two were on their way before");
+  await Promise.all(made);
+  maker.close();
+});
+
+Deno.test("a file maker starts when so many files are expected", async () => {
+  const maker = createFileMaker({ spawn: () => workerOf(KEEPS), least: 10 });
+  maker.expect(9);
+  assertEquals(maker.isReady(0), false);
+  maker.expect(10);
+  assertEquals(await maker.known, true);
+  assert(maker.isReady(1));
+  maker.close();
 });
 
 Deno.test("a file maker whose worker dies says so, and takes no more", async () => {
