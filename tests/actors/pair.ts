@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { Clock } from "../../core/clock.ts";
 import { SftpxError } from "../../core/errors.ts";
 import type { TransferEvent } from "../../core/events.ts";
 import { nullLog } from "../../core/log.ts";
@@ -31,6 +32,7 @@ import {
 import type { SendOutcome } from "../../actors/send_scheduler.ts";
 import { openRoot } from "../../store/root.ts";
 import { namedRoots, openSourceDisk, walkInSteps } from "../../store/source.ts";
+import type { SourceDisk } from "../../store/source_disk.ts";
 import { type MemoryNetwork, memoryNetwork } from "../../transport/memory.ts";
 import type { Conn } from "../../transport/transport.ts";
 import { createHashPool, type HashPool } from "../../workers/hash_pool.ts";
@@ -50,6 +52,12 @@ export interface PairOptions {
   readonly intercept?: (side: Side, actor: string, message: unknown) => void;
   /** Told of every connection, at the sender's end. */
   readonly dialled?: (conn: Conn, number: number) => void;
+  /** Puts something in front of a connection, at the sender's end. @default {nothing} */
+  readonly path?: (conn: Conn, number: number, clock: Clock) => Conn;
+  /** Processor time that a side has used, ms. @default {not known} */
+  readonly cpuMs?: (side: Side, nowMs: number) => number;
+  /** The disk that is sent from. @default {this machine's} */
+  readonly disk?: (disk: SourceDisk, clock: Clock) => SourceDisk;
   readonly send?: Partial<SendSessionDeps>;
   readonly receive?: Partial<ReceiveSessionDeps>;
   readonly reception?: Partial<ReceptionDeps>;
@@ -145,6 +153,8 @@ export async function pair(options: PairOptions = {}): Promise<Pair> {
     random: () => 0.5,
     randomBytes: systemRandomBytes,
     localAddresses: () => ["127.0.0.1"],
+    ...(options.cpuMs &&
+      { cpuMs: () => options.cpuMs?.(side, time.clock.now()) ?? 0 }),
     intercept(actor, message) {
       if (typeOf(message) !== "tick") time.stir();
       options.intercept?.(side, actor, message);
@@ -187,7 +197,7 @@ export async function pair(options: PairOptions = {}): Promise<Pair> {
             const conn = await dialer.dial(signal);
             conns.push(conn);
             options.dialled?.(conn, conns.length);
-            return conn;
+            return options.path?.(conn, conns.length, time.clock) ?? conn;
           },
         },
         fingerprint: FINGERPRINT,
@@ -200,7 +210,10 @@ export async function pair(options: PairOptions = {}): Promise<Pair> {
           totalBytes: undefined,
           label: "tree",
         },
-        walk: () => walkInSteps(roots, { disk }),
+        walk: () =>
+          walkInSteps(roots, {
+            disk: options.disk?.(disk, time.clock) ?? disk,
+          }),
         digest,
         pool: counted,
         limiter: undefined,

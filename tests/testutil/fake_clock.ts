@@ -10,9 +10,18 @@ export const FAKE_EPOCH_MS = 1_704_067_200_000;
 
 /** A clock that stands still until it is advanced. */
 export class FakeClock implements Clock {
+  readonly #settle: () => Promise<void>;
   #now = 0;
   #wallAheadMs = FAKE_EPOCH_MS;
   #timers: Timer[] = [];
+
+  /**
+   * @param between Lets the code run between timers. A turn of the event loop is
+   * quick, and less than a file takes.
+   */
+  constructor(between: () => Promise<void> = settle) {
+    this.#settle = between;
+  }
 
   now(): number {
     return this.#now;
@@ -55,7 +64,7 @@ export class FakeClock implements Clock {
   /** Fires what is due within `ms`, in order, letting the code run in between. */
   async advance(ms: number): Promise<void> {
     const end = this.#now + ms;
-    await settle();
+    await this.#settle();
     for (;;) {
       this.#timers.sort((a, b) => a.at - b.at);
       const next = this.#timers[0];
@@ -63,7 +72,7 @@ export class FakeClock implements Clock {
       this.#timers.shift();
       this.#now = next.at;
       next.fire();
-      await settle();
+      await this.#settle();
     }
     this.#now = end;
   }

@@ -5,6 +5,7 @@
  * @module
  */
 import { systemClock } from "../../core/clock.ts";
+import { nextTurn } from "../../core/turn.ts";
 import { FakeClock } from "./fake_clock.ts";
 
 /** A fake clock that somebody drives. */
@@ -23,7 +24,7 @@ const STEP_MS = 50;
 
 /** Creates a clock that stands still. */
 export function idleClock(): IdleClock {
-  const clock = new FakeClock();
+  const clock = new FakeClock(nextTurn);
   let stirred = 0;
   return {
     clock,
