@@ -74,7 +74,7 @@ export function testEndings(test: TestPair): void {
   for (const closer of ["near", "far"] as const) {
     test(`what waits ends when the ${closer} end closes`, async (pair) => {
       const { near, far } = pair;
-      const waiting = await thingsThatWait(near, far);
+      const { waiting, held } = await thingsThatWait(near, far);
       pair[closer].close("cancelled", "enough");
       for (const { what, promise, accepts } of waiting) {
         if (accepts) assertEquals(await promise, undefined, what);
@@ -83,13 +83,14 @@ export function testEndings(test: TestPair): void {
       await assertGone(near, far);
       assertEquals(await near.acceptUni(), undefined);
       assertEquals(await far.acceptBidi(), undefined);
+      assertGreater(held.length, 0);
     });
   }
 
   test(
     "what waits ends when the connection is lost",
     async ({ near, far, lose }) => {
-      const waiting = await thingsThatWait(near, far);
+      const { waiting, held } = await thingsThatWait(near, far);
       await lose();
       for (const { what, promise } of waiting) {
         await assertLost(() => promise, what);
@@ -100,6 +101,7 @@ export function testEndings(test: TestPair): void {
       await assertLost(() => near.acceptUni(), "near.acceptUni");
       await assertLost(() => far.acceptBidi(), "far.acceptBidi");
       near.close("internal", "too late");
+      assertGreater(held.length, 0);
     },
     true,
   );
@@ -123,16 +125,28 @@ interface Waiting {
   readonly accepts: boolean;
 }
 
-/** One of each thing that can be pending on a connection. */
-async function thingsThatWait(near: Conn, far: Conn): Promise<Waiting[]> {
+/**
+ * One of each thing that can be pending on a connection.
+ *
+ * Who looks at `held` at the end of a test has all streams stay open until then:
+ * the platform ends a stream that is collected as garbage, and then its reader
+ * has an end, and the peer a stream that was never written to.
+ */
+async function thingsThatWait(
+  near: Conn,
+  far: Conn,
+): Promise<
+  { readonly waiting: readonly Waiting[]; readonly held: readonly unknown[] }
+> {
   const stream = await near.openBidi();
   await stream.send.write(text("x"));
   const other = await far.acceptBidi();
   assert(other !== undefined);
   const [full, back] = [await near.openUni(), await far.openUni()];
+  const held: unknown[] = [stream, other, full, back];
   for (const [send, reader] of [[full, far], [back, near]] as const) {
     await send.write(text("x"));
-    await accepted(reader); // and not read
+    held.push(await accepted(reader)); // and not read
   }
   const all: [string, Promise<unknown>, boolean][] = [
     ["near.acceptUni", near.acceptUni(), true],
@@ -146,14 +160,19 @@ async function thingsThatWait(near: Conn, far: Conn): Promise<Waiting[]> {
     [
       "near.openBidi",
       (async () => {
-        for (;;) await near.openBidi(); // until the limit, where it waits
+        for (;;) held.push(await near.openBidi()); // until the limit, where it waits
       })(),
       false,
     ],
   ];
   for (const [, promise] of all) promise.catch(() => {});
   await turns(20);
-  return all.map(([what, promise, accepts]) => ({ what, promise, accepts }));
+  const waiting = all.map(([what, promise, accepts]) => ({
+    what,
+    promise,
+    accepts,
+  }));
+  return { waiting, held };
 }
 
 /** Everything on either end says that the connection is gone. */
