@@ -6,6 +6,8 @@
  * @module
  */
 
+import { everyIdle } from "../core/timers.ts";
+
 /** How often to look, ms. */
 const LOOK_MS = 250;
 /** A process that is no larger than this is left alone, bytes. */
@@ -24,7 +26,7 @@ export function keepHeapSmall(): void {
     (await (collect ??= collector()))();
     after = Deno.memoryUsage().rss;
   };
-  Deno.unrefTimer(setInterval(look, LOOK_MS));
+  everyIdle(LOOK_MS, look);
 }
 
 /** What collects garbage; loaded when it is needed first, as few transfers are so large. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { putOffTimers } from "../core/timers.ts";
 import { seedTls } from "../transport/seed.ts";
 import { exitAfter } from "./exit.ts";
 import { processIo } from "./io.ts";
@@ -12,6 +13,7 @@ import type { Parts } from "./parts.ts";
 /** Runs what the command line asks for, and ends the process. */
 export async function start(parts: Parts): Promise<never> {
   seedTls(); // beside all that is loaded now
+  putOffTimers();
   loadAhead(parts, Deno.args[0]);
   const io = processIo();
   const library = libraryOf(parts);

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { setTimer } from "./timers.ts";
+
 /** Where time comes from. */
 export interface Clock {
   /** Milliseconds since some moment; never goes back. For spans and time limits. */
@@ -90,12 +92,12 @@ function timer(ms: number, signal?: AbortSignal): Promise<void> {
     reject(signal.reason);
     return promise;
   }
-  const id = setTimeout(() => {
+  const stop = setTimer(ms, () => {
     signal?.removeEventListener("abort", abort);
     resolve();
-  }, ms);
+  });
   const abort = (): void => {
-    clearTimeout(id);
+    stop();
     reject(signal?.reason);
   };
   signal?.addEventListener("abort", abort, { once: true });
