@@ -11,6 +11,7 @@
  */
 import { type Clock, systemClock } from "../core/clock.ts";
 import { SftpxError } from "../core/errors.ts";
+import { nextTurn } from "../core/turn.ts";
 import {
   type Family,
   familyOf,
@@ -22,6 +23,7 @@ import { quicConn } from "./quic_conn.ts";
 import type { Endpoint, EndpointPool } from "./quic_endpoint.ts";
 import { dialError, isSocketDead } from "./quic_errors.ts";
 import { type QuicOptions, transportOptions } from "./quic_options.ts";
+import { seedTls } from "./seed.ts";
 import type { Conn, Dialer } from "./transport.ts";
 
 /** Whom to dial, and from where. */
@@ -76,8 +78,13 @@ export function quicDialer(options: QuicDialerOptions): Dialer {
       serverCertificateHashes: pins,
       ...transport,
     };
+    await seedTls(); // this thread would stand still for it
     try {
-      return quicConn(await Deno.connectQuic(dial), endpoint);
+      const dialling = Deno.connectQuic(dial);
+      dialling.catch(() => {}); // heard of below
+      await nextTurn(); // it is on its way
+      endpoint.enlarge();
+      return quicConn(await dialling, endpoint);
     } catch (error) {
       if (isSocketDead(error)) endpoint.close(); // the pool makes another
       throw error;

@@ -24,6 +24,8 @@ export interface EndpointOptions {
   readonly port?: number;
   /** How many bytes the socket should hold, each way; 0 leaves it as it is. @default {8388608} */
   readonly bufferBytes?: number;
+  /** Leaves it as it is until `enlarge` is called. @default {false} */
+  readonly isLate?: boolean;
 }
 
 /** A socket that speaks QUIC. */
@@ -32,8 +34,10 @@ export interface Endpoint {
   readonly address: string;
   readonly port: number;
   readonly family: Family;
-  /** What its socket holds; `undefined` where that cannot be known. */
+  /** What its socket holds; `undefined` where that cannot be known, or before `enlarge`. */
   readonly buffers: SocketBuffers | undefined;
+  /** Has its socket hold what it should, once: that takes 2 ms, which a dial can wait in. */
+  enlarge(): void;
   /** The platform's own, for this folder only. */
   readonly raw: Deno.QuicEndpoint;
   /** Lets peers in, for this folder only; replaces who did so before. Returns what stops it. */
@@ -56,7 +60,7 @@ export interface Host {
 export interface EndpointPool {
   /**
    * The next endpoint, in turn, that can send to addresses of `family`. One that
-   * is closed has another in its place.
+   * is closed has another in its place. Whoever dials from it enlarges it.
    */
   take(family: Family): Endpoint;
   close(): void;
@@ -68,19 +72,29 @@ export interface EndpointPool {
  * @throws {SftpxError} `config` if the address cannot be had.
  */
 export function createEndpoint(options: EndpointOptions = {}): Endpoint {
-  const { port = 0, bufferBytes = DEFAULT_BUFFER_BYTES } = options;
+  const { port = 0, bufferBytes = DEFAULT_BUFFER_BYTES, isLate = false } =
+    options;
   const raw = options.hostname === undefined
     ? bindAny(port)
     : bind(withoutBrackets(options.hostname), port);
   const { hostname, port: bound } = raw.addr;
   let closed = false;
+  let isLarge = bufferBytes === 0;
+  let buffers: SocketBuffers | undefined;
+  const enlarge = (): void => {
+    if (isLarge || closed) return;
+    isLarge = true;
+    buffers = raiseSocketBuffers({ hostname, port: bound }, bufferBytes);
+  };
+  if (!isLate) enlarge();
   return {
     address: formatAddress({ hostname, port: bound }),
     port: bound,
     family: familyOf(hostname) ?? 6,
-    buffers: bufferBytes === 0
-      ? undefined
-      : raiseSocketBuffers({ hostname, port: bound }, bufferBytes),
+    get buffers() {
+      return buffers;
+    },
+    enlarge,
     raw,
     listen: doorway(raw),
     get closed() {
@@ -149,6 +163,7 @@ export function endpointPool(
       return made[family][index] = createEndpoint({
         hostname: family === 4 ? "0.0.0.0" : "::",
         bufferBytes,
+        isLate: true,
       });
     },
     close() {

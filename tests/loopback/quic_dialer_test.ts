@@ -1,4 +1,10 @@
-import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertGreater,
+  assertRejects,
+  assertThrows,
+} from "@std/assert";
 import { SftpxError } from "../../core/errors.ts";
 import {
   createEndpoint,
@@ -6,7 +12,7 @@ import {
   quicDialer,
   quicListener,
 } from "../../transport/quic.ts";
-import { ALPN, CERTIFICATE, NEVER } from "./quic_pair.ts";
+import { ALPN, CERTIFICATE, NEVER, quicSides } from "./quic_pair.ts";
 
 const { cert, key, fingerprint } = CERTIFICATE;
 
@@ -130,6 +136,22 @@ Deno.test("a pool has so many endpoints and no more, and gives them in turn", as
   assertEquals(pool.take(4).buffers, undefined);
   await closed(pool);
   assertThrows(() => endpointPool({ size: 0 }), RangeError, "size");
+});
+
+Deno.test({
+  name: "the socket of a pool holds more once somebody dials from it",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    const pool = endpointPool();
+    const sides = quicSides();
+    const endpoint = pool.take(4);
+    assertEquals(endpoint.buffers, undefined);
+    const conn = await sides.dialerWith({ endpoint: pool }).dial(NEVER);
+    assertGreater(endpoint.buffers?.receiveBytes ?? 0, 0);
+    conn.close();
+    await closed(pool);
+    await sides.stop();
+  },
 });
 
 Deno.test("a name that has no address is unreachable", async () => {
