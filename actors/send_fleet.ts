@@ -15,11 +15,12 @@ import {
   createGrowth,
   type GrowthSample,
 } from "../protocol/growth.ts";
-import { createRoundTrips } from "../protocol/round_trips.ts";
 import type { Arrived } from "../protocol/status.ts";
 import type { Conn } from "../transport/transport.ts";
+import { createArrivals } from "./arrivals.ts";
 import { createPace, type Pace } from "./pace.ts";
 import type { PathPace } from "./path_pace.ts";
+import { createPings } from "./pings.ts";
 import type { SendRun } from "./send_run.ts";
 import type { Wire } from "./send_wire.ts";
 
@@ -105,14 +106,6 @@ const LEASE_METER_MS = 2000;
 const LAST_LEASES = 24;
 const LEAST_LEASE_BYTES = 1024 * 1024;
 const MOST_LEASE_BYTES = 4 * 1024 * 1024;
-/** How often the round trip is measured: so many times in one, within ms. */
-const PINGS = 4;
-const LEAST_PING_MS = 40;
-const MOST_PING_MS = 250;
-/** Where less comes than this, bytes a second, questions would be a good part of it. */
-const SLOW_RATE = 256 * 1024;
-/** Questions that wait for an answer at most: one may be lost on the way. */
-const MAX_PINGS = 12;
 /** What tells whether there is a queue: the round trips of so long, ms, where packets may be lost. */
 const LOSSY_MS = 2000;
 /** And of so long, ms and part of one, where they should not. */
@@ -137,27 +130,18 @@ export function createFleet(
   const paces = new Map<number, Pace>();
   if (deps.pace !== undefined) paces.set(0, deps.pace);
   const kinds = new Map<number, "cubic" | "bbr">();
-  const arrivals = new Map<number, Arrival>();
-  const sentAt = new Map<number, number>();
-  const trips = createRoundTrips(wire.link.tripMs);
-  let pings = 0;
-  let pingedAt = -Infinity;
+  const pings = createPings(clock, wire.link.tripMs, deps.ping);
+  const { trips } = pings;
+  const shortest = (): number => trips.shortestMs;
+  const arrivals = createArrivals(
+    clock,
+    () => Math.max(STALLED_MS, shortest() * STALLED_ROUND_TRIPS),
+  );
   let numbers = 0;
   let dialling = 0;
   let receivedBytes = 0;
   const meter = createMeter(clock, LEASE_METER_MS);
 
-  const measure = (): void => {
-    const now = clock.now();
-    const everyMs = meter.rate() < SLOW_RATE
-      ? MOST_PING_MS
-      : Math.max(shortest() / PINGS, LEAST_PING_MS);
-    if (now - pingedAt < Math.min(everyMs, MOST_PING_MS)) return;
-    if (sentAt.size >= MAX_PINGS) return;
-    pingedAt = now;
-    sentAt.set(++pings, now);
-    deps.ping(pings);
-  };
   const add = (kind: "cubic" | "bbr"): void => {
     dialling++;
     const connection = ++numbers;
@@ -180,52 +164,39 @@ export function createFleet(
     paces.delete(connection);
     deps.path?.leave(connection);
     kinds.delete(connection);
-    arrivals.delete(connection);
+    arrivals.forget(connection);
   };
   const again = (connection: number, run: SendRun): void => {
     for (const work of wire.drop(connection)) run.again(work);
     forget(connection);
   };
-  const shortest = (): number => trips.shortestMs;
-  let lookedAt = clock.now();
-  let heardAt = clock.now(); // what the receiver says of all
-  const stalledMs = (): number =>
-    Math.max(STALLED_MS, shortest() * STALLED_ROUND_TRIPS);
   const keepPace = (): void => {
     for (const [connection, pace] of paces) {
       pace.look({
         // One that does not say which brought what, brought all of it over this.
-        arrivedBytes: arrivals.get(connection)?.bytes ?? receivedBytes,
+        arrivedBytes: arrivals.bytesOf(connection) ?? receivedBytes,
         rttMs: shortest(),
         lateRttMs: trips.lateMs(LOSSY_MS),
       });
     }
     deps.path?.look({
       arrived: (connection) =>
-        arrivals.get(connection)?.bytes ??
-          (arrivals.size === 0 ? receivedBytes : 0),
+        arrivals.bytesOf(connection) ?? (arrivals.isEmpty ? receivedBytes : 0),
       rttMs: shortest(),
       lateRttMs: trips.lateMs(Math.max(LATE_MS, shortest() * LATE)),
     });
   };
   /** What a connection had that brings nothing any more goes over the others. */
   const dropStalled = (run: SendRun, isResting: boolean): void => {
-    const now = clock.now();
-    const sinceLookMs = Math.round(now - lookedAt);
-    lookedAt = now;
-    const limitMs = stalledMs();
-    const newestMs = Math.max(...arrivals.values().map(({ atMs }) => atMs));
-    for (const [connection, arrival] of [...arrivals]) {
-      // A further one that has all of the work can give it to the first.
-      const isAlone = connection === 0 && wire.connections < 2;
-      if (isResting || isAlone || !wire.isBusy(connection, arrival.bytes)) {
-        arrival.atMs = now; // nothing can come, or it has nowhere else to go
-      }
-      const stillMs = Math.round(now - arrival.atMs);
-      if (stillMs <= limitMs || now - newestMs >= limitMs / 2) continue;
-      if (now - heardAt >= limitMs / 2) continue; // all of it may be dark
-      log.event("connection.stalled", { connection, stillMs, sinceLookMs });
-      again(connection, run);
+    // A further one that has all of the work can give it to the first.
+    const isAlone = wire.connections < 2;
+    const stalled = arrivals.stalled((connection, bytes) =>
+      isResting || (connection === 0 && isAlone) ||
+      !wire.isBusy(connection, bytes)
+    );
+    for (const one of stalled) {
+      log.event("connection.stalled", { ...one });
+      again(one.connection, run);
     }
   };
 
@@ -248,34 +219,18 @@ export function createFleet(
     get rttMs() {
       return shortest();
     },
-    pong(id) {
-      const at = sentAt.get(id);
-      sentAt.delete(id);
-      if (at === undefined) return;
-      const now = clock.now();
-      trips.add(now, now - at);
-    },
+    pong: pings.pong,
     received(bytes) {
       meter.add(Math.max(0, bytes - receivedBytes));
       receivedBytes = bytes;
     },
     arrived(connections) {
-      const now = clock.now();
-      if (now - heardAt >= stalledMs() / 2) {
-        // All of it was dark, and not all comes back in the same moment.
-        for (const arrival of arrivals.values()) arrival.atMs = now;
-      }
-      heardAt = now;
-      for (const { connection, bytes } of connections) {
-        const before = arrivals.get(connection);
-        if (before !== undefined && before.bytes === bytes) continue;
-        arrivals.set(connection, { bytes, atMs: now });
-      }
-      measure();
+      arrivals.take(connections);
+      pings.look(meter.rate());
       keepPace();
     },
     look(run, isResting) {
-      measure();
+      pings.look(meter.rate());
       keepPace();
       wire.prune((work) => !run.ledger.isMissing(work));
       dropStalled(run, isResting);
@@ -286,7 +241,7 @@ export function createFleet(
         receivedBytes,
         newestBytes: newest === undefined
           ? undefined
-          : arrivals.get(newest)?.bytes,
+          : arrivals.bytesOf(newest),
         rttMs: shortest(),
         usualRttMs: trips.lateMs(LOSSY_MS),
         connections: wire.grown,
@@ -333,10 +288,4 @@ export function createFleet(
     },
     gone: again,
   };
-}
-
-/** What has come over a connection, and when the last of it did. */
-interface Arrival {
-  readonly bytes: number;
-  atMs: number;
 }
