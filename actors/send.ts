@@ -6,7 +6,6 @@
 import { SftpxError } from "../core/errors.ts";
 import type { TransferEvent } from "../core/events.ts";
 import { createRateLimiter } from "../core/rate.ts";
-import type { Digester } from "../crypto/digest.ts";
 import { MAX_CHUNK_BYTES, MIN_CHUNK_BYTES } from "../protocol/entry.ts";
 import type { BulkOptions } from "../protocol/bulk.ts";
 import { parseAddress } from "../protocol/address.ts";
@@ -21,6 +20,7 @@ import {
 import { type EndpointPool, endpointPool } from "../transport/quic_endpoint.ts";
 import type { QuicOptions } from "../transport/quic_options.ts";
 import type { TlsOptions } from "../transport/tls_options.ts";
+import type { Dialer } from "../transport/transport.ts";
 import { type Dialers, peerDialers } from "./dialers.ts";
 import type {
   PeerDialers,
@@ -31,6 +31,7 @@ import type {
 import { runSendSession } from "./send_session.ts";
 import { lateThreads, threadsFor } from "./threads.ts";
 import { senderId } from "./sender_id.ts";
+import { sessionId } from "./session_id.ts";
 import { lateHashing } from "./late_hashing.ts";
 import { ALPN, systemWorld } from "./world.ts";
 
@@ -128,7 +129,7 @@ export async function sendInside(
   const signal = options.signal ?? new AbortController().signal;
   signal.throwIfAborted();
   const where = to.dialers ?? parseAddress(to.address, DEFAULT_PORT);
-  const { digest, pool } = lateHashing();
+  const { digest, pool, ready } = lateHashing();
   const id = await senderId(fileIn(resumeDir, "sender.id"), world.randomBytes);
   const source = await openSources(settings.paths, resumeDir, signal);
   const emit = (event: TransferEvent): void => options.onEvent?.(event);
@@ -160,13 +161,13 @@ export async function sendInside(
     // Where a stream is kept has another name each time.
     const named = isStream ? roots.map((it) => ({ ...it, local: "" })) : roots;
     const receiver = to.identity ?? to.fingerprint;
-    const session = sessionId(digest, id, receiver, named);
+    const session = await sessionId(id, receiver, named);
     const outcome = await runSendSession({
       world,
       session,
       address: to.address,
-      dialer: dialers.cubic,
-      bbrDialer: dialers.bbr,
+      dialer: loadsMeanwhile(dialers.cubic, ready),
+      bbrDialer: loadsMeanwhile(dialers.bbr, ready),
       ...(side && { sideDialer: side }),
       ...(growth && { growth }),
       ...(settings.carrier === "auto" && dialers.tcp &&
@@ -237,22 +238,18 @@ export async function sendInside(
   }
 }
 
-/** What this send is called, across runs: who sends, to whom, and from where. */
-function sessionId(
-  digest: Digester,
-  sender: Uint8Array,
-  receiver: Uint8Array,
-  roots: readonly SourceRoot[],
-): Uint8Array {
-  const hasher = digest.hasher();
-  const text = new TextEncoder();
-  hasher.update(text.encode("sftpx/1 session\0"));
-  hasher.update(sender);
-  hasher.update(receiver);
-  for (const { name, local } of roots) {
-    hasher.update(text.encode(`${name}\0${local}\0`));
-  }
-  return hasher.digest();
+/** Dials, and loads meanwhile what is needed once the receiver has answered. */
+function loadsMeanwhile(
+  dialer: Dialer,
+  ready: () => Promise<void>,
+): Dialer {
+  return {
+    async dial(signal) {
+      const dialled = dialer.dial(signal);
+      const [conn] = await Promise.all([dialled, ready()]);
+      return conn;
+    },
+  };
 }
 
 /** What a person at the receiver reads. */

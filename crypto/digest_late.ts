@@ -2,13 +2,12 @@
  * BLAKE3 that is there at once for little, and by what this machine does best
  * for much: native code takes 25 ms to load, in which a short transfer is over.
  *
- * The little is hashed by `@noble/hashes`, in JavaScript, at about 20 MiB/s.
- * Whoever has more to hash begins to load the other, and sooner or later has it;
+ * The little is hashed by what loads soonest (`digest_little.ts`). Whoever has
+ * more to hash begins to load the other, and sooner or later has it;
  * what both give is the same.
  *
  * @module
  */
-import { blake3 } from "@noble/hashes/blake3.js";
 import { concatBytes } from "../core/bytes.ts";
 import {
   type Digest,
@@ -16,6 +15,7 @@ import {
   type Hasher,
   loadDigest,
 } from "./digest.ts";
+import type { LittleDigest } from "./digest_little.ts";
 
 /** What is little, all in all, bytes. */
 export const LITTLE_BYTES = 16 * 1024;
@@ -31,8 +31,13 @@ export interface LateDigest extends Digester {
   best(): Promise<Digest>;
 }
 
-/** Creates one. Nothing is loaded before it is needed. */
+/**
+ * Creates one. Nothing is loaded before it is needed.
+ *
+ * @param little Gives what hashes little, which must be there by then.
+ */
 export function lateDigest(
+  little: () => LittleDigest,
   load: () => Promise<Digest> = loadDigest,
 ): LateDigest {
   let taken = 0;
@@ -57,7 +62,7 @@ export function lateDigest(
     digest(bytes) {
       if (better !== undefined) return better.digest(bytes);
       take(bytes.length);
-      return new Uint8Array(blake3(bytes));
+      return little().digest(bytes);
     },
     hasher() {
       if (better !== undefined) return better.hasher();
@@ -65,7 +70,7 @@ export function lateDigest(
       let length = 0;
       let real: Hasher | undefined;
       const begin = (): Hasher => {
-        const hasher = better?.hasher() ?? smallHasher();
+        const hasher = better?.hasher() ?? little().hasher();
         for (const part of kept) hasher.update(part);
         kept = [];
         return hasher;
@@ -78,17 +83,8 @@ export function lateDigest(
           if (real === undefined) kept.push(bytes.slice());
           else real.update(bytes);
         },
-        digest: () =>
-          real?.digest() ?? new Uint8Array(blake3(concatBytes(...kept))),
+        digest: () => real?.digest() ?? little().digest(concatBytes(...kept)),
       };
     },
-  };
-}
-
-function smallHasher(): Hasher {
-  const hasher = blake3.create();
-  return {
-    update: (bytes) => void hasher.update(bytes),
-    digest: () => new Uint8Array(hasher.digest()),
   };
 }

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { forAll } from "../tests/testutil/random.ts";
 import { loadDigest } from "./digest.ts";
 import { lateDigest, LITTLE_BYTES } from "./digest_late.ts";
+import { littleDigest } from "./digest_little.ts";
 
 const BEST = await loadDigest();
 
@@ -13,7 +14,7 @@ function gated(): {
 } {
   const gate = Promise.withResolvers<typeof BEST>();
   let loads = 0;
-  const late = lateDigest(() => {
+  const late = lateDigest(() => littleDigest, () => {
     loads++;
     return gate.promise;
   });
@@ -70,7 +71,10 @@ Deno.test("a hasher of lateDigest() is right wherever the better one comes in be
 });
 
 Deno.test("lateDigest() without a better one says so to who waits, and goes on", async () => {
-  const late = lateDigest(() => Promise.reject(new Error("none loads")));
+  const late = lateDigest(
+    () => littleDigest,
+    () => Promise.reject(new Error("none loads")),
+  );
   const bytes = new Uint8Array(3 * LITTLE_BYTES);
   assertEquals(late.digest(bytes), BEST.digest(bytes));
   await assertRejects(() => late.best(), Error, "none loads");
@@ -82,6 +86,9 @@ Deno.test("lateDigest() and the best agree on bytes of any length", () => {
     const bytes = new Uint8Array(Math.floor(random() * 6000));
     return bytes.map(() => random() * 256);
   }, (bytes) => {
-    assertEquals(lateDigest().digest(bytes), BEST.digest(bytes));
+    assertEquals(
+      lateDigest(() => littleDigest).digest(bytes),
+      BEST.digest(bytes),
+    );
   });
 });

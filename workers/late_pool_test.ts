@@ -2,6 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { SftpxError } from "../core/errors.ts";
 import { loadDigest } from "../crypto/digest.ts";
 import { lateDigest, LITTLE_BYTES } from "../crypto/digest_late.ts";
+import { littleDigest } from "../crypto/digest_little.ts";
 import { createHashPool, type HashPool } from "./hash_pool.ts";
 import { createLatePool } from "./late_pool.ts";
 
@@ -10,7 +11,7 @@ const BEST = await loadDigest();
 function pools(): { readonly pool: HashPool; readonly made: HashPool[] } {
   const made: HashPool[] = [];
   const pool = createLatePool(
-    lateDigest(() => Promise.resolve(BEST)),
+    lateDigest(() => littleDigest, () => Promise.resolve(BEST)),
     (digest) => {
       const real = createHashPool({ digest, size: 0 });
       made.push(real);
