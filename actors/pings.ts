@@ -1,64 +1,48 @@
 /**
- * Questions to the receiver, as many as it takes to know the round trip, and
- * what their answers say of it.
+ * Questions to a peer whether it is there, and who waits for the answers.
  *
  * @module
  */
-import type { Clock } from "../core/clock.ts";
-import { createRoundTrips, type RoundTrips } from "../protocol/round_trips.ts";
+import type { Context } from "../core/actor.ts";
+import type { Reply } from "../core/reply.ts";
 
-/** Pings of one first connection. */
+/** Pings of one session. */
 export interface Pings {
-  readonly trips: RoundTrips;
-  /** Asks if it is time, where `rate` bytes a second arrive. */
-  look(rate: number): void;
-  /** Takes the answer to one. */
-  pong(id: number): void;
+  /** Asks; nobody waits. */
+  send(): void;
+  /** Asks, and says whether there was an answer in time. */
+  ask(reply: Reply<boolean>, cx: Pick<Context<never>, "spawn" | "clock">): void;
+  /** Takes an answer. */
+  answered(id: number): void;
+  /** Nobody will answer any more. */
+  close(): void;
 }
 
-/** How often the round trip is measured: so many times in one, within ms. */
-const PINGS = 4;
-const LEAST_PING_MS = 40;
-const MOST_PING_MS = 250;
-/** Where less comes than this, bytes a second, questions would be a good part of it. */
-const SLOW_RATE = 256 * 1024;
-/** Questions that wait for an answer at most: one may be lost on the way. */
-const MAX_PINGS = 12;
+/** How long an answer may take, ms. */
+const ANSWER_MS = 3000;
 
-/**
- * Creates the pings of a connection.
- *
- * @param firstMs A round trip that is known from the greeting.
- * @param ping Asks the receiver for an answer.
- */
-export function createPings(
-  clock: Clock,
-  firstMs: number,
-  ping: (id: number) => void,
-): Pings {
-  const trips = createRoundTrips(firstMs);
-  const sentAt = new Map<number, number>();
+/** Creates pings that go out by `tell`. */
+export function createPings(tell: (id: number) => void): Pings {
+  const waiting = new Map<number, Reply<boolean>>();
   let last = 0;
-  let pingedAt = -Infinity;
+  const settle = (id: number, isThere: boolean): void => {
+    waiting.get(id)?.resolve(isThere);
+    waiting.delete(id);
+  };
   return {
-    trips,
-    look(rate) {
-      const now = clock.now();
-      const everyMs = rate < SLOW_RATE
-        ? MOST_PING_MS
-        : Math.max(trips.shortestMs / PINGS, LEAST_PING_MS);
-      if (now - pingedAt < Math.min(everyMs, MOST_PING_MS)) return;
-      if (sentAt.size >= MAX_PINGS) return;
-      pingedAt = now;
-      sentAt.set(++last, now);
-      ping(last);
+    send: () => tell(++last),
+    ask(reply, cx) {
+      const id = ++last;
+      waiting.set(id, reply);
+      tell(id);
+      cx.spawn(async (signal) => {
+        await cx.clock.delay(ANSWER_MS, signal).catch(() => {});
+        settle(id, false);
+      });
     },
-    pong(id) {
-      const at = sentAt.get(id);
-      sentAt.delete(id);
-      if (at === undefined) return;
-      const now = clock.now();
-      trips.add(now, now - at);
+    answered: (id) => settle(id, true),
+    close() {
+      for (const id of [...waiting.keys()]) settle(id, false);
     },
   };
 }

@@ -20,7 +20,7 @@ import type { Conn } from "../transport/transport.ts";
 import { createArrivals } from "./arrivals.ts";
 import { createPace, type Pace } from "./pace.ts";
 import type { PathPace } from "./path_pace.ts";
-import { createPings } from "./pings.ts";
+import { createTripPings } from "./trip_pings.ts";
 import type { SendRun } from "./send_run.ts";
 import type { Wire } from "./send_wire.ts";
 
@@ -130,7 +130,7 @@ export function createFleet(
   const paces = new Map<number, Pace>();
   if (deps.pace !== undefined) paces.set(0, deps.pace);
   const kinds = new Map<number, "cubic" | "bbr">();
-  const pings = createPings(clock, wire.link.tripMs, deps.ping);
+  const pings = createTripPings(clock, wire.link.tripMs, deps.ping);
   const { trips } = pings;
   const shortest = (): number => trips.shortestMs;
   const arrivals = createArrivals(
