@@ -120,3 +120,16 @@ Deno.test("createUnderWay() never stops a transfer", () => {
   const { most } = play({ carries: () => 1, rttMs: 400 }, 60);
   assertEquals(Math.min(...most), LEAST_UNDER_WAY_BYTES);
 });
+
+Deno.test("createUnderWay() takes no long round trip for a queue while little has arrived", () => {
+  const underWay = createUnderWay();
+  let arrivedBytes = 0;
+  const look = (nowMs: number, lateRttMs: number) =>
+    underWay({ nowMs, arrivedBytes, rttMs: 1000, lateRttMs, connections: 1 });
+  for (let nowMs = 0; nowMs < 2000; nowMs += 100) {
+    arrivedBytes += 5000; // what is asked waits for a window of ten packets
+    assertEquals(look(nowMs, 1200).isStarting, true);
+  }
+  arrivedBytes = 1_000_000;
+  assertEquals(look(2000, 1200).isStarting, false);
+});

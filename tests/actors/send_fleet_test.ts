@@ -170,3 +170,14 @@ Deno.test("fleet: one that is alone has nowhere to give its work, and neither ha
   );
   assertEquals(out, []);
 });
+
+Deno.test("fleet: leases are large on a fast path, and small when little is left", async () => {
+  const { fleet, clock } = table(1);
+  for (let n = 1; n <= 20; n++) {
+    fleet.received(n * 10_000_000); // 100 MB a second
+    await clock.advance(100);
+  }
+  assertEquals(fleet.leaseBytes(1e12), 4 * 1024 * 1024);
+  assertEquals(fleet.leaseBytes(48 * 1024 * 1024), 2 * 1024 * 1024);
+  assertEquals(fleet.leaseBytes(1000), 1024 * 1024);
+});

@@ -11,7 +11,7 @@ import { within } from "../testutil/deadline.ts";
 import { type FaultProxy, faultProxy } from "../testutil/fault_proxy.ts";
 import { makeTree, sameTree } from "../testutil/tree.ts";
 import { MIB } from "./kit.ts";
-import { library } from "./library.ts";
+import { type Library, library } from "./library.ts";
 import { note } from "./line.ts";
 import {
   bentSide,
@@ -43,6 +43,31 @@ async function goDark(proxy: FaultProxy): Promise<number> {
   return systemClock.now();
 }
 
+/** Two ways to a receiver, of which one can go dark; the first dial goes by `first`, all others by the other. */
+async function twoWays(lib: Library, first: "straight" | "bent") {
+  const target = { hostname: "127.0.0.1", port: portOf(lib) };
+  const proxy = await faultProxy({ target, keep: 0 });
+  const endpoints = endpointPool();
+  const dialer = (port: number): Dialer =>
+    quicDialer({
+      endpoint: endpoints,
+      hostname: "127.0.0.1",
+      port,
+      fingerprint: lib.receiver.fingerprint,
+      alpn: "sftpx/1",
+    });
+  const [straight, bent] = [dialer(target.port), dialer(proxy.port)];
+  let dials = 0;
+  const cubic: Dialer = {
+    dial(signal) {
+      const isStraight = (dials++ === 0) === (first === "straight");
+      return (isStraight ? straight : bent).dial(signal);
+    },
+  };
+  const dialers: PeerDialers = { cubic, bbr: cubic };
+  return { proxy, endpoints, dialers, dials: () => dials };
+}
+
 /** Makes sure that the sender took note in time, by its own clock. */
 async function checkStalled(here: KeptLog, darkAt: number): Promise<void> {
   const [stalled] = await within(
@@ -65,23 +90,7 @@ async function checkStalled(here: KeptLog, darkAt: number): Promise<void> {
 Deno.test("what a connection had that goes dark goes over the other within 2 s", async () => {
   await using lib = await library();
   await makeTree(`${lib.dir}/src`, { big: SIZE });
-  const target = { hostname: "127.0.0.1", port: portOf(lib) };
-  const proxy = await faultProxy({ target, keep: 0 });
-  const endpoints = endpointPool();
-  const dialer = (port: number): Dialer =>
-    quicDialer({
-      endpoint: endpoints,
-      hostname: "127.0.0.1",
-      port,
-      fingerprint: lib.receiver.fingerprint,
-      alpn: "sftpx/1",
-    });
-  const [straight, bent] = [dialer(target.port), dialer(proxy.port)];
-  let dials = 0;
-  const cubic: Dialer = {
-    dial: (signal) => (dials++ === 0 ? straight : bent).dial(signal),
-  };
-  const dialers: PeerDialers = { cubic, bbr: cubic };
+  const { proxy, endpoints, dialers, dials } = await twoWays(lib, "straight");
   const here = keptLog();
   const events: string[] = [];
   const sending = lib.send("src", {
@@ -96,7 +105,7 @@ Deno.test("what a connection had that goes dark goes over the other within 2 s",
   const { totals } = await within(60_000, "the transfer", sending);
   await proxy.close();
   assertEquals(await sameTree(`${lib.dir}/src`, `${lib.dir}/uploads/src`), []);
-  assertEquals(dials, 2);
+  assertEquals(dials(), 2);
   assert(!events.includes("reconnecting"), "the first was never lost");
   const twice = totals.sent - totals.bytes;
   assert(twice > 0 && twice <= UNDER_WAY, `${twice} bytes went twice`);
@@ -105,23 +114,7 @@ Deno.test("what a connection had that goes dark goes over the other within 2 s",
 Deno.test("what the first connection had that goes dark is sent again within 2 s, over another that takes its place", async () => {
   await using lib = await library();
   await makeTree(`${lib.dir}/src`, { big: SIZE });
-  const target = { hostname: "127.0.0.1", port: portOf(lib) };
-  const proxy = await faultProxy({ target, keep: 0 });
-  const endpoints = endpointPool();
-  const dialer = (port: number): Dialer =>
-    quicDialer({
-      endpoint: endpoints,
-      hostname: "127.0.0.1",
-      port,
-      fingerprint: lib.receiver.fingerprint,
-      alpn: "sftpx/1",
-    });
-  const [straight, bent] = [dialer(target.port), dialer(proxy.port)];
-  let dials = 0;
-  const cubic: Dialer = {
-    dial: (signal) => (dials++ === 0 ? bent : straight).dial(signal),
-  };
-  const dialers: PeerDialers = { cubic, bbr: cubic };
+  const { proxy, endpoints, dialers } = await twoWays(lib, "bent");
   const here = keptLog();
   const sending = lib.send("src", {
     dialers,
