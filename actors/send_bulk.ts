@@ -15,6 +15,7 @@ import { SftpxError } from "../core/errors.ts";
 import type { HostAndPort } from "../protocol/address.ts";
 import { type BulkOptions, createBulk } from "../protocol/bulk.ts";
 import type { Conn } from "../transport/transport.ts";
+import type { Work } from "../protocol/outgoing.ts";
 import type { Joined } from "./send_fleet.ts";
 import type { SendRun } from "./send_run.ts";
 import type { Wire } from "./send_wire.ts";
@@ -127,11 +128,15 @@ export function createBulkLanes(
   const goesOn = (connection: number): boolean =>
     there.has(connection) &&
     (placed.has(connection) || ![...there].some((it) => placed.has(it)));
-  const leave = (run: SendRun): void => {
+  /** Ends them, one by one; what each gives back goes again. */
+  const leave = (
+    end: (connection: number) => readonly Work[],
+    run: SendRun,
+  ): void => {
     tries++;
     ended = last;
     for (const connection of there) {
-      for (const work of wire.drop(connection)) run.again(work);
+      for (const work of end(connection)) run.again(work);
     }
     there.clear();
     placed.clear();
@@ -164,8 +169,10 @@ export function createBulkLanes(
           return;
         case "try":
           return open(dials);
+        case "retire":
+          return leave(wire.retire, run);
         case "back":
-          return leave(run);
+          return leave(wire.drop, run);
         default:
           unreachable(verdict);
       }
@@ -179,10 +186,13 @@ export function createBulkLanes(
       for (const work of wire.restAllBut(goesOn)) run.again(work);
     },
     gone(connection, run) {
-      if (!there.has(connection)) return;
+      if (!there.has(connection)) { // it was to finish what it had
+        for (const work of wire.drop(connection)) run.again(work);
+        return;
+      }
       if (placed.has(connection)) isBarred = true;
       bulk.lost(clock.now());
-      leave(run);
+      leave(wire.drop, run);
     },
   };
 }
