@@ -80,6 +80,7 @@ export function createBulkLanes(
   const bulk = createBulk(deps);
   const there = new Set<number>();
   const placed = new Set<number>(); // of them and to come: to threads
+  let retiring: readonly number[] = []; // finish what they have
   let last = FIRST - 1;
   let ended = last; // connections up to this are of tries that are over
   let tries = 0;
@@ -135,9 +136,11 @@ export function createBulkLanes(
   ): void => {
     tries++;
     ended = last;
-    for (const connection of there) {
+    const all = [...there, ...retiring];
+    for (const connection of all) {
       for (const work of end(connection)) run.again(work);
     }
+    retiring = all;
     there.clear();
     placed.clear();
     wire.wake();

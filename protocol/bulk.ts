@@ -79,6 +79,8 @@ const PLENTY = 20_000;
 /** What TCP must reach of QUIC's rate to stay: near, and elsewhere. */
 const NEAR_GAIN = 0.8;
 const GAIN = 1.2;
+/** What TCP that retired still has is not waited for when QUIC is so much faster. */
+const MUCH = 2;
 /** A rate below this share of the best one that TCP had is looked at twice. */
 const SLOW = 0.25;
 /** Time over which a rate is taken once TCP is in use, ms. */
@@ -155,9 +157,10 @@ export function createBulk(options: BulkOptions = {}): Bulk {
     if (pendingBytes < WORTH_BYTES) return "keep";
     if (quic.rival !== undefined) {
       if (!isShown) return "keep";
-      const isSlower = quic.rival < rate * GAIN;
+      const { rival } = quic;
       quic.rival = undefined;
-      if (isSlower) rest(ms);
+      if (rival < rate * GAIN) rest(ms);
+      if (rival * MUCH < rate) return "back"; // or all waits for it at the end
     }
     if (ms < notBeforeMs) return "keep";
     if (!isNear && pendingBytes < base * WORTH_MS) return "keep";
@@ -215,7 +218,7 @@ export function createBulk(options: BulkOptions = {}): Bulk {
       return state.is === "tcp";
     },
     holdsBack: (nowMs) =>
-      state.is === "trying" && isNear && nowMs - state.sinceMs < MOMENT_MS,
+      state.is === "trying" && nowMs - state.sinceMs < MOMENT_MS,
     sample(now) {
       switch (state.is) {
         case "quic":

@@ -102,6 +102,23 @@ Deno.test("createBulk() lets TCP finish what it has where it is not faster, and 
   }
 });
 
+Deno.test("createBulk() does not wait for TCP that retired when QUIC is far faster", () => {
+  for (const [quic, verdict] of [[5e3, "back"], [1.5e3, "keep"]] as const) {
+    const bulk = createBulk();
+    const at = { rttMs: 15, pendingBytes: 1e12, isAlone: true };
+    assertEquals(bulk.sample({ ...at, nowMs: 0, receivedBytes: 0 }), "try");
+    bulk.joined();
+    let receivedBytes = 0;
+    const told: string[] = [];
+    for (let nowMs = 50; nowMs < 5000; nowMs += 50) {
+      receivedBytes += 50 * (bulk.isUsed ? 1e3 : quic);
+      told.push(bulk.sample({ ...at, nowMs, receivedBytes }));
+    }
+    const after = told.slice(told.indexOf("retire") + 1);
+    assertEquals(new Set(after), new Set(["keep", verdict]));
+  }
+});
+
 Deno.test("createBulk() goes back within 2 s when TCP stands still, and when it has become slow", () => {
   for (const after of [0, 1e3]) {
     const { used } = play({
@@ -115,6 +132,17 @@ Deno.test("createBulk() goes back within 2 s when TCP stands still, and when it 
     );
     assertEquals(used.at(-1), "quic");
   }
+});
+
+Deno.test("createBulk() holds back what goes by QUIC for the moment that a dial takes", () => {
+  const bulk = createBulk();
+  assertEquals(bulk.holdsBack(0), false);
+  const at = { receivedBytes: 0, rttMs: 20, pendingBytes: 1e12 };
+  bulk.sample({ ...at, nowMs: 0, isAlone: false });
+  assertEquals(bulk.holdsBack(150), true);
+  assertEquals(bulk.holdsBack(250), false);
+  bulk.joined();
+  assertEquals(bulk.holdsBack(150), false);
 });
 
 Deno.test("createBulk() is not misled by a transfer that waits for its source", () => {
