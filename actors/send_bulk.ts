@@ -14,6 +14,7 @@ import type { Clock } from "../core/clock.ts";
 import { SftpxError } from "../core/errors.ts";
 import type { HostAndPort } from "../protocol/address.ts";
 import { type BulkOptions, createBulk } from "../protocol/bulk.ts";
+import { largeRoom } from "../store/large_pages.ts";
 import type { Conn } from "../transport/transport.ts";
 import type { Work } from "../protocol/outgoing.ts";
 import type { Joined } from "./send_fleet.ts";
@@ -185,7 +186,10 @@ export function createBulkLanes(
       if (connection <= ended) return conn.close();
       if (there.size === 0) bulk.joined();
       there.add(connection);
-      wire.join(connection, conn, { lanes: isPlaced ? PLACE_LANES : lanes });
+      wire.join(connection, conn, {
+        lanes: isPlaced ? PLACE_LANES : lanes,
+        room: largeRoom,
+      });
       for (const work of wire.restAllBut(goesOn)) run.again(work);
     },
     gone(connection, run) {

@@ -31,7 +31,11 @@ import {
   untilAborted,
 } from "./frames.ts";
 import { type LaneGroup, laneGroup, type LanesDeps } from "./lane_group.ts";
-import type { LeaseReport, SendWatch } from "../workers/lane_send.ts";
+import type {
+  LeaseReport,
+  RoomMaker,
+  SendWatch,
+} from "../workers/lane_send.ts";
 
 /** A connection to a receiver that has accepted. */
 export interface SendLink extends Link {
@@ -138,6 +142,8 @@ export interface JoinOptions {
   readonly lanes?: number;
   /** Holds back what goes over it. */
   readonly limiter?: RateLimiter | undefined;
+  /** Makes room for frames. @default {any memory} */
+  readonly room?: RoomMaker;
 }
 
 /** Connections from this number on are there for other reasons than the windows. */
@@ -200,7 +206,7 @@ export function openWire(
   const addGroup = (
     connection: number,
     conn: Conn,
-    { lanes: most = lanes, limiter }: JoinOptions,
+    { lanes: most = lanes, limiter, room }: JoinOptions,
     lost?: () => void,
   ): void => {
     const { ledger, pool, wrote, watch } = deps;
@@ -214,6 +220,7 @@ export function openWire(
           watched(limiter, watch, "pace"),
         ),
         ...(watch && { watch }),
+        ...(room && { room }),
         wrote,
         connection,
         conn,
