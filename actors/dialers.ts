@@ -13,6 +13,7 @@ import type { TlsDialerOptions } from "../transport/tls_dialer.ts";
 import type { TlsOptions } from "../transport/tls_options.ts";
 import type { Dialer } from "../transport/transport.ts";
 import type { HostAndPort } from "../protocol/address.ts";
+import type { SendParts } from "./send_parts.ts";
 import type { World } from "./send_session.ts";
 import type { SideDialer } from "./side_dials.ts";
 import { ALPN } from "./world.ts";
@@ -30,6 +31,8 @@ export interface DialersOptions {
   readonly endpoints: EndpointPool;
   readonly quic?: QuicOptions;
   readonly tls?: TlsOptions;
+  /** Loads what dials over TCP. */
+  readonly tlsDialer: SendParts["tlsDialer"];
   readonly world: World;
   /** Told when UDP does not pass, and when it does again. */
   readonly emit: EventSink;
@@ -57,7 +60,7 @@ export function peerDialers(options: DialersOptions): Dialers {
   const known = {};
   const byTcp = (more: Partial<TlsDialerOptions>): Dialer =>
     lateDialer(async () => {
-      const { tlsDialer } = await import("../transport/tls_dialer.ts");
+      const { tlsDialer } = await options.tlsDialer();
       return tlsDialer({
         ...peer,
         clock,

@@ -212,7 +212,8 @@ function ownOf(flags: Readonly<Record<string, unknown>>): object {
 /** What moves the bytes; each half is loaded when it is used. */
 export function libraryOf(parts: Parts): Library {
   return {
-    send: async (options) => (await parts.sendFiles()).send(options),
+    send: async (options) =>
+      (await parts.sendFiles()).sendFiles(options, parts),
     receive: async (options) => (await parts.receive()).receive(options),
   };
 }

@@ -9,6 +9,12 @@ import type { Parts } from "./parts.ts";
 
 /** Every part, from its source. */
 export const PARTS_LATER: Parts = Object.freeze({
+  digestLittle: () => later("../crypto/digest_little.ts"),
+  hashing: () => later("../actors/hashing.ts"),
+  ignore: () => later("../store/ignore.ts"),
+  laneThreads: () => later("../workers/lane_threads.ts"),
+  spool: () => later("../actors/spool.ts"),
+  tlsDialer: () => later("../transport/tls_dialer.ts"),
   args: () => later("./args.ts"),
   codeWords: () => later("./code_words.ts"),
   doctor: () => later("./doctor.ts"),
@@ -25,7 +31,7 @@ export const PARTS_LATER: Parts = Object.freeze({
   router: () => later("./router.ts"),
   send: () => later("./send.ts"),
   sendCode: () => later("./send_code.ts"),
-  sendFiles: () => later("../actors/send.ts"),
+  sendFiles: () => later("../actors/send_files.ts"),
   tables: () => later("./tables.ts"),
   xftp: () => later("./xftp.ts"),
   xftpTables: () => later("./xftp_tables.ts"),

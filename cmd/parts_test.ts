@@ -18,7 +18,7 @@ Deno.test("parts: from its sources the program begins with few modules", async (
   const loaded = await loadedAtStart("sftpx.ts");
   assertEquals(loaded.size > 10 && loaded.size < 40, true, `${loaded.size}`);
   // What a plain transfer loads after that must not lead to the whole either.
-  for (const part of ["send.ts", "recv.ts", "../actors/send.ts"]) {
+  for (const part of ["send.ts", "recv.ts", "../actors/send_files.ts"]) {
     const more = await loadedAtStart(part);
     const whole = [...more].find((it) => /\/(parts|meet)\.ts$/.test(it));
     assertEquals(whole, undefined, part);
@@ -27,7 +27,7 @@ Deno.test("parts: from its sources the program begins with few modules", async (
 
 Deno.test("parts: a plain transfer's sender loads nothing of Node", async () => {
   const entries = ["start.ts", "send.ts", "config.ts", "render.ts"];
-  for (const entry of [...entries, "../actors/send.ts"]) {
+  for (const entry of [...entries, "../actors/send_files.ts"]) {
     const loaded = await loadedAtStart(entry, { isStatic: true });
     const slow = [...loaded].filter((it) => !/^file:|@noble/.test(it));
     assertEquals(slow, [], entry);

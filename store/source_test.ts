@@ -10,9 +10,9 @@ import {
   type SourceDisk,
   type SourceEntry,
   type SourceFileEntry,
-  walk,
   type WalkOptions,
 } from "./source.ts";
+import { walk } from "./walk.ts";
 
 /** A folder to fill; it is gone when the test ends. */
 async function folder(): Promise<{ at: string } & AsyncDisposable> {
