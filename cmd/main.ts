@@ -181,7 +181,7 @@ async function read(
 ): Promise<Request> {
   const { mayHaveConfig, readConfig, settled } = await import("./config.ts");
   const quick = quickArgs(args, io.env);
-  if (quick !== undefined && !await mayHaveConfig(io)) {
+  if (quick !== undefined && !mayHaveConfig(io)) {
     const own: Request["own"] = (_, flags) => ownOf(flags) as typeof flags;
     return { asked: quick, common: quick.flags, given: NOTHING, own };
   }
