@@ -8,8 +8,8 @@ import type { RateLimiter } from "../core/rate.ts";
 import { encodePreamble } from "../protocol/lane.ts";
 import type { Outgoing, Work } from "../protocol/outgoing.ts";
 import type { Conn, SendStream } from "../transport/transport.ts";
-import { type FarSendStream, isFarSend } from "../workers/far_conn.ts";
-import { farSendLane } from "../workers/far_lane.ts";
+import type { FarSendStream, isFarSend } from "../workers/far_conn.ts";
+import type { farSendLane } from "../workers/far_lane.ts";
 import type { HashPool } from "../workers/hash_pool.ts";
 import {
   type LeaseReport,
@@ -26,6 +26,11 @@ export interface LanesDeps {
   readonly limiter: RateLimiter | undefined;
   readonly watch?: SendWatch;
   readonly wrote: (payload: Payload) => void;
+  /** What runs the lanes of a connection that another thread holds. @default {there is none} */
+  readonly far?: {
+    readonly isFarSend: typeof isFarSend;
+    readonly farSendLane: typeof farSendLane;
+  } | undefined;
 }
 
 /** Which connection, and who runs the lanes. */
@@ -148,8 +153,8 @@ export function laneGroup(options: LaneGroupOptions): LaneGroup {
           return lease;
         },
       });
-      const sender = isFarSend(stream)
-        ? farSendLane({ ...options, stream: far(stream), wrote })
+      const sender = options.far?.isFarSend(stream)
+        ? options.far.farSendLane({ ...options, stream: far(stream), wrote })
         : sendLane({ ...options, stream: counted, wrote });
       try {
         while (!signal.aborted) {
@@ -249,5 +254,20 @@ export function laneGroup(options: LaneGroupOptions): LaneGroup {
     prune(isDone) {
       given = given.filter((work) => !isDone(work));
     },
+  };
+}
+
+/** A limiter whose waits are counted. */
+export function watchedLimiter(
+  limiter: RateLimiter | undefined,
+  watch: SendWatch | undefined,
+  kind: "rate" | "pace",
+): RateLimiter | undefined {
+  if (limiter === undefined || watch === undefined) return limiter;
+  return {
+    get pieceBytes() {
+      return limiter.pieceBytes ?? Infinity;
+    },
+    take: (bytes, signal) => watch.time(kind, limiter.take(bytes, signal)),
   };
 }

@@ -5,6 +5,7 @@
  */
 import { SftpxError } from "../core/errors.ts";
 import type { TransferEvent } from "../core/events.ts";
+import { late } from "../core/late.ts";
 import { createRateLimiter } from "../core/rate.ts";
 import { MAX_CHUNK_BYTES, MIN_CHUNK_BYTES } from "../protocol/entry.ts";
 import type { BulkOptions } from "../protocol/bulk.ts";
@@ -12,6 +13,7 @@ import { parseAddress } from "../protocol/address.ts";
 import type { Growth, GrowthOptions } from "../protocol/growth.ts";
 import { fileIn } from "../store/own_file.ts";
 import {
+  areLittle,
   namedRoots,
   openSourceDisk,
   type SourceRoot,
@@ -115,9 +117,13 @@ export async function sendFiles(
   const signal = options.signal ?? new AbortController().signal;
   signal.throwIfAborted();
   const where = to.dialers ?? parseAddress(to.address, DEFAULT_PORT);
-  const { digest, pool, ready } = lateHashing(parts);
+  const { digest, pool, ready: hashing } = lateHashing(parts);
+  const ways = late(parts.ways);
   const id = await senderId(fileIn(resumeDir, "sender.id"), world.randomBytes);
   const source = await openSources(settings.paths, parts, resumeDir, signal);
+  // What takes but a moment does without other ways than the first connection.
+  const ready = (): Promise<unknown> =>
+    Promise.all([hashing(), source.isLittle ? undefined : ways.load()]);
   const emit = (event: TransferEvent): void => options.onEvent?.(event);
   const dialers: PeerDialers & Partial<Dialers> = "cubic" in where
     ? where
@@ -186,6 +192,7 @@ export async function sendFiles(
         }),
       digest,
       pool,
+      ways,
       limiter: options.limitRate === undefined
         ? undefined
         : createRateLimiter(options.limitRate, world.clock),
@@ -251,26 +258,40 @@ function labelOf(roots: readonly SourceRoot[]): string {
   return `${first?.name ?? ""}${more}`;
 }
 
+/** What is sent. */
+interface OpenSources {
+  readonly roots: readonly SourceRoot[];
+  /** True for a file or few that are small: nothing is left to be made faster. */
+  readonly isLittle: boolean;
+  readonly close: () => Promise<void>;
+}
+
 /** Paths as they are; a stream as a file that holds what came of it. */
 async function openSources(
   paths: SendOptions["paths"],
   parts: SendParts,
   resumeDir: string,
   signal: AbortSignal,
-): Promise<{ roots: readonly SourceRoot[]; close: () => Promise<void> }> {
+): Promise<OpenSources> {
   const [first] = paths;
   if (first === undefined) {
     throw new SftpxError("usage", "Cannot send: no paths were given");
   }
   const files = paths.filter((path) => typeof path === "string");
   if (files.length === paths.length) {
-    return { roots: await namedRoots(files), close: () => Promise.resolve() };
+    const roots = await namedRoots(files);
+    return {
+      roots,
+      isLittle: areLittle(roots),
+      close: () => Promise.resolve(),
+    };
   }
   if (paths.length > 1) {
     throw new SftpxError("usage", "Cannot send: a stream goes alone");
   }
   const { spool } = await parts.spool(); // streams are few
-  return await spool(first as StreamSource, resumeDir, signal);
+  const spooled = await spool(first as StreamSource, resumeDir, signal);
+  return { ...spooled, isLittle: false };
 }
 
 function checkNumbers(

@@ -15,6 +15,7 @@ export const SEND_PARTS = Object.freeze({
   ignore: () => import("../store/ignore.ts"),
   laneThreads: () => import("../workers/lane_threads.ts"),
   spool: () => import("./spool.ts"),
+  ways: () => import("./send_ways.ts"),
   tlsDialer: () => import("../transport/tls_dialer.ts"),
 });
 

@@ -7,6 +7,7 @@
 import type { Clock } from "../core/clock.ts";
 import { codeOf, SftpxError, sftpxErrorOf } from "../core/errors.ts";
 import type { EventSink } from "../core/events.ts";
+import type { Late } from "../core/late.ts";
 import type { Log } from "../core/log.ts";
 import type { Address } from "../core/mailbox.ts";
 import type { RateLimiter } from "../core/rate.ts";
@@ -36,8 +37,9 @@ import {
   type SendSchedulerMessage,
 } from "./send_scheduler.ts";
 import type { CongestionChoice } from "./send_fleet.ts";
+import type { Ways } from "./send_ways.ts";
 import type { SendLink } from "./send_wire.ts";
-import { createDials, type SendThreads } from "./send_dials.ts";
+import type { SendThreads } from "./send_dials.ts";
 import type { SideDialer } from "./side_dials.ts";
 
 /** What every session needs of the world around it. */
@@ -60,6 +62,8 @@ export interface SendSessionDeps {
   /** Where the receiver is, for people. */
   readonly address: string;
   readonly dialer: Dialer;
+  /** What there is beside the first connection; done without until it is loaded. */
+  readonly ways: Late<typeof import("./send_ways.ts")>;
   /** Dials for a connection that goes by BBR. @default {dialer} */
   readonly bbrDialer?: Dialer;
   /** Dials other ports of the receiver. @default {they are not used} */
@@ -117,7 +121,7 @@ export async function runSendSession(
   signal: AbortSignal,
 ): Promise<SendOutcome> {
   const { world, emit, address, session } = deps;
-  const { bbrDialer = deps.dialer, congestion = "cubic", threads } = deps;
+  const { bbrDialer = deps.dialer, congestion = "cubic" } = deps;
   const hex = session.toHex();
   const own = new AbortController();
   let outcome: SendOutcome | undefined;
@@ -154,8 +158,11 @@ export async function runSendSession(
       const conn = await first.dial(signal);
       try {
         const offer = { ...deps.offer, fresh: mayForget };
-        const ports = dials.side.early;
-        const greeting = { ...deps, ...world, life, attempt, offer, ports };
+        const ports = ways()?.early;
+        const greeting = {
+          ...{ ...deps, ...world, life, attempt, offer },
+          ...(ports && { ports }),
+        };
         const link = await greetReceiver(conn, greeting, signal);
         wasAccepted = true;
         heardAt = world.clock.now();
@@ -194,7 +201,11 @@ export async function runSendSession(
     }
   };
 
-  const dials = createDials({ ...deps, ...world, bbrDialer, dialBy });
+  let made: Ways | undefined;
+  const ways = (): Ways | undefined =>
+    made ??= deps.ways.now?.createWays({
+      ...{ ...deps, ...world, bbrDialer, congestion, dialBy },
+    });
   const supervisor = new Supervisor(`send ${hex.slice(0, 8)}`, {
     ...SESSION_POLICY,
     patienceMs: deps.giveUpAfterMs,
@@ -239,11 +250,8 @@ export async function runSendSession(
         ...(world.cpuMs && { cpuMs: world.cpuMs }),
         session: hex,
         chunker: chunks,
-        side: dials.side,
-        dialMore: dials.more,
-        threads: threads && { ...threads, dial: dials.thread },
-        dialBulk: dials.bulk,
-        congestion,
+        ways,
+        loadWays: deps.ways.load,
         progress: () => supervisor.progress(),
         heard: () => heardAt = world.clock.now(),
         finished(done) {

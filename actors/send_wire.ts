@@ -30,8 +30,13 @@ import {
   STATUS_BODY_BYTES,
   untilAborted,
 } from "./frames.ts";
-import { type LaneGroup, laneGroup, type LanesDeps } from "./lane_group.ts";
-import type { LeaseReport, SendWatch } from "../workers/lane_send.ts";
+import {
+  type LaneGroup,
+  laneGroup,
+  type LanesDeps,
+  watchedLimiter,
+} from "./lane_group.ts";
+import type { LeaseReport } from "../workers/lane_send.ts";
 
 /** A connection to a receiver that has accepted. */
 export interface SendLink extends Link {
@@ -76,8 +81,6 @@ export type WireMessage =
 export interface WireDeps extends LanesDeps {
   /** Lanes of one connection at most. */
   readonly lanes: number;
-  /** Holds back the first connection. */
-  readonly pace: RateLimiter | undefined;
   /** Told whenever the receiver was heard. */
   readonly heard: () => void;
 }
@@ -98,6 +101,8 @@ export interface Wire {
   give(items: readonly Work[]): void;
   /** Takes note that a lane has finished a lease. */
   done(connection: number, lane: number): void;
+  /** Gives it what it takes to have further connections. */
+  equip(equipment: WireEquipment): void;
   /** Adds the lanes of a further connection. */
   join(connection: number, conn: Conn, options?: JoinOptions): void;
   /**
@@ -127,6 +132,14 @@ export interface Wire {
   prune(isDone: (work: Work) => boolean): void;
   /** Ends its tasks, and the further connections. */
   close(): void;
+}
+
+/** What a wire has once there may be further connections. */
+export interface WireEquipment {
+  /** Holds back the first connection. */
+  readonly pace: RateLimiter | undefined;
+  /** What runs the lanes of a connection that another thread holds. */
+  readonly far: LanesDeps["far"];
 }
 
 /** How a further connection is used. */
@@ -207,11 +220,12 @@ export function openWire(
         ledger,
         pool,
         limiter: bothLimit(
-          watched(deps.limiter, watch, "rate"),
-          watched(limiter, watch, "pace"),
+          watchedLimiter(deps.limiter, watch, "rate"),
+          watchedLimiter(limiter, watch, "pace"),
         ),
         ...(watch && { watch }),
         wrote,
+        far: equipment?.far,
         connection,
         conn,
         lanes: Math.min(lanes, most),
@@ -239,7 +253,16 @@ export function openWire(
     group.stop(); // what waits for its turn would take it from others
     group.conn.close();
   };
-  const first = { limiter: deps.pace };
+  let equipment: WireEquipment | undefined;
+  const first: JoinOptions = {
+    limiter: { // it may be there before what holds it back
+      get pieceBytes() {
+        return equipment?.pace?.pieceBytes ?? Infinity;
+      },
+      take: (bytes, signal) =>
+        equipment?.pace?.take(bytes, signal) ?? Promise.resolve(),
+    },
+  };
   let firstLane = 0; // of the lanes that the first connection has now
   addGroup(0, conn, first);
 
@@ -265,6 +288,7 @@ export function openWire(
     hasRoom: () => !signal.aborted && (idlest()?.load ?? Infinity) < Infinity,
     give: (items) => idlest()?.give(items),
     done: (connection, lane) => groups.get(connection)?.done(lane),
+    equip: (given) => void (equipment = given),
     join(connection, conn, options = {}) {
       let isTold = false;
       const lost = (): void => {
@@ -340,21 +364,6 @@ export function openWire(
         if (connection > 0) conn.close();
       }
     },
-  };
-}
-
-/** A limiter whose waits are counted. */
-function watched(
-  limiter: RateLimiter | undefined,
-  watch: SendWatch | undefined,
-  kind: "rate" | "pace",
-): RateLimiter | undefined {
-  if (limiter === undefined || watch === undefined) return limiter;
-  return {
-    get pieceBytes() {
-      return limiter.pieceBytes ?? Infinity;
-    },
-    take: (bytes, signal) => watch.time(kind, limiter.take(bytes, signal)),
   };
 }
 

@@ -14,6 +14,7 @@ export const PARTS_LATER: Parts = Object.freeze({
   ignore: () => later("../store/ignore.ts"),
   laneThreads: () => later("../workers/lane_threads.ts"),
   spool: () => later("../actors/spool.ts"),
+  ways: () => later("../actors/send_ways.ts"),
   tlsDialer: () => later("../transport/tls_dialer.ts"),
   args: () => later("./args.ts"),
   codeWords: () => later("./code_words.ts"),

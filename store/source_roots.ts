@@ -22,6 +22,24 @@ export function namedRoots(paths: readonly string[]): Promise<SourceRoot[]> {
   return Promise.try(namedNow, paths);
 }
 
+/** Few files, and few bytes in all of them, as far as is seen at once. */
+export function areLittle(roots: readonly SourceRoot[]): boolean {
+  let bytes = roots.length > FEW ? Infinity : 0;
+  try {
+    for (const { local } of bytes > 0 ? [] : roots) {
+      const { isFile, size } = Deno.lstatSync(local);
+      bytes += isFile ? size : Infinity;
+    }
+  } catch {
+    return false; // the walk says what is wrong
+  }
+  return bytes <= LITTLE_BYTES;
+}
+
+/** See {@linkcode areLittle}. */
+const FEW = 8;
+const LITTLE_BYTES = 64 * 1024;
+
 /**
  * Finds the place of `local` with every link on the way resolved, but not the
  * last one: that may be what is sent.
