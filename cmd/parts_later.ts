@@ -38,6 +38,14 @@ export const PARTS_LATER: Parts = Object.freeze({
   xftpTables: () => later("./xftp_tables.ts"),
 });
 
+/** Loads what starts the program, and with it all that a plain `send` runs. */
+export async function loadStart(
+  command: string | undefined,
+): Promise<typeof import("./start.ts")> {
+  if (command === "send") await later("./send_ahead.ts");
+  return await later("./start.ts");
+}
+
 // deno-lint-ignore no-explicit-any -- `Parts` says what each is, and a test that it is
 function later(specifier: string): Promise<any> {
   return import(import.meta.resolve(specifier));

@@ -15,7 +15,9 @@ Deno.test("parts: what is loaded later is what a bundle holds", async () => {
 });
 
 Deno.test("parts: from its sources the program begins with few modules", async () => {
-  const loaded = await loadedAtStart("sftpx.ts");
+  const first = await loadedAtStart("sftpx.ts");
+  assertEquals(first.size, 3, [...first].join());
+  const loaded = await loadedAtStart("start.ts");
   assertEquals(loaded.size > 10 && loaded.size < 40, true, `${loaded.size}`);
   // What a plain transfer loads after that must not lead to the whole either.
   for (const part of ["send.ts", "recv.ts", "../actors/send_files.ts"]) {
@@ -32,6 +34,26 @@ Deno.test("parts: a plain transfer's sender loads nothing of Node", async () => 
     const slow = [...loaded].filter((it) => !/^file:|@noble/.test(it));
     assertEquals(slow, [], entry);
   }
+});
+
+Deno.test("parts: what is loaded ahead of a plain send is all that it runs", async () => {
+  const needed = new Set<string>();
+  const entries = ["start.ts", "config.ts", "heap.ts", "render.ts", "send.ts"];
+  for (const entry of [...entries, "../actors/send_files.ts"]) {
+    const loaded = await loadedAtStart(entry, { isStatic: true });
+    for (const module of loaded) needed.add(module);
+  }
+  const list = new Set(
+    await loadedAtStart("send_ahead.ts", { isStatic: true }),
+  );
+  list.delete(import.meta.resolve("./send_ahead.ts"));
+  const text = await Deno.readTextFile(
+    new URL("send_ahead.ts", import.meta.url),
+  );
+  const named = [...text.matchAll(/^import "(.*)";$/gm)]
+    .map(([, name = ""]) => import.meta.resolve(name));
+  assertEquals(named, [...needed].toSorted());
+  assertEquals([...list].toSorted(), named);
 });
 
 interface Info {
