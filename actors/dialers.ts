@@ -29,6 +29,8 @@ export interface DialersOptions {
   readonly fingerprint: Uint8Array;
   readonly carrier: CarrierMode;
   readonly endpoints: EndpointPool;
+  /** There is little to send: sockets are left as small as they are. @default {false} */
+  readonly isLittle?: boolean;
   readonly quic?: QuicOptions;
   readonly tls?: TlsOptions;
   /** Loads what dials over TCP. */
@@ -80,6 +82,7 @@ export function peerDialers(options: DialersOptions): Dialers {
       hostname: place.hostname,
       port: place.port,
       endpoint: options.endpoints,
+      isLittle: options.isLittle ?? false,
       clock,
       congestion,
       ...options.quic,

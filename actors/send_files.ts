@@ -19,7 +19,7 @@ import {
   type SourceRoot,
   walkInSteps,
 } from "../store/source.ts";
-import { type EndpointPool, endpointPool } from "../transport/quic_endpoint.ts";
+import { endpointPool, type LatePool } from "../transport/quic_endpoint.ts";
 import type { QuicOptions } from "../transport/quic_options.ts";
 import type { TlsOptions } from "../transport/tls_options.ts";
 import type { Dialer } from "../transport/transport.ts";
@@ -34,6 +34,7 @@ import { runSendSession } from "./send_session.ts";
 import { lateThreads, openThreads, threadsFor } from "./threads.ts";
 import type { SendParts } from "./send_parts.ts";
 import { senderId } from "./sender_id.ts";
+import { walkAhead } from "./chunker.ts";
 import { sessionId } from "./session_id.ts";
 import { lateHashing } from "./late_hashing.ts";
 import { ALPN, systemWorld } from "./world.ts";
@@ -78,7 +79,7 @@ const DEFAULT_PORT = 4443;
 
 /** What only tests change: times that are too long to wait for, and sockets that die. */
 export interface SendInside {
-  readonly endpoints?: EndpointPool;
+  readonly endpoints?: LatePool;
   readonly quic?: QuicOptions;
   readonly tls?: TlsOptions;
   /** Where the receiver is over TCP, if that is not its own port. */
@@ -121,9 +122,6 @@ export async function sendFiles(
   const ways = late(parts.ways);
   const id = await senderId(fileIn(resumeDir, "sender.id"), world.randomBytes);
   const source = await openSources(settings.paths, parts, resumeDir, signal);
-  // What takes but a moment does without other ways than the first connection.
-  const ready = (): Promise<unknown> =>
-    Promise.all([hashing(), source.isLittle ? undefined : ways.load()]);
   const emit = (event: TransferEvent): void => options.onEvent?.(event);
   const dialers: PeerDialers & Partial<Dialers> = "cubic" in where
     ? where
@@ -132,6 +130,7 @@ export async function sendFiles(
       fingerprint: to.fingerprint,
       carrier: settings.carrier,
       endpoints,
+      isLittle: source.isLittle,
       quic,
       tls,
       ...(tcpPort !== undefined && { tcpPort }),
@@ -153,6 +152,16 @@ export async function sendFiles(
     : undefined;
   const disk = openSourceDisk();
   try {
+    const walk = walkAhead(() =>
+      walkInSteps(source.roots, {
+        ...settings,
+        ignore: parts.ignore,
+        disk,
+        leaveOut: [resumeDir],
+      }), world.clock);
+    // What takes but a moment does without other ways than the first connection.
+    const ready = (): Promise<unknown> =>
+      Promise.all([hashing(), source.isLittle ? walk.begin() : ways.load()]);
     const { roots } = source;
     const isStream = settings.paths.some((path) => typeof path !== "string");
     // Where a stream is kept has another name each time.
@@ -183,16 +192,11 @@ export async function sendFiles(
         totalBytes: undefined,
         label: labelOf(roots),
       },
-      walk: () =>
-        walkInSteps(roots, {
-          ...settings,
-          ignore: parts.ignore,
-          disk,
-          leaveOut: [resumeDir],
-        }),
+      walk: walk.walk,
       digest,
       pool,
       ways,
+      enlarge: endpoints.enlarge,
       limiter: options.limitRate === undefined
         ? undefined
         : createRateLimiter(options.limitRate, world.clock),

@@ -29,7 +29,7 @@ import {
   type Ending,
   SILENT_MS,
 } from "./connection.ts";
-import { greetAgain, greetReceiver } from "./greeting.ts";
+import { greetAgain, greetReceiver, prepareHello } from "./greeting.ts";
 import { migration, type MigrationMessage, sleptEvent } from "./migration.ts";
 import {
   type SendOutcome,
@@ -64,6 +64,8 @@ export interface SendSessionDeps {
   readonly dialer: Dialer;
   /** What there is beside the first connection; done without until it is loaded. */
   readonly ways: Late<typeof import("./send_ways.ts")>;
+  /** Has sockets hold more, once there are other ways. @default {they do} */
+  readonly enlarge?: () => void;
   /** Dials for a connection that goes by BBR. @default {dialer} */
   readonly bbrDialer?: Dialer;
   /** Dials other ports of the receiver. @default {they are not used} */
@@ -155,15 +157,17 @@ export async function runSendSession(
     emit({ type: "connecting", address, attempt: ++attempt });
     try {
       const first = congestion === "bbr" ? bbrDialer : deps.dialer;
+      const greeting = { ...deps, ...world, life, attempt };
+      const hello = prepareHello(greeting);
       const conn = await first.dial(signal);
       try {
         const offer = { ...deps.offer, fresh: mayForget };
         const ports = ways()?.early;
-        const greeting = {
-          ...{ ...deps, ...world, life, attempt, offer },
-          ...(ports && { ports }),
-        };
-        const link = await greetReceiver(conn, greeting, signal);
+        const link = await greetReceiver(
+          conn,
+          { ...greeting, offer, hello, ...(ports && { ports }) },
+          signal,
+        );
         wasAccepted = true;
         heardAt = world.clock.now();
         mayForget = false; // what comes from here on is to be kept

@@ -44,6 +44,8 @@ export interface WaysDeps extends DialsDeps {
   /** When chunks go over TCP beside QUIC. @default {short paths only} */
   readonly bulk?: BulkOptions;
   readonly threads?: SendThreads | undefined;
+  /** Has sockets hold what fast paths need. @default {they do} */
+  readonly enlarge?: () => void;
 }
 
 /** The ways of a session. */
@@ -97,6 +99,7 @@ export function createWays(deps: WaysDeps): Ways {
     open(wire, { clock, log, say, spawn }) {
       const { link } = wire;
       const { pace, path } = pacesOf(link, deps, clock);
+      deps.enlarge?.();
       wire.equip({
         pace: pace ?? path?.join(0),
         far: { isFarSend, farSendLane },
