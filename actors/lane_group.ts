@@ -15,6 +15,7 @@ import {
   type LeaseReport,
   type Payload,
   type Readable,
+  type RoomMaker,
   sendLane,
   type SendWatch,
 } from "../workers/lane_send.ts";
@@ -25,12 +26,21 @@ export interface LanesDeps {
   readonly pool: HashPool;
   readonly limiter: RateLimiter | undefined;
   readonly watch?: SendWatch;
+  readonly room?: RoomMaker;
   readonly wrote: (payload: Payload) => void;
   /** What runs the lanes of a connection that another thread holds. @default {there is none} */
   readonly far?: {
     readonly isFarSend: typeof isFarSend;
     readonly farSendLane: typeof farSendLane;
   } | undefined;
+}
+
+/** What a wire has once there may be further connections. */
+export interface WireEquipment {
+  /** Holds back the first connection. */
+  readonly pace: RateLimiter | undefined;
+  /** What runs the lanes of a connection that another thread holds. */
+  readonly far: LanesDeps["far"];
 }
 
 /** Which connection, and who runs the lanes. */

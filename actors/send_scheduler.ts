@@ -232,6 +232,7 @@ export function sendScheduler(
           if (run === undefined || message.run !== run.number) return;
           wire?.announce(run.found(message.entries, message.ended));
           if (run.ledger.totals.found > MUCH_BYTES) loadWays(cx);
+          ways?.beforeLeases(run);
           settle(cx);
           return;
         case "status":
@@ -291,6 +292,7 @@ export function sendScheduler(
           return;
         case "ways-loaded":
           openWays(cx);
+          feed();
           return;
         default:
           unreachable(message);

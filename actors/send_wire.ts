@@ -35,8 +35,9 @@ import {
   laneGroup,
   type LanesDeps,
   watchedLimiter,
+  type WireEquipment,
 } from "./lane_group.ts";
-import type { LeaseReport } from "../workers/lane_send.ts";
+import type { LeaseReport, RoomMaker } from "../workers/lane_send.ts";
 
 /** A connection to a receiver that has accepted. */
 export interface SendLink extends Link {
@@ -110,8 +111,11 @@ export interface Wire {
    * lost with it. The first has lanes again when no other has.
    */
   drop(connection: number): readonly Work[];
-  /** Gives a further connection no more work, and ends it once all of what it had is there. */
-  retire(connection: number): void;
+  /**
+   * Gives a further connection no more work, and ends it once all of what it had
+   * is there; returns what it has not begun.
+   */
+  retire(connection: number): readonly Work[];
   /** Takes back what all connections were given and have not sent whole. */
   yield(): readonly Work[];
   /** True when more is on its way over a connection than the `arrived` bytes. */
@@ -134,20 +138,14 @@ export interface Wire {
   close(): void;
 }
 
-/** What a wire has once there may be further connections. */
-export interface WireEquipment {
-  /** Holds back the first connection. */
-  readonly pace: RateLimiter | undefined;
-  /** What runs the lanes of a connection that another thread holds. */
-  readonly far: LanesDeps["far"];
-}
-
 /** How a further connection is used. */
 export interface JoinOptions {
   /** Lanes at most. @default {as many as others have} */
   readonly lanes?: number;
   /** Holds back what goes over it. */
   readonly limiter?: RateLimiter | undefined;
+  /** Makes room for frames. @default {any memory} */
+  readonly room?: RoomMaker;
 }
 
 /** Connections from this number on are there for other reasons than the windows. */
@@ -210,7 +208,7 @@ export function openWire(
   const addGroup = (
     connection: number,
     conn: Conn,
-    { lanes: most = lanes, limiter }: JoinOptions,
+    { lanes: most = lanes, limiter, room }: JoinOptions,
     lost?: () => void,
   ): void => {
     const { ledger, pool, wrote, watch } = deps;
@@ -224,6 +222,7 @@ export function openWire(
           watchedLimiter(limiter, watch, "pace"),
         ),
         ...(watch && { watch }),
+        ...(room && { room }),
         wrote,
         far: equipment?.far,
         connection,
@@ -316,12 +315,17 @@ export function openWire(
       return given;
     },
     retire(connection) {
-      if (connection > 0) groups.get(connection)?.retire();
+      const group = connection > 0 ? groups.get(connection) : undefined;
+      group?.retire();
+      return group?.rest() ?? [];
     },
     yield: () => [...groups.values()].flatMap((group) => group.yield()),
     isBusy(connection, arrived) {
       const group = groups.get(connection);
-      if (group === undefined || group.isRetired) return false;
+      if (group === undefined) return false;
+      // One that retired may stall before it is done; the first has other lanes then.
+      const isOver = connection === 0 || group.given.length === 0;
+      if (group.isRetired && isOver) return false;
       // A lane that waits for the disk or for its turn has nothing to do with it.
       return group.writing > 0 || group.written > arrived;
     },
