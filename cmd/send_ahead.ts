@@ -72,6 +72,7 @@ import "../core/timers.ts";
 import "../core/turn.ts";
 import "../crypto/certificate_pem.ts";
 import "../crypto/digest_late.ts";
+import "../crypto/digest_little.ts";
 import "../crypto/proof.ts";
 import "../crypto/random.ts";
 import "../protocol/address.ts";
