@@ -32,6 +32,8 @@ export interface SenderGreeting {
   readonly fingerprint: Uint8Array;
   readonly token: Secret | undefined;
   readonly offer: Offer;
+  /** What is said first. @default {it is made} */
+  readonly hello?: Promise<Hello>;
   /** For how many ports to ask at once. @default {none} */
   readonly ports?: (conn: Conn, tripMs: number) => number;
   readonly randomBytes: RandomBytes;
@@ -54,7 +56,7 @@ export async function greetReceiver(
   signal: AbortSignal,
 ): Promise<SendLink> {
   const { offer, clock } = greeting;
-  const hello = await makeHello(greeting, 0);
+  const hello = await (greeting.hello ?? makeHello(greeting, 0));
   try {
     const control = controlChannel(await conn.openBidi());
     const saidAt = clock.now();
@@ -75,6 +77,15 @@ export async function greetReceiver(
   } catch (error) {
     throw await reasonOf(conn, error, clock);
   }
+}
+
+/** Makes what is said first over a first connection, while that is dialled. */
+export function prepareHello(
+  greeting: Omit<SenderGreeting, "offer">,
+): Promise<Hello> {
+  const hello = makeHello(greeting, 0);
+  hello.catch(() => {}); // who says it hears of it
+  return hello;
 }
 
 /** Tells the rules what was said and heard until now, in a new connection. */
