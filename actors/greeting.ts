@@ -40,6 +40,8 @@ export interface SenderGreeting {
   readonly clock: Clock;
 }
 
+/** Round trips from here on leave time to do something meanwhile, ms. */
+export const FAR_MS = 5;
 /** How long the peer may take over each of its first words, ms. */
 export const GREETING_MS = 15_000;
 /** How long to wait for the reason of a connection that broke off, ms. */

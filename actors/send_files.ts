@@ -160,8 +160,15 @@ export async function sendFiles(
         leaveOut: [resumeDir],
       }), world.clock);
     // What takes but a moment does without other ways than the first connection.
-    const ready = (): Promise<unknown> =>
-      Promise.all([hashing(), source.isLittle ? walk.begin() : ways.load()]);
+    const ready = (): Promise<unknown> => {
+      walk.begin();
+      return Promise.all([hashing(), source.isLittle || ways.load()]);
+    };
+    const away = async (): Promise<void> => {
+      if (source.isLittle) return;
+      if (settings.carrier === "auto") await parts.tlsDialer();
+      pool.expect?.(Infinity);
+    };
     const { roots } = source;
     const isStream = settings.paths.some((path) => typeof path !== "string");
     // Where a stream is kept has another name each time.
@@ -193,6 +200,7 @@ export async function sendFiles(
         label: labelOf(roots),
       },
       walk: walk.walk,
+      away: () => away().catch(() => {}), // who wants it hears of it
       digest,
       pool,
       ways,

@@ -29,7 +29,7 @@ import {
   type Ending,
   SILENT_MS,
 } from "./connection.ts";
-import { greetAgain, greetReceiver, prepareHello } from "./greeting.ts";
+import { FAR_MS, greetAgain, greetReceiver, prepareHello } from "./greeting.ts";
 import { migration, type MigrationMessage, sleptEvent } from "./migration.ts";
 import {
   type SendOutcome,
@@ -64,6 +64,8 @@ export interface SendSessionDeps {
   readonly dialer: Dialer;
   /** What there is beside the first connection; done without until it is loaded. */
   readonly ways: Late<typeof import("./send_ways.ts")>;
+  /** Told that the receiver's answers take long: time to load what will be wanted. */
+  readonly away?: () => void;
   /** Has sockets hold more, once there are other ways. @default {they do} */
   readonly enlarge?: () => void;
   /** Dials for a connection that goes by BBR. @default {dialer} */
@@ -162,10 +164,13 @@ export async function runSendSession(
       const conn = await first.dial(signal);
       try {
         const offer = { ...deps.offer, fresh: mayForget };
-        const ports = ways()?.early;
+        const ports = (conn: Conn, tripMs: number): number => {
+          if (tripMs >= FAR_MS) deps.away?.();
+          return ways()?.early(conn, tripMs) ?? 0;
+        };
         const link = await greetReceiver(
           conn,
-          { ...greeting, offer, hello, ...(ports && { ports }) },
+          { ...greeting, offer, hello, ports },
           signal,
         );
         wasAccepted = true;

@@ -65,3 +65,26 @@ Deno.test("much to send has other ways loaded, and they are put to use", async (
   assertEquals(await two.differences(), []);
   await two.run(receiving.close());
 });
+
+Deno.test("who answers slowly is waited for with something else to do", async () => {
+  let told = 0;
+  await using two = await pair({
+    send: { away: () => void told++ },
+    path: (conn, _, clock) => ({
+      ...conn,
+      openBidi: async () => {
+        const stream = await conn.openBidi();
+        const write = async (bytes: Uint8Array): Promise<void> => {
+          await clock.delay(10);
+          await stream.send.write(bytes);
+        };
+        return { ...stream, send: { ...stream.send, write } };
+      },
+    }),
+  });
+  const receiving = two.receive();
+  await two.run(two.send());
+  assertEquals(told, 1);
+  assertEquals(await two.differences(), []);
+  await two.run(receiving.close());
+});
