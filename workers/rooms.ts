@@ -39,8 +39,8 @@ const LENT = 5 / 6;
 /** Frames that all lanes of a session hold at a time, bytes. */
 const ROOM_BYTES = 96 * 1024 * 1024;
 
-/** Rooms in large pages, which are used before others: those that are needed for one fast connection. */
-const LARGE_ROOMS = 4;
+/** Rooms in large pages, which are used before others: one for each lane that goes over TCP beside QUIC. */
+const LARGE_ROOMS = 3;
 /** What is less gains nothing by them, bytes. */
 const LARGE_BYTES = 512 * 1024;
 
