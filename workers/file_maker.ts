@@ -12,6 +12,7 @@
  * @module
  */
 import { SftpxError } from "../core/errors.ts";
+import { nextTurn } from "../core/turn.ts";
 import type { PlacedStamp } from "../store/journal_codec.ts";
 import {
   FILE_NUMBERS,
@@ -159,8 +160,13 @@ export function createFileMaker(options: FileMakerOptions = {}): FileMaker {
     feed();
     call?.hear(report);
   };
-  const start = (): void => {
+  /** Not at once, as it takes 20 ms: what was just decided is to be said before. */
+  const start = async (): Promise<void> => {
     state = "starting";
+    await nextTurn();
+    if (state === "starting") startNow();
+  };
+  const startNow = (): void => {
     try {
       worker = spawn();
     } catch {
@@ -200,11 +206,11 @@ export function createFileMaker(options: FileMakerOptions = {}): FileMaker {
   return {
     known,
     expect(files) {
-      if (state === "new" && files >= least) start();
+      if (state === "new" && files >= least) void start();
     },
     isReady(files) {
       seen += files;
-      if (state === "new" && seen >= least) start();
+      if (state === "new" && seen >= least) void start();
       return state === "ready";
     },
     make(bytes, files) {
