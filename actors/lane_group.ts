@@ -15,6 +15,7 @@ import {
   type LeaseReport,
   type Payload,
   type Readable,
+  type RoomMaker,
   sendLane,
   type SendWatch,
 } from "../workers/lane_send.ts";
@@ -25,6 +26,7 @@ export interface LanesDeps {
   readonly pool: HashPool;
   readonly limiter: RateLimiter | undefined;
   readonly watch?: SendWatch;
+  readonly room?: RoomMaker;
   readonly wrote: (payload: Payload) => void;
 }
 

@@ -14,7 +14,9 @@ import type { Clock } from "../core/clock.ts";
 import { SftpxError } from "../core/errors.ts";
 import type { HostAndPort } from "../protocol/address.ts";
 import { type BulkOptions, createBulk } from "../protocol/bulk.ts";
+import { largeRoom } from "../store/large_pages.ts";
 import type { Conn } from "../transport/transport.ts";
+import type { Work } from "../protocol/outgoing.ts";
 import type { Joined } from "./send_fleet.ts";
 import type { SendRun } from "./send_run.ts";
 import type { Wire } from "./send_wire.ts";
@@ -79,6 +81,7 @@ export function createBulkLanes(
   const bulk = createBulk(deps);
   const there = new Set<number>();
   const placed = new Set<number>(); // of them and to come: to threads
+  let retiring: readonly number[] = []; // finish what they have
   let last = FIRST - 1;
   let ended = last; // connections up to this are of tries that are over
   let tries = 0;
@@ -127,12 +130,18 @@ export function createBulkLanes(
   const goesOn = (connection: number): boolean =>
     there.has(connection) &&
     (placed.has(connection) || ![...there].some((it) => placed.has(it)));
-  const leave = (run: SendRun): void => {
+  /** Ends them, one by one; what each gives back goes again. */
+  const leave = (
+    end: (connection: number) => readonly Work[],
+    run: SendRun,
+  ): void => {
     tries++;
     ended = last;
-    for (const connection of there) {
-      for (const work of wire.drop(connection)) run.again(work);
+    const all = [...there, ...retiring];
+    for (const connection of all) {
+      for (const work of end(connection)) run.again(work);
     }
+    retiring = all;
     there.clear();
     placed.clear();
     wire.wake();
@@ -164,8 +173,10 @@ export function createBulkLanes(
           return;
         case "try":
           return open(dials);
+        case "retire":
+          return leave(wire.retire, run);
         case "back":
-          return leave(run);
+          return leave(wire.drop, run);
         default:
           unreachable(verdict);
       }
@@ -175,14 +186,20 @@ export function createBulkLanes(
       if (connection <= ended) return conn.close();
       if (there.size === 0) bulk.joined();
       there.add(connection);
-      wire.join(connection, conn, { lanes: isPlaced ? PLACE_LANES : lanes });
+      wire.join(connection, conn, {
+        lanes: isPlaced ? PLACE_LANES : lanes,
+        room: largeRoom,
+      });
       for (const work of wire.restAllBut(goesOn)) run.again(work);
     },
     gone(connection, run) {
-      if (!there.has(connection)) return;
+      if (!there.has(connection)) { // it was to finish what it had
+        for (const work of wire.drop(connection)) run.again(work);
+        return;
+      }
       if (placed.has(connection)) isBarred = true;
       bulk.lost(clock.now());
-      leave(run);
+      leave(wire.drop, run);
     },
   };
 }

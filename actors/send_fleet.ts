@@ -265,7 +265,8 @@ export function createFleet(
           return;
         case "drop":
           // It may have brought most of what it was given, and brings the rest.
-          if (newest !== undefined) wire.retire(newest);
+          if (newest === undefined) return;
+          for (const work of wire.retire(newest)) run.again(work);
           return;
         case "keep":
           return;

@@ -281,6 +281,7 @@ export function sendScheduler(
         case "found":
           if (run === undefined || message.run !== run.number) return;
           wire?.announce(run.found(message.entries, message.ended));
+          bulk?.look(run, fleet?.rttMs);
           settle(cx);
           return;
         case "status":

@@ -31,7 +31,11 @@ import {
   untilAborted,
 } from "./frames.ts";
 import { type LaneGroup, laneGroup, type LanesDeps } from "./lane_group.ts";
-import type { LeaseReport, SendWatch } from "../workers/lane_send.ts";
+import type {
+  LeaseReport,
+  RoomMaker,
+  SendWatch,
+} from "../workers/lane_send.ts";
 
 /** A connection to a receiver that has accepted. */
 export interface SendLink extends Link {
@@ -105,8 +109,11 @@ export interface Wire {
    * lost with it. The first has lanes again when no other has.
    */
   drop(connection: number): readonly Work[];
-  /** Gives a further connection no more work, and ends it once all of what it had is there. */
-  retire(connection: number): void;
+  /**
+   * Gives a further connection no more work, and ends it once all of what it had
+   * is there; returns what it has not begun.
+   */
+  retire(connection: number): readonly Work[];
   /** Takes back what all connections were given and have not sent whole. */
   yield(): readonly Work[];
   /** True when more is on its way over a connection than the `arrived` bytes. */
@@ -135,6 +142,8 @@ export interface JoinOptions {
   readonly lanes?: number;
   /** Holds back what goes over it. */
   readonly limiter?: RateLimiter | undefined;
+  /** Makes room for frames. @default {any memory} */
+  readonly room?: RoomMaker;
 }
 
 /** Connections from this number on are there for other reasons than the windows. */
@@ -197,7 +206,7 @@ export function openWire(
   const addGroup = (
     connection: number,
     conn: Conn,
-    { lanes: most = lanes, limiter }: JoinOptions,
+    { lanes: most = lanes, limiter, room }: JoinOptions,
     lost?: () => void,
   ): void => {
     const { ledger, pool, wrote, watch } = deps;
@@ -211,6 +220,7 @@ export function openWire(
           watched(limiter, watch, "pace"),
         ),
         ...(watch && { watch }),
+        ...(room && { room }),
         wrote,
         connection,
         conn,
@@ -292,12 +302,17 @@ export function openWire(
       return given;
     },
     retire(connection) {
-      if (connection > 0) groups.get(connection)?.retire();
+      const group = connection > 0 ? groups.get(connection) : undefined;
+      group?.retire();
+      return group?.rest() ?? [];
     },
     yield: () => [...groups.values()].flatMap((group) => group.yield()),
     isBusy(connection, arrived) {
       const group = groups.get(connection);
-      if (group === undefined || group.isRetired) return false;
+      if (group === undefined) return false;
+      // One that retired may stall before it is done; the first has other lanes then.
+      const isOver = connection === 0 || group.given.length === 0;
+      if (group.isRetired && isOver) return false;
       // A lane that waits for the disk or for its turn has nothing to do with it.
       return group.writing > 0 || group.written > arrived;
     },

@@ -8,8 +8,10 @@
  * with QUIC, and so do the chunks where TCP is slower: on lossy and long paths,
  * and where a middlebox throttles it.
  *
- * On a path so short that it does not leave the building, nothing is measured
- * first; on others QUIC shows for a while what it can do, and then TCP.
+ * TCP shows first what it can do, as the start of a transfer is no time to
+ * change carriers. What QUIC could hardly carry it keeps, and on a path so short
+ * that it does not leave the building, whatever it carries. Elsewhere QUIC shows
+ * then what it can do, and has the chunks unless TCP was clearly faster.
  *
  * @module
  */
@@ -32,7 +34,9 @@ export type BulkVerdict =
   | "keep"
   /** Dial; once it stands, all chunks go over it. */
   | "try"
-  /** It is not faster, or stands still: chunks go by QUIC again. */
+  /** It is not faster: it finishes what it has, and the rest goes by QUIC. */
+  | "retire"
+  /** It stands still, or almost: chunks go by QUIC again, those that it has as well. */
   | "back";
 
 /** Decides about TCP. */
@@ -65,13 +69,18 @@ export const DEFAULT_BULK_OPTIONS: Readonly<Required<BulkOptions>> = Object
 const WORTH_BYTES = 32 * 1024 * 1024;
 /** What is over sooner at the rate so far is not worth a trial, ms. */
 const WORTH_MS = 1000;
-/** How long each shows what it can do: ms, and round trips. QUIC, which goes first, has less: its start is the transfer's. */
+/** How long each shows what it can do: ms, and round trips. */
 const SHOW_MS = 500;
-const QUIC_SHOW_MS = 250;
 const SHOW_ROUND_TRIPS = 10;
+/** What TCP retired with is through after so long, ms. */
+const RETIRE_MS = 500;
+/** What QUIC hardly carries, as one thread does all of it; TCP that does needs no comparing. Bytes a ms: 160 Mbit/s. */
+const PLENTY = 20_000;
 /** What TCP must reach of QUIC's rate to stay: near, and elsewhere. */
 const NEAR_GAIN = 0.8;
 const GAIN = 1.2;
+/** What TCP that retired still has is not waited for when QUIC is so much faster. */
+const MUCH = 2;
 /** A rate below this share of the best one that TCP had is looked at twice. */
 const SLOW = 0.25;
 /** Time over which a rate is taken once TCP is in use, ms. */
@@ -90,7 +99,13 @@ interface Mark {
 }
 
 type State =
-  | { readonly is: "quic"; from: Mark | undefined }
+  | {
+    readonly is: "quic";
+    /** Since when it shows what it can do. */
+    from: Mark | undefined;
+    /** What TCP did, while it is not clear which is faster. */
+    rival: number | undefined;
+  }
   | { readonly is: "trying"; readonly sinceMs: number }
   | {
     readonly is: "tcp";
@@ -106,7 +121,7 @@ type State =
 /** Creates a policy; chunks go by QUIC. */
 export function createBulk(options: BulkOptions = {}): Bulk {
   const { shortMs, nearMs } = { ...DEFAULT_BULK_OPTIONS, ...options };
-  let state: State = { is: "quic", from: undefined };
+  let state: State = { is: "quic", from: undefined, rival: undefined };
   let base = 0; // what QUIC reached, bytes a ms
   let isNear = false;
   let notBeforeMs = -Infinity;
@@ -115,31 +130,40 @@ export function createBulk(options: BulkOptions = {}): Bulk {
   const rest = (nowMs: number): void => {
     notBeforeMs = nowMs + pauseMs;
     pauseMs *= 2;
-    state = { is: "quic", from: undefined };
+    state = { is: "quic", from: undefined, rival: undefined };
   };
-  const showMs = (rttMs: number, leastMs = SHOW_MS): number =>
-    Math.max(leastMs, rttMs * SHOW_ROUND_TRIPS);
+  const showMs = (rttMs: number): number =>
+    Math.max(SHOW_MS, rttMs * SHOW_ROUND_TRIPS);
 
   const byQuic = (
     now: BulkSample,
     quic: Extract<State, { is: "quic" }>,
   ): BulkVerdict => {
     const { nowMs: ms, receivedBytes: bytes, rttMs, pendingBytes } = now;
+    if (rttMs === undefined || rttMs > shortMs) return "keep";
+    isNear = rttMs <= nearMs;
+    const isComparing = quic.rival !== undefined;
+    if (isComparing && ms < notBeforeMs) return "keep";
     if (quic.from === undefined || bytes < quic.from.bytes) {
       quic.from = { ms, bytes };
     }
-    const { from } = quic;
-    if (rttMs === undefined || rttMs > shortMs) return "keep";
-    isNear = rttMs <= nearMs;
-    const passedMs = ms - from.ms;
-    const rate = passedMs > 0 ? (bytes - from.bytes) / passedMs : 0;
-    const isShown = passedMs >= showMs(rttMs, QUIC_SHOW_MS);
+    const passedMs = ms - quic.from.ms;
+    const rate = passedMs > 0 ? (bytes - quic.from.bytes) / passedMs : 0;
+    const isShown = passedMs >= showMs(rttMs);
     if (isShown) {
       base = rate;
       quic.from = { ms, bytes };
     }
-    if (ms < notBeforeMs || pendingBytes < WORTH_BYTES) return "keep";
-    if (!isNear && (!isShown || pendingBytes < rate * WORTH_MS)) return "keep";
+    if (pendingBytes < WORTH_BYTES) return "keep";
+    if (quic.rival !== undefined) {
+      if (!isShown) return "keep";
+      const { rival } = quic;
+      quic.rival = undefined;
+      if (rival < rate * GAIN) rest(ms);
+      if (rival * MUCH < rate) return "back"; // or all waits for it at the end
+    }
+    if (ms < notBeforeMs) return "keep";
+    if (!isNear && pendingBytes < base * WORTH_MS) return "keep";
     if (isNear) base = Math.max(base, rate);
     state = { is: "trying", sinceMs: ms };
     return "try";
@@ -168,12 +192,20 @@ export function createBulk(options: BulkOptions = {}): Bulk {
     if (pendingBytes < rate * WORTH_MS) return "keep"; // almost over
     const isFirst = !tcp.isShown;
     tcp.isShown = true;
+    if (isFirst && !isNear && base === 0 && rate < PLENTY) {
+      notBeforeMs = ms + RETIRE_MS;
+      state = { is: "quic", from: undefined, rival: rate };
+      return "retire";
+    }
     tcp.best = Math.max(tcp.best, rate);
     tcp.slow = rate < tcp.best * SLOW ? tcp.slow + 1 : 0;
-    const isWorse = isFirst && rate < base * (isNear ? NEAR_GAIN : GAIN);
-    // Near, nobody may know yet what QUIC can do.
+    if (isFirst && rate < base * (isNear ? NEAR_GAIN : GAIN)) {
+      rest(ms);
+      return "retire";
+    }
+    // Nobody may know yet what QUIC can do.
     const isPoor = base === 0 || rate < base * GAIN;
-    if (isWorse || (tcp.slow >= 3 && isPoor)) {
+    if (tcp.slow >= 3 && isPoor) {
       rest(ms);
       return "back";
     }
@@ -186,7 +218,7 @@ export function createBulk(options: BulkOptions = {}): Bulk {
       return state.is === "tcp";
     },
     holdsBack: (nowMs) =>
-      state.is === "trying" && isNear && nowMs - state.sinceMs < MOMENT_MS,
+      state.is === "trying" && nowMs - state.sinceMs < MOMENT_MS,
     sample(now) {
       switch (state.is) {
         case "quic":

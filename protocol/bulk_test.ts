@@ -69,17 +69,54 @@ Deno.test("createBulk() leaves long paths, small transfers and those without an 
   for (const path of paths) assertEquals(play(path, 30).dials, []);
 });
 
-Deno.test("createBulk() measures QUIC first on a path of some length, and keeps TCP when it is clearly faster", () => {
+Deno.test("createBulk() begins by TCP on a path of some length, and keeps what QUIC could hardly carry", () => {
   const { used, dials } = play({ rttMs: 15, quic: 5e4, tcp: 1.2e5 }, 60);
-  assertEquals(dials.length, 1);
-  assertEquals((dials[0] ?? 0) >= 250, true);
-  assertEquals(used.at(-1), "tcp");
+  assertEquals(dials, [0]);
+  assertEquals(count(used, "quic"), 1);
 });
 
-Deno.test("createBulk() gives TCP up where it is not faster, and tries again later and later", () => {
-  const { used, dials } = play({ rttMs: 15, quic: 5e4, tcp: 5e4 }, 120);
-  assertEquals(dials.length >= 2 && dials.length <= 4, true);
+Deno.test("createBulk() has QUIC show what it can do where TCP does little, and keeps TCP when it was clearly faster", () => {
+  const { used, dials } = play({ rttMs: 15, quic: 5e3, tcp: 1.5e4 }, 60);
+  assertEquals(dials.length, 2);
+  assertEquals(used.lastIndexOf("quic") * 50 < 2000, true);
+});
+
+Deno.test("createBulk() leaves to QUIC what TCP does no faster, and tries again later and later", () => {
+  const { used, dials } = play({ rttMs: 15, quic: 1e4, tcp: 1e4 }, 120);
+  assertEquals(dials.length >= 3 && dials.length <= 5, true);
   assertEquals(count(used, "tcp") < used.length / 20, true);
+});
+
+Deno.test("createBulk() lets TCP finish what it has where it is not faster, and takes it away where it stands still", () => {
+  for (const [rate, verdict] of [[1e3, "retire"], [5e4, "back"]] as const) {
+    const bulk = createBulk();
+    const at = { rttMs: 15, pendingBytes: 1e12, isAlone: true };
+    assertEquals(bulk.sample({ ...at, nowMs: 0, receivedBytes: 0 }), "try");
+    bulk.joined();
+    const verdicts = new Set<string>();
+    for (let nowMs = 50; bulk.isUsed && nowMs < 10_000; nowMs += 50) {
+      const receivedBytes = Math.min(nowMs, 2000) * rate; // then no more
+      verdicts.add(bulk.sample({ ...at, nowMs, receivedBytes }));
+    }
+    assertEquals(verdicts, new Set(["keep", verdict]));
+  }
+});
+
+Deno.test("createBulk() does not wait for TCP that retired when QUIC is far faster", () => {
+  for (const [quic, verdict] of [[5e3, "back"], [1.5e3, "keep"]] as const) {
+    const bulk = createBulk();
+    const at = { rttMs: 15, pendingBytes: 1e12, isAlone: true };
+    assertEquals(bulk.sample({ ...at, nowMs: 0, receivedBytes: 0 }), "try");
+    bulk.joined();
+    let receivedBytes = 0;
+    const told: string[] = [];
+    for (let nowMs = 50; nowMs < 5000; nowMs += 50) {
+      receivedBytes += 50 * (bulk.isUsed ? 1e3 : quic);
+      told.push(bulk.sample({ ...at, nowMs, receivedBytes }));
+    }
+    const after = told.slice(told.indexOf("retire") + 1);
+    assertEquals(new Set(after), new Set(["keep", verdict]));
+  }
 });
 
 Deno.test("createBulk() goes back within 2 s when TCP stands still, and when it has become slow", () => {
@@ -95,6 +132,17 @@ Deno.test("createBulk() goes back within 2 s when TCP stands still, and when it 
     );
     assertEquals(used.at(-1), "quic");
   }
+});
+
+Deno.test("createBulk() holds back what goes by QUIC for the moment that a dial takes", () => {
+  const bulk = createBulk();
+  assertEquals(bulk.holdsBack(0), false);
+  const at = { receivedBytes: 0, rttMs: 20, pendingBytes: 1e12 };
+  bulk.sample({ ...at, nowMs: 0, isAlone: false });
+  assertEquals(bulk.holdsBack(150), true);
+  assertEquals(bulk.holdsBack(250), false);
+  bulk.joined();
+  assertEquals(bulk.holdsBack(150), false);
 });
 
 Deno.test("createBulk() is not misled by a transfer that waits for its source", () => {

@@ -14,6 +14,7 @@
  * @module
  */
 import { closeSync, constants, openSync } from "node:fs";
+import { addressOf } from "./large_pages.ts";
 import type { Native } from "./root_native.ts";
 
 /** A file that is open a second time, for whole blocks. */
@@ -90,8 +91,3 @@ const PAGE_BYTES = 4096;
 
 /** `O_DIRECT`; no such open makes a file or cuts one. */
 const DIRECT = constants.O_WRONLY | (constants.O_DIRECT ?? 0);
-
-function addressOf(bytes: Uint8Array<ArrayBufferLike>): number {
-  const pointer = Deno.UnsafePointer.of(bytes as Uint8Array<ArrayBuffer>);
-  return Number(Deno.UnsafePointer.value(pointer));
-}

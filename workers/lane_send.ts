@@ -50,11 +50,19 @@ export interface SendLaneDeps {
   readonly ledger: SendLedger;
   readonly pool: HashPool;
   readonly limiter: RateLimiter | undefined;
+  /** Makes room for frames. @default {any memory} */
+  readonly room?: RoomMaker;
   /** Counts what is waited for. @default {nobody} */
   readonly watch?: SendWatch;
   /** Told of every frame that was handed to the stream, also where the lane is lost later. */
   readonly wrote: (payload: Payload) => void;
 }
+
+/** Makes room for so many bytes, of which the one at `at` begins a page; `undefined` if it cannot. */
+export type RoomMaker = (
+  bytes: number,
+  at: number,
+) => Uint8Array<ArrayBuffer> | undefined;
 
 /** What a sender's lanes wait for. */
 export type SendWatch = Stopwatch<keyof SenderWaits>;
@@ -105,9 +113,11 @@ const FIRST_FRAME_BYTES = 32 * 1024;
 
 /** Creates a lane that writes to `deps.stream`, whose preamble is written. */
 export function sendLane(deps: SendLaneDeps): SendLane {
-  let buffer = new Uint8Array(
-    LANE_HEADER_BYTES + FRAME_RECORDS * RECORD_HEADER_BYTES + FRAME_BYTES,
-  );
+  const frameBytes = LANE_HEADER_BYTES + FRAME_RECORDS * RECORD_HEADER_BYTES +
+    FRAME_BYTES;
+  let buffer =
+    deps.room?.(frameBytes, LANE_HEADER_BYTES + RECORD_HEADER_BYTES) ??
+      new Uint8Array(frameBytes);
   let at = LANE_HEADER_BYTES;
   let records = 0;
   let fullBytes = FIRST_FRAME_BYTES;
@@ -211,10 +221,11 @@ export function sendLane(deps: SendLaneDeps): SendLane {
           report.changed.push({ index, gen });
           return false;
         }
+        const { byteOffset: start, length: size } = buffer;
         const hashed = await deps.pool.digest(
           buffer.subarray(from, from + length),
         );
-        buffer = new Uint8Array(hashed.bytes.buffer);
+        buffer = new Uint8Array(hashed.bytes.buffer, start, size);
         const use = deps.ledger.chunkRead(index, gen, chunk, hashed.digest);
         if (use === "stale") return false;
         const isLast = deps.ledger.isRead(index, gen);

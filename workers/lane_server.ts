@@ -66,7 +66,8 @@ export function createLaneServer(
   const frames = new Map<number, FrameLane>();
   const owners = new Map<number, number>(); // the connection of each stream
   const left = new Map<string, AbortController>();
-  const rooms = createRooms(THREAD_ROOM_BYTES);
+  // None in large pages: there may be many threads, and each such page is half lost.
+  const rooms = createRooms(THREAD_ROOM_BYTES, 0);
   let listener: Listener | undefined;
   let mayWait = false; // for the disk
   let numbers = 0;

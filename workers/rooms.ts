@@ -9,6 +9,7 @@
  */
 import { createSemaphore } from "../core/semaphore.ts";
 import { RECORD_HEADER_BYTES } from "../protocol/lane.ts";
+import { isLarge, largeRoom } from "../store/large_pages.ts";
 import { alignedRoom } from "../store/root_direct.ts";
 
 /** Room for one frame. */
@@ -38,28 +39,57 @@ const LENT = 5 / 6;
 /** Frames that all lanes of a session hold at a time, bytes. */
 const ROOM_BYTES = 96 * 1024 * 1024;
 
-/** Creates rooms that come to `maxBytes` in use at most, and half as much that waits for use. */
-export function createRooms(maxBytes: number = ROOM_BYTES): Rooms {
+/** Rooms in large pages, which are used before others: one for each lane that goes over TCP beside QUIC. */
+const LARGE_ROOMS = 3;
+/** What is less gains nothing by them, bytes. */
+const LARGE_BYTES = 512 * 1024;
+
+/**
+ * Creates rooms that come to `maxBytes` in use at most, and half as much that
+ * waits for use.
+ *
+ * @param largeRooms How many may lie in large pages.
+ */
+export function createRooms(
+  maxBytes: number = ROOM_BYTES,
+  largeRooms: number = LARGE_ROOMS,
+): Rooms {
   const free = createSemaphore(maxBytes);
-  let idle: Uint8Array<ArrayBuffer>[] = [];
+  let large = 0; // rooms that lie in large pages
+  const idle: Uint8Array<ArrayBuffer>[] = [];
   let idleBytes = 0;
   let lent = 0;
   let shares = 0;
 
   /** One that was used before and is not much too large. */
   const used = (length: number): Uint8Array<ArrayBuffer> | undefined => {
-    const at = idle.findLastIndex((one) =>
-      one.length >= length && one.length <= 2 * length
-    );
+    const fits = (one: Uint8Array): boolean =>
+      one.length >= length && one.length <= 2 * length;
+    let at = idle.findLastIndex((one) => fits(one) && isLarge(one));
+    if (at < 0) at = idle.findLastIndex(fits);
     const [found] = at < 0 ? [] : idle.splice(at, 1);
     idleBytes -= found?.length ?? 0;
     return found;
   };
+  /** One that was not there before. */
+  const made = (length: number): Uint8Array<ArrayBuffer> => {
+    const mayBeLarge = length >= LARGE_BYTES && large < largeRooms;
+    const bytes = mayBeLarge
+      ? largeRoom(length, RECORD_HEADER_BYTES)
+      : undefined;
+    if (bytes !== undefined) large++;
+    return bytes ?? alignedRoom(length, RECORD_HEADER_BYTES);
+  };
+  const lose = (bytes: Uint8Array<ArrayBuffer>): void => {
+    if (isLarge(bytes)) large--;
+  };
   const keep = (bytes: Uint8Array<ArrayBuffer>): void => {
-    if (bytes.length * 2 > maxBytes) return;
+    if (bytes.length * 2 > maxBytes) return lose(bytes);
     while ((idleBytes + bytes.length) * 2 > maxBytes) {
-      idleBytes -= idle[0]?.length ?? 0;
-      idle = idle.slice(1);
+      const [oldest] = idle.splice(0, 1);
+      if (oldest === undefined) break;
+      idleBytes -= oldest.length;
+      lose(oldest);
     }
     idle.push(bytes);
     idleBytes += bytes.length;
@@ -87,12 +117,14 @@ export function createRooms(maxBytes: number = ROOM_BYTES): Rooms {
     async take(length, signal) {
       const permit = await free.acquire(signal, Math.min(length, maxBytes));
       const size = Math.ceil(length / STEP_BYTES) * STEP_BYTES;
-      const bytes = used(size) ?? alignedRoom(size, RECORD_HEADER_BYTES);
+      const bytes = used(size) ?? made(size);
+      const wasLarge = isLarge(bytes);
       return {
         bytes,
         release(back) {
           permit.release();
           if (back !== undefined) keep(back);
+          else if (wasLarge) large--;
         },
       };
     },

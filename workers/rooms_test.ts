@@ -1,5 +1,11 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { createRooms } from "./rooms.ts";
+import { RECORD_HEADER_BYTES } from "../protocol/lane.ts";
+import {
+  addressOf,
+  LARGE_PAGE_BYTES,
+  largeRoom,
+} from "../store/large_pages.ts";
+import { createRooms, type Room } from "./rooms.ts";
 
 const NEVER = new AbortController().signal;
 
@@ -28,6 +34,27 @@ Deno.test("a room is used again, if it is not much too large", async () => {
   same.release(same.bytes);
   const small = await rooms.take(10, NEVER);
   assert(small.bytes.buffer !== one.bytes.buffer);
+});
+
+Deno.test("rooms in large pages are used before others, and made again when they are lost", async () => {
+  const frame = 1024 * 1024;
+  const rooms = createRooms(16 * frame, 2);
+  const isPage = ({ bytes }: Room): boolean =>
+    addressOf(bytes.subarray(RECORD_HEADER_BYTES)) % LARGE_PAGE_BYTES === 0;
+  if (largeRoom(frame, 0) === undefined) return; // this system has none
+  const take = () => rooms.take(frame + RECORD_HEADER_BYTES, NEVER);
+  const [one, two, three] = [await take(), await take(), await take()];
+  assertEquals([one, two, three].map(isPage), [true, true, false]);
+  one.release(one.bytes);
+  three.release(three.bytes);
+  const again = await take();
+  assertEquals(again.bytes.buffer, one.bytes.buffer);
+  again.release(undefined);
+  two.release(two.bytes);
+  const next = [await take(), await take(), await take()];
+  assertEquals(next.map(isPage), [true, false, true]);
+  const small = await rooms.take(1000, NEVER);
+  assert(!isPage(small));
 });
 
 Deno.test("a frame larger than all rooms has them all to itself", async () => {

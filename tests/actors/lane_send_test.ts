@@ -4,6 +4,7 @@ import {
   type LeaseReport,
   type Readable,
   sendLane,
+  type SendLaneDeps,
 } from "../../workers/lane_send.ts";
 import { SftpxError } from "../../core/errors.ts";
 import { createStopwatch } from "../../core/stopwatch.ts";
@@ -12,8 +13,10 @@ import {
   forEachRecord,
   LANE_HEADER_BYTES,
   readLaneHeader,
+  RECORD_HEADER_BYTES,
 } from "../../protocol/lane.ts";
 import { type Outgoing, outgoing, type Work } from "../../protocol/outgoing.ts";
+import type { HashPool } from "../../workers/hash_pool.ts";
 import { FakeClock } from "../testutil/fake_clock.ts";
 import { CHUNK, hashing } from "./pair.ts";
 
@@ -73,6 +76,7 @@ async function send(
   sizes: number[],
   before?: (ledger: Outgoing<Readable>) => void,
   items?: Work[],
+  more: Partial<SendLaneDeps> = {},
 ): Promise<{ frames: Frame[]; report: LeaseReport; read: number }> {
   const ledger = outgoing<Readable>({
     digest: digest.digest,
@@ -96,6 +100,7 @@ async function send(
     pool,
     limiter: undefined,
     wrote() {},
+    ...more,
   });
   const all = sizes.map((size, index) => ({
     index,
@@ -205,6 +210,43 @@ Deno.test("send lane: of what is gone, changed or not known nothing is read", as
   assertEquals(frames, []);
   assertEquals([report.changed, report.failed], [[], []]);
   assertEquals(read, 0);
+});
+
+Deno.test("send lane: a room somewhere in its buffer stays where it is, whoever hashes what is in it", async () => {
+  const moving: HashPool = {
+    ...pool,
+    digest(bytes) {
+      const { byteOffset, length } = bytes;
+      const moved = new Uint8Array(
+        bytes.buffer.transfer(),
+        byteOffset,
+        length,
+      );
+      return Promise.resolve({ bytes: moved, digest: digest.digest(moved) });
+    },
+    digestNow: () => undefined,
+  };
+  const asked: number[][] = [];
+  const content = noise(3 * CHUNK + 5);
+  const { frames, report } = await send(
+    [{ bytes: content }],
+    [content.length],
+    undefined,
+    undefined,
+    {
+      pool: moving,
+      room(bytes, at) {
+        asked.push([bytes, at]);
+        return new Uint8Array(bytes + 5000).subarray(1000, 1000 + bytes);
+      },
+    },
+  );
+  assertEquals(asked.map(([, at]) => at), [
+    LANE_HEADER_BYTES + RECORD_HEADER_BYTES,
+  ]);
+  const bytes = frames.flatMap(({ records }) => records).map((r) => r.bytes);
+  assertEquals(bytes, [CHUNK, CHUNK, CHUNK, 5]);
+  assertEquals([report.changed, report.failed], [[], []]);
 });
 
 Deno.test("send lane: a write that ends with its connection is waited for no longer", async () => {

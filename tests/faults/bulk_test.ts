@@ -77,6 +77,33 @@ Deno.test("when TCP stands still in the middle, what it had goes by QUIC", async
   assert(isFrozen && overTcp < SIZE, `${overTcp} bytes went over TCP`);
 });
 
+Deno.test("where TCP is slow the rest goes by QUIC, and what TCP has is not waited for", async () => {
+  await using lib = await library();
+  await makeTree(`${lib.dir}/src`, { "big": SIZE });
+  const port = Number(lib.receiver.address.split(":").at(-1));
+  const target = { hostname: "127.0.0.1", port };
+  const line = tcpProxy(target, () => {}, 2 * MIB);
+  // QUIC has something to show for a while.
+  const udp = await faultProxy({ target, keep: 0 });
+  await udp.set("both", { bytesPerSecond: 12 * MIB, queueBytes: 2 * MIB });
+  await within(
+    120_000,
+    "the transfer",
+    lib.send("src", {
+      address: `127.0.0.1:${udp.port}`,
+      inside: { tcpPort: line.port, bulk: { ...ALWAYS, nearMs: 0 } },
+    }),
+  );
+  const overTcp = line.passedBytes;
+  await line.close();
+  await udp.close();
+  assert(overTcp > MIB && overTcp < SIZE / 4, `${overTcp} bytes over TCP`);
+  assertEquals(
+    await sameTree(`${lib.dir}/src`, `${lib.dir}/uploads/src`),
+    [],
+  );
+});
+
 Deno.test("where no TCP passes, or it is not wanted, chunks go by QUIC and nobody is bothered", async () => {
   await using lib = await library();
   await makeTree(`${lib.dir}/src`, { "big": 48 * MIB });

@@ -21,10 +21,15 @@ export interface TcpProxy {
   close(): Promise<void>;
 }
 
-/** Starts a line to `target`; `passed` is told of what came through so far. */
+/**
+ * Starts a line to `target`; `passed` is told of what came through so far.
+ *
+ * @param rate What all connections together carry to the server, bytes a second.
+ */
 export function tcpProxy(
   target: { readonly hostname: string; readonly port: number },
   passed: (bytes: number) => void = () => {},
+  rate = Infinity,
 ): TcpProxy {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { hostname, port } = listener.addr as Deno.NetAddr;
@@ -33,7 +38,15 @@ export function tcpProxy(
   thaw.resolve();
   let count = 0;
   let passedBytes = 0;
+  let turn = Promise.resolve();
 
+  /** Ends once the line has carried so much, and what came before it. */
+  const carry = (bytes: number): Promise<void> => {
+    if (rate === Infinity) return turn;
+    const ms = bytes / rate * 1000;
+    turn = turn.then(() => new Promise((done) => setTimeout(done, ms)));
+    return turn;
+  };
   const cut = (index: number): void => {
     const line = lines.get(index);
     lines.delete(index);
@@ -51,6 +64,7 @@ export function tcpProxy(
         const read = await from.read(buffer);
         await thaw.promise;
         if (read === null) break;
+        if (isUp) await carry(read);
         if (isUp) passed(passedBytes += read);
         await thaw.promise; // what was told may have had it frozen
         for (let at = 0; at < read;) {
