@@ -18,6 +18,7 @@ import {
   FILE_NUMBERS,
   type FileJob,
   type FileReport,
+  joinNames,
   PART_NUMBERS,
   STAMP_NUMBERS,
 } from "./file_messages.ts";
@@ -231,7 +232,7 @@ export function createFileMaker(options: FileMakerOptions = {}): FileMaker {
         contents,
         (id) => ({
           ...{ type: "make", id, buffer },
-          ...{ files: numbers, names: texts, times },
+          ...{ files: numbers, names: joinNames(texts), times },
         }),
         [buffer],
         (report) =>
@@ -248,7 +249,7 @@ export function createFileMaker(options: FileMakerOptions = {}): FileMaker {
         parts[at++] = slot;
         parts[at++] = dir;
       }
-      const texts = list.map(({ name }) => name);
+      const texts = joinNames(list.map(({ name }) => name));
       return ask(
         names,
         (id) => ({ type: "place", id, from, parts, names: texts }),

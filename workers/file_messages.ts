@@ -15,8 +15,8 @@ export interface PlaceJob {
   readonly from: number;
   /** For each part: its slot and the folder it goes to. */
   readonly parts: Float64Array<ArrayBuffer>;
-  /** For each part: its name there. */
-  readonly names: readonly string[];
+  /** For each part: its name there, as `joinNames()` joins them. */
+  readonly names: string;
 }
 
 /** Make files of what is in a buffer. */
@@ -31,10 +31,20 @@ export interface MakeJob {
    * job takes, start and end in the buffer, mode.
    */
   readonly files: Float64Array<ArrayBuffer>;
-  /** For each file: its name there. */
-  readonly names: readonly string[];
+  /** For each file: its name there, as `joinNames()` joins them. */
+  readonly names: string;
   /** For each file: when it was changed, ns. */
   readonly times: BigInt64Array<ArrayBuffer>;
+}
+
+/** Many names as one text: a message with many texts takes longer to make and to read. */
+export function joinNames(names: readonly string[]): string {
+  return names.join("\0"); // which is in no name
+}
+
+/** What `joinNames()` joined. */
+export function splitNames(names: string): readonly string[] {
+  return names.split("\0");
 }
 
 /** Numbers of a file in `MakeJob.files`. */

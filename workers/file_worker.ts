@@ -15,6 +15,7 @@ import {
   type MakeJob,
   PART_NUMBERS,
   type PlaceJob,
+  splitNames,
   STAMP_NUMBERS,
 } from "./file_messages.ts";
 
@@ -67,20 +68,22 @@ function makeAll(
   small: SmallFiles,
   { buffer, files, names, times }: MakeJob,
 ): Done {
+  const list = splitNames(names);
   return doAll(times.length, (file) => {
     const at = file * FILE_NUMBERS;
     const [fd = -1, start = 0] = [files[at], files[at + 1]];
     const [end = 0, mode = 0] = [files[at + 2], files[at + 3]];
     const bytes = new Uint8Array(buffer, start, end - start);
     const meta = { mode, mtimeNs: times[file] ?? 0n };
-    return small.make({ fd }, names[file] ?? "", bytes, meta);
+    return small.make({ fd }, list[file] ?? "", bytes, meta);
   });
 }
 
 function placeAll(small: SmallFiles, { from, parts, names }: PlaceJob): Done {
   const folder = { fd: from };
-  return doAll(names.length, (part) => {
-    const name = names[part] ?? "";
+  const list = splitNames(names);
+  return doAll(parts.length / PART_NUMBERS, (part) => {
+    const name = list[part] ?? "";
     const at = part * PART_NUMBERS;
     const [slot = -1, fd = -1] = [parts[at], parts[at + 1]];
     if (fd < 0 || !small.renameNew(folder, partName(slot), { fd }, name)) {
