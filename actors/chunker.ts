@@ -11,6 +11,7 @@ import { type Behavior, unreachable } from "../core/actor.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Outbox } from "../core/coalesce.ts";
 import type { Address } from "../core/mailbox.ts";
+import { nextTurn } from "../core/turn.ts";
 import type { Entry } from "../protocol/entry.ts";
 import type { SourceEntry } from "../store/source.ts";
 
@@ -94,7 +95,7 @@ export function chunker(deps: ChunkerDeps): Behavior<ChunkerMessage> {
           }
           await send(false);
           // A walk of what is in memory never waits, and others want the thread.
-          if (size === BATCH) await clock.delay(0, signal);
+          if (size === BATCH) await nextTurn();
           size = Math.min(size * 2, BATCH);
         }
       }

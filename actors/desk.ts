@@ -18,6 +18,7 @@ import type { Admission, Conflict, Vault } from "../store/vault.ts";
 import type { FileMaker } from "../workers/file_maker.ts";
 import { saveBatch } from "./desk_checkpoint.ts";
 import { offerCandidates } from "./desk_compare.ts";
+import { createDirty } from "./desk_dirty.ts";
 import {
   type Announced,
   isOwnFailure,
@@ -27,6 +28,7 @@ import {
 } from "./desk_item.ts";
 import { placeLink } from "./desk_links.ts";
 import { deskNames } from "./desk_names.ts";
+import { repeatItems } from "./desk_repeat.ts";
 import { deskTarget } from "./desk_target.ts";
 import type { Facts, FinalFact } from "./facts.ts";
 import type { CheckedChunk, Target } from "./lane_receive.ts";
@@ -59,12 +61,14 @@ export interface Desk {
   readonly run: number;
   /** Bytes that came since the last checkpoint began. */
   readonly dirtyBytes: number;
-  /** Entries that the next checkpoint has something to do with. */
-  readonly dirtyEntries: number;
+  /** Entries that the next checkpoint has something to do with, and the last one had not. */
+  readonly newEntries: number;
   /** True when nothing more is to come of any entry that was announced. */
   readonly isIdle: boolean;
   /** True when the next checkpoint has something to do. */
   readonly isDirty: boolean;
+  /** True when that is more than the last one left to it. */
+  readonly hasNews: boolean;
   /** Decides about entries, some at a time. */
   announced(entries: readonly Announced[]): Promise<void>;
   verified(chunks: readonly CheckedChunk[]): void;
@@ -76,8 +80,12 @@ export interface Desk {
   gone(index: number, gen: number): void;
   /** Says once more what is open, to a new connection. */
   repeat(): void;
-  /** Makes durable what came so far, and says so. */
-  checkpoint(): Promise<void>;
+  /**
+   * Makes durable what came so far, and says so.
+   *
+   * @param isLast Nothing waits for a later one. @default {false}
+   */
+  checkpoint(isLast?: boolean): Promise<void>;
   /** Where chunks of an entry go; `undefined` when none are wanted. */
   target(index: number): Target | undefined;
   /** The largest chunk of any file so far, bytes. */
@@ -106,8 +114,7 @@ export function createDesk(deps: DeskDeps): Desk {
   const comparing = createSemaphore(COMPARES_AT_ONCE);
   const ending = new AbortController();
   const tasks = new Set<Promise<void>>();
-  let dirtyBytes = 0;
-  let dirty: Item[] = [];
+  const dirty = createDirty();
   let largestChunk = 0;
   let expected = 0;
 
@@ -137,13 +144,9 @@ export function createDesk(deps: DeskDeps): Desk {
     expected += waits(phase) - waits(item.phase);
     item.phase = phase;
   };
-  const soil = (item: Item): void => {
-    if (!item.isDirty) dirty.push(item);
-    item.isDirty = true;
-  };
   const settle = (item: Item): void => {
     setPhase(item, "whole");
-    soil(item);
+    dirty.add(item);
   };
   const finish = (item: Item, final: FinalFact): void => {
     if (!isCurrent(item)) return;
@@ -179,7 +182,7 @@ export function createDesk(deps: DeskDeps): Desk {
     try {
       const path = item.path = names.take(item);
       if (entry.kind !== "file") {
-        root.endDir(path);
+        vault.endDir(path);
         settle(item); // its turn comes when all before it is final
         return true;
       }
@@ -266,16 +269,19 @@ export function createDesk(deps: DeskDeps): Desk {
   return {
     run,
     get dirtyBytes() {
-      return dirtyBytes;
+      return dirty.bytes;
     },
-    get dirtyEntries() {
-      return dirty.length;
+    get newEntries() {
+      return dirty.news;
     },
     get isIdle() {
       return expected === 0;
     },
     get isDirty() {
-      return dirty.length > 0 || canEnd();
+      return dirty.size > 0 || canEnd();
+    },
+    get hasNews() {
+      return dirty.news > 0 || canEnd();
     },
     get largestChunk() {
       return largestChunk;
@@ -316,16 +322,16 @@ export function createDesk(deps: DeskDeps): Desk {
         if (item === undefined || item.phase === "final") continue;
         if (item.fresh === undefined) item.fresh = [chunk];
         else item.fresh.push(chunk);
-        soil(item);
+        dirty.add(item);
         if (item.entry.kind === "file" && chunk.verdict === "written") {
-          dirtyBytes += Math.min(item.entry.chunkSize, item.entry.size);
+          dirty.bytes += Math.min(item.entry.chunkSize, item.entry.size);
         }
       }
     },
     whole({ index, gen, digest, b3sum, bytes }) {
       const item = current(index, gen);
       if (item?.phase !== "open") return;
-      dirtyBytes += bytes;
+      dirty.bytes += bytes;
       item.digest = digest;
       item.b3sum = b3sum;
       settle(item);
@@ -346,26 +352,10 @@ export function createDesk(deps: DeskDeps): Desk {
       finish(item, NOWHERE);
     },
     repeat() {
-      // Of those that are final nothing is known here any more.
-      for (const [index, fact] of facts.drain()) {
-        if (fact.final !== undefined) facts.add(index, fact);
-      }
-      for (const { index, gen, verdict, durable, offered } of items.values()) {
-        if (verdict === undefined) continue;
-        facts.add(index, {
-          run,
-          gen,
-          verdict,
-          ...(offered.length > 0 && { candidates: offered }),
-          ...(durable !== undefined && { durable: durable.clone() }),
-        });
-      }
+      repeatItems(items.values(), run, facts);
     },
-    async checkpoint() {
-      const batch = dirty.filter(isCurrent);
-      for (const item of batch) item.isDirty = false;
-      dirty = [];
-      dirtyBytes = 0;
+    async checkpoint(isLast = false) {
+      const batch = dirty.take(isCurrent, isLast || expected === 0);
       await saveBatch(batch, items, { ...deps, finish, orRefuse });
     },
     target(index) {
@@ -380,6 +370,7 @@ export function createDesk(deps: DeskDeps): Desk {
       const files = [...items.values()].flatMap(({ file }) => file ?? []);
       for (const file of files) file.close();
       await Promise.all(files.map((file) => file.settled()));
+      vault.close();
     },
   };
 }

@@ -14,6 +14,7 @@ import { quoted } from "../store/paths.ts";
 import type { PartialDir, Root } from "../store/root.ts";
 import type { FileMaker } from "../workers/file_maker.ts";
 import type { Item } from "./desk_item.ts";
+import { placeNests } from "./desk_nests.ts";
 import { placeTogether } from "./desk_place.ts";
 import type { Facts, FinalFact } from "./facts.ts";
 import type { CheckedChunk } from "./lane_receive.ts";
@@ -76,6 +77,7 @@ export async function saveBatch(
     file !== undefined && journal.part(file.slot) !== undefined
   );
   if (isKept && !isSynced) await partial.sync();
+  placeNests(whole);
   await placeTogether(whole, deps);
   for (const item of whole) {
     if (item.phase !== "whole") continue;

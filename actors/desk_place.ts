@@ -82,7 +82,7 @@ async function placeSome(
   }
 }
 
-function isAble({ phase, digest, file }: Item): boolean {
-  return phase === "whole" && digest !== undefined &&
+function isAble({ phase, digest, file, named }: Item): boolean {
+  return phase === "whole" && named === undefined && digest !== undefined &&
     file?.isAssembled === true && file.wasPlaced !== undefined;
 }

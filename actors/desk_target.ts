@@ -6,6 +6,7 @@
  * @module
  */
 import type { FileEntry } from "../protocol/entry.ts";
+import type { PlacedStamp } from "../store/journal_codec.ts";
 import type { Incoming } from "../store/incoming.ts";
 import type { Target } from "./lane_receive.ts";
 
@@ -29,8 +30,8 @@ class DeskTarget implements Target {
     return this.#file.entry;
   }
 
-  get slot(): number {
-    return this.#file.slot;
+  get name(): string {
+    return this.#file.name ?? "";
   }
 
   write(chunk: number, bytes: Uint8Array): Promise<boolean> {
@@ -48,8 +49,8 @@ class DeskTarget implements Target {
     return this.#file.beginWrite?.() ?? -1;
   }
 
-  endWrite(isDone: boolean): boolean | undefined {
-    return this.#file.endWrite?.(isDone);
+  endWrite(made: PlacedStamp | undefined): boolean | undefined {
+    return this.#file.endWrite?.(made);
   }
 
   confirm(chunk: number, digest: Uint8Array): boolean {

@@ -36,38 +36,35 @@ export async function makeFiles(
   if (!maker.isReady(arrivals.length)) return none;
   const left: Arrival[] = [];
   const begun: Arrival[] = [];
-  let folder = -1;
+  const files: FileToMake[] = [];
   for (const arrival of arrivals) {
     const dir = arrival.target.beginWrite();
     if (dir < 0) {
       left.push(arrival);
-    } else if (folder >= 0 && dir !== folder) {
-      arrival.target.endWrite(false); // one job has one folder
-      left.push(arrival);
-    } else {
-      folder = dir;
-      begun.push(arrival);
+      continue;
     }
+    begun.push(arrival);
+    files.push(fileOf(arrival, dir));
   }
   if (begun.length === 0) return none;
   let made: Made;
   try {
-    made = await maker.make(folder, bytes, begun.map(fileOf));
+    made = await maker.make(bytes, files);
   } catch (error) {
-    for (const { target } of begun) target.endWrite(false);
+    for (const { target } of begun) target.endWrite(undefined);
     throw error;
   }
   const written: Arrival[] = [];
   let at = 0;
   for (const arrival of begun) {
-    const isDone = arrival.target.endWrite(made.made[at++] === 1);
+    const isDone = arrival.target.endWrite(made.stampOf(at++));
     if (isDone === undefined) left.push(arrival);
     else if (isDone) written.push(arrival);
   }
   return { bytes: made.bytes, written, left };
 }
 
-function fileOf({ target, start, end }: Arrival): FileToMake {
-  const { mode, mtimeNs } = target.entry;
-  return { slot: target.slot, start, end, mode, mtimeNs };
+function fileOf({ target, start, end }: Arrival, dir: number): FileToMake {
+  const { name, entry: { mode, mtimeNs } } = target;
+  return { dir, name, start, end, mode, mtimeNs };
 }

@@ -19,6 +19,7 @@ import {
   RECORD_HEADER_BYTES,
 } from "../protocol/lane.ts";
 import type { Stopwatch } from "../core/stopwatch.ts";
+import type { PlacedStamp } from "../store/journal_codec.ts";
 import type { BytesElsewhere } from "../store/root_file.ts";
 import type { ReceiveStream } from "../transport/transport.ts";
 import type { FileMaker } from "../workers/file_maker.ts";
@@ -39,11 +40,10 @@ export interface Target {
     chunk: number,
     bytes: Uint8Array<ArrayBuffer>,
   ): boolean | undefined;
-  /** Number of its part. */
-  readonly slot: number;
   /** As those of `Incoming`: another thread writes all of it. */
   beginWrite(): number;
-  endWrite(isDone: boolean): boolean | undefined;
+  readonly name: string;
+  endWrite(made: PlacedStamp | undefined): boolean | undefined;
   /** True when the candidate that was offered for `chunk` has this digest. */
   confirm(chunk: number, digest: Uint8Array): boolean;
 }

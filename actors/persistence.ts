@@ -148,9 +148,10 @@ export function persistence(
   ): Promise<void> => {
     if (!message.fresh) {
       await saving;
-      await desk?.checkpoint(); // the new conversation may begin with all of it
+      await desk?.checkpoint(true); // the new conversation may begin with all of it
     }
     await closeDesk();
+    await partial?.removeNests();
     if (message.fresh && root !== undefined) {
       await journal?.close();
       journal = undefined;
@@ -207,8 +208,9 @@ export function persistence(
   /** Sees whether it is time for a checkpoint. */
   const consider = async (cx: Context<PersistenceMessage>): Promise<void> => {
     if (desk === undefined || !desk.isDirty) return;
-    const isDue = desk.isIdle || desk.dirtyBytes >= CHECKPOINT_BYTES ||
-      desk.dirtyEntries >= CHECKPOINT_ENTRIES;
+    const isDue = desk.isIdle && desk.hasNews ||
+      desk.dirtyBytes >= CHECKPOINT_BYTES ||
+      desk.newEntries >= CHECKPOINT_ENTRIES;
     if (isDue) save(cx);
     else if (!isTimed) {
       isTimed = true;
@@ -225,6 +227,7 @@ export function persistence(
       root = await deps.openRoot();
       journal = await open(root, false);
       partial = await root.partial(deps.session.toHex());
+      await partial.removeNests();
       if (isNew) await partial.removeAll();
       else await removeStray(journal, partial);
     },
@@ -275,7 +278,7 @@ export function persistence(
     async stop() {
       try {
         await saving?.catch(() => {}); // who began it heard why not
-        await desk?.checkpoint();
+        await desk?.checkpoint(true);
       } finally {
         await closeDesk();
         partial?.close();

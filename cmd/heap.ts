@@ -11,7 +11,7 @@ import { everyIdle } from "../core/timers.ts";
 /** How often to look, ms. */
 const LOOK_MS = 250;
 /** A process that is no larger than this is left alone, bytes. */
-const SMALL_BYTES = 150 * 2 ** 20;
+const SMALL_BYTES = 190 * 2 ** 20;
 /** The garbage is collected when the process grew by this since the last time, bytes. */
 const GROWTH_BYTES = 24 * 2 ** 20;
 

@@ -73,7 +73,7 @@ export function textOutput(io: Io, style: Style, role: Role): Output {
         (isTrouble(event) ? line : note)(words);
       }
       // An entry changes nothing of that line, and there may be many of them.
-      if (event.type !== "entry" || shown === "") showProgress();
+      if (event.type !== "entry" || live && shown === "") showProgress();
     },
     data(words) {
       erase();

@@ -23,6 +23,7 @@ import {
   keepInPlace,
   makePart,
 } from "./incoming_place.ts";
+import type { Nest } from "./nests.ts";
 import { quoted, type SafePath } from "./paths.ts";
 import type { PlacedStamp } from "./journal_codec.ts";
 import type { PartFile, ReadFile } from "./root.ts";
@@ -62,14 +63,27 @@ export interface Incoming {
     bytes: Uint8Array<ArrayBuffer>,
   ): boolean | undefined;
   /**
-   * Has another thread write all of it, as `PartialDir.createWhole()` would.
+   * Has another thread write all of it, as `PartialDir.createWhole()` would,
+   * under `name`.
    *
-   * @returns The folder that the part belongs in, or -1 when that cannot be;
-   * else `endWrite()` must be called, whatever becomes of it.
+   * @returns The folder that it belongs in, or -1 when that cannot be; else
+   * `endWrite()` must be called, whatever becomes of it.
    */
   beginWrite?(): number;
-  /** As `writeNow()`, for what another thread did, or did not do. */
-  endWrite?(isDone: boolean): boolean | undefined;
+  /** What it is called in that folder. */
+  readonly name?: string;
+  /**
+   * As `writeNow()`, for what another thread did.
+   *
+   * @param made What it made; `undefined` when it did not.
+   */
+  endWrite?(made: PlacedStamp | undefined): boolean | undefined;
+  /** What it is put in place with; `undefined` when it goes by itself. */
+  readonly nest?: Nest | undefined;
+  /** As `placeNow()`, for what was put in place with its nest. */
+  wasAdopted?(digest: Uint8Array): Placement | undefined;
+  /** Makes a part of it, as its nest could not be put in place. */
+  leaveNest?(): void;
   /** True when there is nothing to assemble. */
   readonly isAssembled?: boolean;
   /** As `place()`; `undefined` when that must be called. */

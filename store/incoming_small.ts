@@ -18,19 +18,27 @@ import {
   incoming,
   type Placement,
 } from "./incoming.ts";
-import type { SafePath } from "./paths.ts";
 import type { PlacedStamp } from "./journal_codec.ts";
+import type { Nest } from "./nests.ts";
+import { baseName, type SafePath } from "./paths.ts";
 import type { BytesElsewhere } from "./root_file.ts";
+import type { NestDir } from "./root_nest.ts";
+import { partName } from "./root_part_name.ts";
 import type { VaultDeps } from "./vault.ts";
 
-/** Creates the receiver's side of a file of one chunk, for which space is reserved. */
+/**
+ * Creates the receiver's side of a file of one chunk, for which space is reserved.
+ *
+ * @param nest What it shares with others of its folder.
+ */
 export function smallIncoming(
   deps: VaultDeps,
   entry: FileEntry,
   path: SafePath,
   slot: number,
+  nest: Nest,
 ): Incoming {
-  return new SmallIncoming(deps, entry, path, slot);
+  return new SmallIncoming(deps, entry, path, slot, nest);
 }
 
 const ONE: ReadonlyRangeSet = rangeSet([{ start: 0, end: 1 }]);
@@ -48,17 +56,33 @@ class SmallIncoming implements Incoming {
   #making: "part" | "stale part" | undefined;
   #made: PromiseWithResolvers<void> | undefined;
   #long: Incoming | undefined;
+  readonly #nest: Nest;
+  #isExpected = true;
+  /** Whether it is in its nest, or being made there, under its own name. */
+  #isInside = false;
+  #stamp: PlacedStamp | undefined;
 
   constructor(
     deps: VaultDeps,
     entry: FileEntry,
     path: SafePath,
     slot: number,
+    nest: Nest,
   ) {
     this.#deps = deps;
     this.entry = entry;
     this.path = path;
     this.slot = slot;
+    this.#nest = nest;
+    nest.expect();
+  }
+
+  get nest(): Nest | undefined {
+    return this.#isInside ? this.#nest : undefined;
+  }
+
+  get name(): string {
+    return this.#isInside ? baseName(this.path) : partName(this.slot);
   }
 
   get written(): ReadonlyRangeSet {
@@ -74,8 +98,7 @@ class SmallIncoming implements Incoming {
     }
     if (this.#isEnded) return false; // nobody waits for it any more
     if (this.#isWritten) return true;
-    const { partial } = this.#deps;
-    if (!partial.createWhole(this.slot, bytes, this.entry)) return undefined;
+    if (!this.#makeNow(bytes)) return undefined;
     this.#isWritten = true;
     this.#free();
     return true;
@@ -84,17 +107,23 @@ class SmallIncoming implements Incoming {
   beginWrite(): number {
     const isBusy = this.#long !== undefined || this.#making !== undefined;
     if (isBusy || this.#isEnded || this.#isWritten) return -1;
-    const dir = this.#deps.partial.beginWhole();
-    if (dir >= 0) this.#making = "part";
+    const nest = this.#enter();
+    const dir = nest?.fd ?? this.#deps.partial.beginWhole();
+    if (dir < 0) return dir;
+    this.#making = "part";
+    if (nest !== undefined) this.#nest.begin();
     return dir;
   }
 
-  endWrite(isDone: boolean): boolean | undefined {
-    const isOurs = this.#making === "part";
+  endWrite(made: PlacedStamp | undefined): boolean | undefined {
+    const isOurs = this.#making === "part" && made !== undefined;
     this.#making = undefined;
     this.#made?.resolve();
     this.#made = undefined;
-    if (!isDone || !isOurs) return this.#isEnded ? false : undefined;
+    if (this.#isInside) this.#nest.end();
+    if (!isOurs || this.#isEnded) this.#removeNested();
+    if (!isOurs) return this.#isEnded ? false : undefined;
+    this.#stamp = made;
     this.#isWritten = true;
     this.#free();
     return !this.#isEnded;
@@ -115,13 +144,29 @@ class SmallIncoming implements Incoming {
   }
 
   placeNow(digest: Uint8Array): Placement | undefined {
-    if (!this.isAssembled || this.#isEnded) return undefined;
+    if (!this.isAssembled || this.#isEnded || this.#isInside) return undefined;
     const { root, partial } = this.#deps;
     const stamp = root.commitNow(partial, this.slot, this.path);
     return stamp && this.wasPlaced(digest, stamp);
   }
 
+  wasAdopted(digest: Uint8Array): Placement | undefined {
+    if (!this.#isInside || this.#stamp === undefined) return undefined;
+    this.#isInside = false;
+    this.#nest.leave();
+    return this.wasPlaced(digest, this.#stamp);
+  }
+
+  leaveNest(): void {
+    if (!this.#isInside) return;
+    // Where that does not work `place()` tells that there is no such part.
+    this.#nest.dir?.release(this.name, this.slot);
+    this.#isInside = false;
+    this.#nest.leave();
+  }
+
   wasPlaced(digest: Uint8Array, stamp: PlacedStamp): Placement {
+    this.#forget();
     const { path, entry } = this;
     const { size, mtimeNs } = entry;
     this.#deps.journal.done({
@@ -146,6 +191,7 @@ class SmallIncoming implements Incoming {
   rewind(): void {
     this.#isWritten = false;
     if (this.#making !== undefined) this.#making = "stale part";
+    else this.#removeNested();
     this.#long?.rewind();
   }
 
@@ -169,6 +215,8 @@ class SmallIncoming implements Incoming {
     this.#isEnded = true;
     this.#long?.close();
     this.#free();
+    this.#forget();
+    if (this.#making === undefined) this.#removeNested();
   }
 
   async settled(): Promise<void> {
@@ -193,9 +241,43 @@ class SmallIncoming implements Incoming {
     this.#isReserved = false;
   }
 
+  /** Nobody waits for it any more. */
+  #forget(): void {
+    if (this.#isExpected) this.#nest.forget();
+    this.#isExpected = false;
+  }
+
+  /** The nest it is to be made in; `undefined` when it has to be a part. */
+  #enter(): NestDir | undefined {
+    if (this.#nest.enter(this.entry.size)) this.#isInside = true;
+    return this.nest?.dir;
+  }
+
+  #makeNow(bytes: Uint8Array<ArrayBuffer>): boolean {
+    const { entry, slot } = this;
+    const nest = this.#enter();
+    if (nest === undefined) {
+      return this.#deps.partial.createWhole(slot, bytes, entry);
+    }
+    const made = nest.make(this.name, bytes, entry);
+    if (made === undefined) this.#removeNested();
+    this.#stamp = made && { ...made, size: Number(made.size) };
+    return made !== undefined;
+  }
+
+  /** What is in the nest of it is of no use. */
+  #removeNested(): void {
+    if (!this.#isInside) return;
+    this.#nest.dir?.remove(this.name);
+    this.#isInside = false;
+    this.#nest.leave();
+  }
+
   /** Goes the long way from here on. */
   #other(): Incoming {
     if (this.#long !== undefined) return this.#long;
+    this.leaveNest();
+    this.#forget();
     const { entry, path, slot } = this;
     const reserved = this.#isReserved ? entry.size : 0;
     this.#isReserved = false;

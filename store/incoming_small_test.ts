@@ -11,6 +11,7 @@ import { createVault, type Vault, type VaultDeps } from "./vault.ts";
 const CHUNK = 1 << 16;
 const TEXT = new TextEncoder().encode("some text");
 const PATH = safePath("d/f");
+const MADE = { size: TEXT.length, mtimeNs: 1n, ctimeNs: 2n, ino: 3n };
 
 function file(size: number = TEXT.length): FileEntry {
   return {
@@ -32,7 +33,7 @@ interface Bench {
   readonly partial: PartialDir;
   readonly vault: Vault;
   reserved(): number;
-  /** A file in the new folder "d". */
+  /** The only file of the new folder "d". */
   admit(): Incoming;
 }
 
@@ -70,6 +71,7 @@ async function withFolder(
   const admit = (): Incoming => {
     const coming = vault.admitNow(file(), PATH);
     assert(coming !== undefined);
+    vault.endDir(safePath("d")); // it is alone, and so it is a part
     return coming;
   };
   try {
@@ -153,11 +155,13 @@ test("what is synced one by one is synced the long way", async () => {
 });
 
 test("a small file that is given up leaves nothing, and what was reserved is free", async () => {
-  await withFolder(async ({ root, partial, reserved, admit }) => {
+  await withFolder(async ({ partial, reserved, admit }) => {
     const coming = admit();
     assert(coming.writeNow?.(0, TEXT));
     await coming.discard();
-    assertEquals(await partial.list(), []);
+    assertEquals([await partial.list(), reserved()], [[], 0]);
+  });
+  await withFolder(async ({ root, reserved, admit }) => {
     const other = admit();
     other.close();
     assertEquals(reserved(), 0);
@@ -196,7 +200,7 @@ test("another thread may write it, which is waited for", async () => {
     assertEquals(isSettled, false);
     assert(partial.createWhole(coming.slot, TEXT, file()));
     assertEquals(coming.isAssembled, false);
-    assertEquals(coming.endWrite?.(true), true);
+    assertEquals(coming.endWrite?.(MADE), true);
     assertEquals([await twice, await settled], [true, true]);
     assertEquals([coming.isAssembled, reserved()], [true, 0]);
     assert(coming.placeNow?.(digest(TEXT)));
@@ -209,7 +213,7 @@ test("what another thread did not write is written the long way", async () => {
     const coming = admit();
     assert((coming.beginWrite?.() ?? -1) >= 0);
     (await partial.create(coming.slot)).close(); // as far as it came
-    assertEquals(coming.endWrite?.(false), undefined);
+    assertEquals(coming.endWrite?.(undefined), undefined);
     assert(await coming.write(0, TEXT));
     await coming.assemble();
     await coming.sync();
@@ -225,7 +229,7 @@ test("what another thread writes counts for nothing once all must come again", a
     coming.rewind();
     const other = new TextEncoder().encode("other txt");
     assert(partial.createWhole(coming.slot, other, file()));
-    assertEquals(coming.endWrite?.(true), undefined);
+    assertEquals(coming.endWrite?.(MADE), undefined);
     assertEquals(coming.isAssembled, false);
     assert(await coming.write(0, TEXT));
     await coming.assemble();
@@ -242,7 +246,7 @@ test("a file that is closed while another thread writes it is not written", asyn
     const gone = coming.discard();
     assertEquals(reserved(), 0);
     assert(partial.createWhole(coming.slot, TEXT, file()));
-    assertEquals(coming.endWrite?.(true), false);
+    assertEquals(coming.endWrite?.(MADE), false);
     await gone;
     assertEquals(await partial.list(), []);
     assertEquals(coming.beginWrite?.(), -1);

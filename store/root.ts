@@ -20,6 +20,7 @@ import { hasDescriptorPaths } from "./root_dir.ts";
 import { openDirs } from "./root_dirs.ts";
 import type { ReadFile } from "./root_file.ts";
 import { openCalls, type RootCalls } from "./root_calls.ts";
+import type { NestDir } from "./root_nest.ts";
 import type { PartialDir } from "./root_partial.ts";
 import type { EntryMeta, LocalStamp } from "./root_stamp.ts";
 import { foldsCase, makeRoot } from "./root_start.ts";
@@ -31,6 +32,7 @@ export {
   sameMtime,
   stampOf,
 } from "./root_stamp.ts";
+export type { NestDir } from "./root_nest.ts";
 export type { PartialDir } from "./root_partial.ts";
 export type { PartFile, ReadFile } from "./root_file.ts";
 
@@ -73,6 +75,8 @@ export interface Root {
   isFresh(path: SafePath | ""): boolean;
   /** Says that a folder is complete. */
   endDir(path: SafePath): void;
+  /** Says that nobody will ask for a `nest()` of a folder any more. */
+  forgetDir(path: SafePath): void;
   /** Opens a file, and only a file, for reading; `undefined` if there is none that we may read. */
   openRead(path: SafePath): Promise<ReadFile | undefined>;
   /** Opens the parts of a session, to be closed before the root. */
@@ -106,6 +110,11 @@ export interface Root {
    * cannot be.
    */
   foldersOf(paths: readonly SafePath[]): Folders | undefined;
+  /**
+   * A folder that is filled out of sight, to take the place of the one at
+   * `path`, which we made and put nothing in; `undefined` where that cannot be.
+   */
+  nest(part: PartialDir, path: SafePath): NestDir | undefined;
   /**
    * Makes a symbolic link, as `commit()` does a file. Where it may lead is for
    * the caller to judge: `linkStaysInside()`.

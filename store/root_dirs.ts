@@ -52,6 +52,8 @@ export interface Dirs {
   hold(): () => void;
   /** Remembers that the entries of a folder, which was used, have changed. */
   touch(path: SafePath | ""): void;
+  /** Forgets which folder it was: we have put another, that is synced, in its place. */
+  replaced(path: SafePath): void;
   /**
    * Syncs every folder touched since the last call.
    *
@@ -276,6 +278,12 @@ export function openDirs(root: string, options: DirsOptions): Dirs {
     },
     touch(path) {
       touch(path, path === "" ? top : opened.get(path));
+    },
+    replaced(path) {
+      const known = opened.get(path);
+      opened.delete(path);
+      if (known !== undefined) leave(known);
+      if (touched.has(path)) touched.set(path, undefined);
     },
     sync(whole) {
       const next = syncing.then(() => syncAll(whole)); // a second caller waits for the first

@@ -1,10 +1,12 @@
 /**
  * Where the parts of one session wait until they are whole:
- * `<upload folder>/.sftpx-partial/<session>/<slot>.part`.
+ * `<upload folder>/.sftpx-partial/<session>/<slot>.part`, and small files of a
+ * new folder in `<number>.nest` beside them.
  *
- * Folders have mode 0700 and parts 0600, whatever the umask, and both must be
- * ours: in an upload folder that others may write to, one of them could have
- * made the folder beforehand.
+ * Folders have mode 0700, whatever the umask, and must be ours: in an upload
+ * folder that others may write to, one of them could have made the folder
+ * beforehand. Parts have 0600 until they are whole; what is made whole at once
+ * has its own mode, as nobody else comes to where it is.
  *
  * @module
  */
@@ -16,17 +18,13 @@ import {
   fstatSync,
   lstatSync,
   openSync,
-  readdirSync,
 } from "node:fs";
-import { SftpxError } from "../core/errors.ts";
 import { attempt, errorCode, ioError } from "./io_error.ts";
 import { PARTIAL_FOLDER } from "./paths.ts";
 import {
   closeDir,
   type Dir,
-  makeFolder,
   type OpenDir,
-  openDir,
   removeFolder,
   removeName,
   syncDir,
@@ -34,6 +32,13 @@ import {
 import { openFile, type PartFile } from "./root_file.ts";
 import type { Native } from "./root_native.ts";
 import { partName } from "./root_part_name.ts";
+import {
+  enterOwn,
+  listSlots,
+  openSession,
+  removeNests,
+  syncAbove,
+} from "./root_partial_dir.ts";
 import type { SmallFiles } from "./root_small.ts";
 import type { EntryMeta } from "./root_stamp.ts";
 
@@ -75,6 +80,12 @@ export interface PartialDir {
   beginWhole(): number;
   /** The folder that they are in, for `Root.commitNow()`. */
   readonly dir: Dir;
+  /** Makes a folder beside the parts; `undefined` when that did not work. */
+  makeNest():
+    | { readonly dir: Dir; readonly name: string; readonly fd: number }
+    | undefined;
+  /** Removes the folders of `makeNest()` that are there, with all that is in them. */
+  removeNests(): Promise<void>;
 }
 
 /**
@@ -97,6 +108,8 @@ export function openPartial(
   let dir = openSession(top, session);
   let isTouched = true;
   let isOpen = true;
+  let isGone = false; // we removed it
+  let nests = 0;
   const gone: OpenDir[] = []; // open, as another thread may be using them
 
   /** The number of a closed folder may be another one's by now. */
@@ -116,6 +129,21 @@ export function openPartial(
     return openedDir().at(partName(slot));
   }
 
+  function makeAgain(): void {
+    const next = openSession(top, session);
+    gone.push(dir);
+    dir = next;
+    isGone = false;
+  }
+
+  /** The folder as calls need it that do not tell when it is gone; -1 without them. */
+  function quickDir(): number {
+    if (!isOpen || small === undefined || dir.fd === -1) return -1;
+    isTouched = true;
+    if (isGone) makeAgain();
+    return dir.fd;
+  }
+
   function create(slot: number): PartFile {
     isTouched = true;
     try {
@@ -125,9 +153,7 @@ export function openPartial(
         throw error;
       }
     }
-    const next = openSession(top, session);
-    gone.push(dir); // another receiver tidied it away while it was empty
-    dir = next;
+    makeAgain(); // another receiver tidied it away while it was empty
     return openFile(openSync(placeOf(slot), CREATE, 0o600), native);
   }
 
@@ -137,10 +163,12 @@ export function openPartial(
   }
 
   function removeAll(): void {
+    removeNests(openedDir());
     listSlots(openedDir()).forEach((slot) => removeName(placeOf(slot)));
     const all = enterOwn(top, PARTIAL_FOLDER);
     try {
       removeFolder(all.at(session));
+      isGone = true;
     } finally {
       closeDir(all);
     }
@@ -151,15 +179,21 @@ export function openPartial(
     get dir() {
       return openedDir();
     },
-    createWhole(slot, bytes, meta) {
-      isTouched = true;
-      return isOpen && small !== undefined && dir.fd !== -1 &&
-        small.make(dir, partName(slot), bytes, meta);
+    createWhole: (slot, bytes, meta) =>
+      quickDir() !== -1 &&
+      small?.make(dir, partName(slot), bytes, meta) !== undefined,
+    beginWhole: quickDir,
+    makeNest() {
+      if (small === undefined || quickDir() === -1) return undefined;
+      const name = `${++nests}.nest`;
+      const fd = small.makeFolder(dir, name);
+      return fd < 0 ? undefined : { dir, name, fd };
     },
-    beginWhole() {
-      isTouched = true;
-      return isOpen && small !== undefined ? dir.fd : -1;
-    },
+    removeNests: () =>
+      attempt(
+        () => "remove unfinished folders",
+        () => removeNests(openedDir()),
+      ),
     create: (slot) => attempt(() => `make part ${slot}`, () => create(slot)),
     open: (slot) => attempt(() => `open part ${slot}`, () => open(slot)),
     remove: (slot) =>
@@ -189,81 +223,12 @@ export function openPartial(
   };
 }
 
-/** Removes what no receiver needs of the folder for parts, and it if empty. */
-export function removeEmptyPartials(top: OpenDir): void {
-  let all: OpenDir;
-  try {
-    all = openDir(top.at(PARTIAL_FOLDER), top.fd !== -1);
-  } catch {
-    return; // there is none, or it is nothing of ours
-  }
-  try {
-    for (const entry of readdirSync(all.at("."), { withFileTypes: true })) {
-      if (entry.isDirectory()) {
-        removeFolder(all.at(entry.name));
-      } else if (entry.isSymbolicLink()) {
-        removeName(all.at(entry.name)); // a `Root.makeLink()` was killed
-      }
-    }
-  } finally {
-    closeDir(all);
-  }
-  removeFolder(top.at(PARTIAL_FOLDER));
-}
-
-/**
- * Enters a folder that is ours alone, and makes it if there is none.
- *
- * @throws {SftpxError} `local-io` when it is somebody else's.
- */
-export function enterOwn(parent: OpenDir, name: string): OpenDir {
-  const place = parent.at(name);
-  makeFolder(place, 0o700);
-  const dir = openDir(place, parent.fd !== -1);
-  try {
-    const { uid, mode } = dir.fd === -1 ? lstatSync(place) : fstatSync(dir.fd);
-    const us = Deno.uid(); // null where there are no such modes
-    if (us !== null && uid !== us) {
-      const text =
-        `Cannot use the folder "${name}": it belongs to another user`;
-      throw new SftpxError("local-io", text);
-    }
-    if (us !== null && (mode & 0o777) !== 0o700) {
-      dir.fd === -1 ? chmodSync(place, 0o700) : fchmodSync(dir.fd, 0o700);
-    }
-    return dir;
-  } catch (error) {
-    closeDir(dir);
-    throw error;
-  }
-}
-
 const CREATE = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL |
   (constants.O_NOFOLLOW ?? 0);
 
 /** Not to wait for a writer should it be a pipe. */
 const OPEN = constants.O_RDWR | (constants.O_NONBLOCK ?? 0) |
   (constants.O_NOFOLLOW ?? 0);
-
-/** How often others may tidy the folder away while we make one in it. */
-const TRIES = 3;
-
-function openSession(top: OpenDir, session: string): OpenDir {
-  for (let left = TRIES;; left--) {
-    try {
-      const all = enterOwn(top, PARTIAL_FOLDER);
-      try {
-        return enterOwn(all, session);
-      } finally {
-        closeDir(all);
-      }
-    } catch (error) {
-      if (errorCode(error) !== "ENOENT" || left === 0) {
-        throw ioError("use the folder for parts", error);
-      }
-    }
-  }
-}
 
 function openExisting(place: string): number | undefined {
   let fd: number;
@@ -302,23 +267,4 @@ function openOwn(place: string): number {
   const fd = openSync(place, OPEN);
   fchmodSync(fd, mode & 0o7777);
   return fd;
-}
-
-function listSlots(dir: OpenDir): number[] {
-  return readdirSync(dir.at("."))
-    .flatMap((name) => /^(0|[1-9]\d{0,15})\.part$/.exec(name)?.[1] ?? [])
-    .map(Number)
-    .filter(Number.isSafeInteger)
-    .sort((a, b) => a - b);
-}
-
-/** The folder for parts and the upload folder, which name the session's. */
-async function syncAbove(top: OpenDir): Promise<void> {
-  const all = enterOwn(top, PARTIAL_FOLDER);
-  try {
-    await syncDir(all);
-  } finally {
-    closeDir(all);
-  }
-  await syncDir(top);
 }

@@ -10,7 +10,7 @@ import { errorCode } from "./io_error.ts";
 import { MAX_PATH_BYTES, PARTIAL_FOLDER } from "./paths.ts";
 import { closeDir, type OpenDir, removeName } from "./root_dir.ts";
 import type { Native } from "./root_native.ts";
-import { enterOwn } from "./root_partial.ts";
+import { enterOwn } from "./root_partial_dir.ts";
 import { stampAt } from "./root_stamp.ts";
 
 /** Renames a file, over another if there is one; fails on a folder. */

@@ -19,16 +19,18 @@ import type { EntryMeta } from "./root_stamp.ts";
 export interface SmallFiles {
   /**
    * Makes a file with this content, mode and time; one that is there is left
-   * alone.
+   * alone. The folder must be one that nobody else may enter, as the file has
+   * its mode from the beginning.
    *
-   * @returns Whether all of it was done. If not, something may have been made.
+   * @returns What it is now; `undefined` when not all of it was done, and then
+   * something may have been made.
    */
   make(
     dir: Pick<Dir, "fd">,
     name: string,
     bytes: Uint8Array<ArrayBuffer>,
     meta: EntryMeta,
-  ): boolean;
+  ): NativeStat | undefined;
   /** Renames unless something of the new name is there; says whether it did. */
   renameNew(
     from: Pick<Dir, "fd">,
@@ -38,6 +40,28 @@ export interface SmallFiles {
   ): boolean;
   /** Looks at a name without following a link; `undefined` when it failed. */
   stat(dir: Pick<Dir, "fd">, name: string): NativeStat | undefined;
+  /** Makes a folder that nobody else may enter; returns its descriptor, or -1. */
+  makeFolder(dir: Pick<Dir, "fd">, name: string): number;
+  /**
+   * Renames a folder, over an empty folder if one has the new name, and gives it
+   * a mode before; says whether it did.
+   *
+   * @param folder Its descriptor.
+   */
+  renameFolder(
+    folder: number,
+    mode: number,
+    from: Pick<Dir, "fd">,
+    name: string,
+    to: Pick<Dir, "fd">,
+    newName: string,
+  ): boolean;
+  /** Whether what is made in the folder at `place` gets rights from it. */
+  hasDefaultRights(place: string): boolean;
+  /** Removes the name of a file, or of an empty folder; says whether it did. */
+  remove(dir: Pick<Dir, "fd">, name: string, what: "file" | "folder"): boolean;
+  /** Closes a descriptor of `makeFolder()`. */
+  closeFolder(folder: number): void;
   /** Lets go of the library; no call may follow. */
   close(): void;
 }
@@ -57,12 +81,23 @@ export function openSmallFiles(): SmallFiles | undefined {
   const times = new BigInt64Array(4); // two of struct timespec
   const one = newName();
   const other = newName();
+  /** Looks at what is open, once it has its mode: a umask may have taken of it. */
+  const lookWith = (fd: number, mode: number): NativeStat | undefined => {
+    const look = (): NativeStat | undefined =>
+      symbols.statx(fd, NO_NAME, AT_EMPTY_PATH, STATX_BASIC_STATS, facts) === 0
+        ? parse()
+        : undefined;
+    const found = look();
+    if (found === undefined || (found.mode & MODES) === mode) return found;
+    return symbols.fchmod(fd, mode) === 0 ? look() : undefined;
+  };
 
   return {
     make(dir, name, bytes, meta) {
-      if (!one.set(name)) return false;
-      const fd = symbols.openat(dir.fd, one.bytes, MAKE, PRIVATE);
-      if (fd < 0) return false;
+      if (!one.set(name)) return undefined;
+      const mode = meta.mode & MODE_TAKEN;
+      const fd = symbols.openat(dir.fd, one.bytes, MAKE, mode);
+      if (fd < 0) return undefined;
       const seconds = meta.mtimeNs / NS;
       // Before 1970 it is the nanoseconds that must not be negative.
       const rest = meta.mtimeNs - seconds * NS;
@@ -70,9 +105,9 @@ export function openSmallFiles(): SmallFiles | undefined {
       times[1] = times[3] = rest < 0n ? rest + NS : rest;
       const length = BigInt(bytes.length);
       const isDone = symbols.write(fd, bytes, length) === length &&
-        symbols.fchmod(fd, meta.mode & MODE_TAKEN) === 0 &&
         symbols.futimens(fd, times) === 0;
-      return symbols.close(fd) === 0 && isDone;
+      const found = isDone ? lookWith(fd, mode) : undefined;
+      return symbols.close(fd) === 0 ? found : undefined;
     },
     renameNew(from, name, to, newName) {
       return one.set(name) && other.set(newName) &&
@@ -96,6 +131,27 @@ export function openSmallFiles(): SmallFiles | undefined {
         );
       return failed === 0 ? parse() : undefined;
     },
+    makeFolder(dir, name) {
+      if (!one.set(name)) return -1;
+      if (symbols.mkdirat(dir.fd, one.bytes, PRIVATE_FOLDER) !== 0) return -1;
+      return symbols.openat(dir.fd, one.bytes, ENTER, 0);
+    },
+    renameFolder(folder, mode, from, name, to, newName) {
+      return one.set(name) && other.set(newName) &&
+        symbols.fchmod(folder, mode) === 0 &&
+        symbols.renameat2(from.fd, one.bytes, to.fd, other.bytes, 0) === 0;
+    },
+    hasDefaultRights(place) {
+      const name = ENCODER.encode(`${place}\0`);
+      return symbols.lgetxattr(name, DEFAULT_RIGHTS, null, 0n) >= 0;
+    },
+    remove(dir, name, what) {
+      const flags = what === "folder" ? AT_REMOVEDIR : 0;
+      return one.set(name) && symbols.unlinkat(dir.fd, one.bytes, flags) === 0;
+    },
+    closeFolder(folder) {
+      symbols.close(folder);
+    },
     close: () => library.close(),
   };
 }
@@ -105,11 +161,17 @@ export function openSmallFiles(): SmallFiles | undefined {
  * every processor. A Worker that loads `node:fs` for them starts 25 ms later.
  */
 const MAKE = 0o1 | 0o100 | 0o200 | 0o2000000;
-/** Nobody else reads it before it is whole. */
-const PRIVATE = 0o600;
+/** O_DIRECTORY, O_NOFOLLOW and O_CLOEXEC. */
+const ENTER = Deno.build.arch === "aarch64"
+  ? 0o40000 | 0o100000 | 0o2000000
+  : 0o200000 | 0o400000 | 0o2000000;
+const PRIVATE_FOLDER = 0o700;
 /** Setuid, setgid and sticky bits of a peer are never taken. */
 const MODE_TAKEN = 0o777;
+const MODES = 0o7777;
 const AT_SYMLINK_NOFOLLOW = 0x100;
+const AT_EMPTY_PATH = 0x1000;
+const AT_REMOVEDIR = 0x200;
 const STATX_BASIC_STATS = 0x7ff;
 const RENAME_NOREPLACE = 1;
 const NS = 1_000_000_000n;
@@ -122,6 +184,12 @@ const SYMBOLS = {
   fchmod: { parameters: ["i32", "u32"], result: "i32" },
   futimens: { parameters: ["i32", "buffer"], result: "i32" },
   close: { parameters: ["i32"], result: "i32" },
+  mkdirat: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  unlinkat: { parameters: ["i32", "buffer", "i32"], result: "i32" },
+  lgetxattr: {
+    parameters: ["buffer", "buffer", "pointer", "usize"],
+    result: "isize",
+  },
   renameat2: {
     parameters: ["i32", "buffer", "i32", "buffer", "u32"],
     result: "i32",
@@ -133,6 +201,8 @@ const SYMBOLS = {
 } as const satisfies Deno.ForeignLibraryInterface;
 
 const ENCODER = new TextEncoder();
+const NO_NAME = new Uint8Array(1);
+const DEFAULT_RIGHTS = ENCODER.encode("system.posix_acl_default\0");
 
 /** A place for one name at a time, as C has it: UTF-8 that ends with a 0. */
 function newName(): {

@@ -13,7 +13,7 @@ import {
   removeFolder,
   syncDir,
 } from "./root_dir.ts";
-import { enterOwn } from "./root_partial.ts";
+import { enterOwn } from "./root_partial_dir.ts";
 import { stampAt } from "./root_stamp.ts";
 
 /**

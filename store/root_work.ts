@@ -14,17 +14,14 @@ import {
 import { SftpxError } from "../core/errors.ts";
 import { attempt, errorCode, ioError } from "./io_error.ts";
 import { baseName, parentOf, quoted, type SafePath } from "./paths.ts";
-import type { Folders, Root } from "./root.ts";
+import type { Root } from "./root.ts";
 import { type Dir, makeFolder } from "./root_dir.ts";
 import type { Dirs } from "./root_dirs.ts";
 import { openFile, type ReadFile } from "./root_file.ts";
 import type { Native } from "./root_native.ts";
-import { partName } from "./root_part_name.ts";
-import {
-  openPartial,
-  type PartialDir,
-  removeEmptyPartials,
-} from "./root_partial.ts";
+import { freshFolders, rootNow } from "./root_now.ts";
+import { openPartial } from "./root_partial.ts";
+import { removeEmptyPartials } from "./root_partial_dir.ts";
 import { putLink, putNew, putOver } from "./root_place.ts";
 import type { SmallFiles } from "./root_small.ts";
 import {
@@ -33,7 +30,6 @@ import {
   setMetaAt,
   setOpenMeta,
   stampAt,
-  stampOf,
 } from "./root_stamp.ts";
 
 /** What `openRoot()` made. */
@@ -48,7 +44,8 @@ export interface RootParts {
 /** Makes the upload folder that others use of its parts. */
 export function rootOf(parts: RootParts): Root {
   const { dir, dirs, portable, native, small } = parts;
-  const fresh = new Set<SafePath>();
+  const fresh = freshFolders();
+  const now = rootNow({ dirs, portable, small, fresh, isOpen: () => isOpen });
   let links = 0;
   let isOpen = true;
 
@@ -74,6 +71,7 @@ export function rootOf(parts: RootParts): Root {
     }
     if (done) {
       dirs.touch(parent);
+      fresh.filled(parent);
     }
     return done;
   }
@@ -96,64 +94,6 @@ export function rootOf(parts: RootParts): Root {
       }
       return isNew;
     });
-  }
-
-  /** Puts a part in place if nothing is in the way; tells no more than that. */
-  function commitNow(
-    part: PartialDir,
-    slot: number,
-    path: SafePath,
-  ): LocalStamp | undefined {
-    if (small === undefined || !isOpen) return undefined;
-    const parent = parentOf(path);
-    const name = baseName(path);
-    try {
-      const found = dirs.inside(parent, undefined, (at) => {
-        if (at.fd === -1) return undefined;
-        return small.renameNew(part.dir, partName(slot), at, name)
-          ? small.stat(at, name)
-          : undefined;
-      });
-      if (found === undefined) return undefined;
-      dirs.touch(parent);
-      return stampOf(found);
-    } catch {
-      return undefined;
-    }
-  }
-
-  function foldersOf(paths: readonly SafePath[]): Folders | undefined {
-    if (small === undefined || !isOpen) return undefined;
-    const release = dirs.hold();
-    let last: SafePath | "" | undefined; // as most are in the one that was last
-    let fd = -1;
-    const fds = paths.map((path) => {
-      const parent = parentOf(path);
-      if (parent === last) return fd;
-      last = parent;
-      try {
-        fd = dirs.inside(parent, undefined, ({ fd }) => fd) ?? -1;
-        if (fd !== -1) dirs.touch(parent);
-      } catch {
-        fd = -1; // the long way tells why
-      }
-      return fd;
-    });
-    return { fds, release };
-  }
-
-  function lstatNow(path: SafePath): LocalStamp | undefined {
-    if (small === undefined || !isOpen) return undefined;
-    try {
-      const found = dirs.inside(
-        parentOf(path),
-        undefined,
-        (at) => at.fd === -1 ? undefined : small.stat(at, baseName(path)),
-      );
-      return found && stampOf(found);
-    } catch {
-      return undefined;
-    }
   }
 
   function openRead(path: SafePath): ReadFile | undefined {
@@ -209,19 +149,16 @@ export function rootOf(parts: RootParts): Root {
       attempt(
         () => `make the folder ${quoted(path)}`,
         () => {
-          fresh.delete(path);
+          fresh.forget(path);
           const isNew = makeDir(path, mode);
-          if (isNew && fresh.size < MAX_FRESH) fresh.add(path);
+          if (isNew) fresh.made(path);
           return isNew;
         },
       ),
-    isFresh: (path) => small !== undefined && fresh.has(path as SafePath),
-    endDir(path) {
-      fresh.delete(path);
-    },
-    commitNow,
-    foldersOf,
-    lstatNow,
+    isFresh: (path) => small !== undefined && fresh.has(path),
+    endDir: fresh.ended,
+    forgetDir: fresh.forget,
+    ...now,
     openRead: (path) =>
       attempt(() => `read ${quoted(path)}`, () => openRead(path)),
     partial: (session) =>
@@ -312,9 +249,6 @@ function linkTarget(place: string): string | undefined {
 /** Not to wait for a writer should it be a pipe. */
 const READ = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) |
   (constants.O_NOFOLLOW ?? 0);
-
-/** A tree comes depth first, so no more folders than it is deep are being filled. */
-const MAX_FRESH = 1024;
 
 /** What folders are made with when no entry said more. */
 const ANY_MODE = 0o777;

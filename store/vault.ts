@@ -18,6 +18,7 @@ import { taken } from "./incoming_place.ts";
 import { smallIncoming } from "./incoming_small.ts";
 import { attempt } from "./io_error.ts";
 import type { DoneRecord, Journal } from "./journal.ts";
+import { createNests } from "./nests.ts";
 import { parentOf, type SafePath, safePath } from "./paths.ts";
 import type { LocalStamp, PartialDir, Root } from "./root.ts";
 
@@ -87,6 +88,10 @@ export interface Vault {
     entry: FileEntry,
     path: SafePath,
   ): Extract<Admission, { kind: "have" }> | undefined;
+  /** Says that a folder is complete. */
+  endDir(path: SafePath): void;
+  /** Lets go of what it holds, once nothing is written any more. */
+  close(): void;
 }
 
 /** Slots from here on are of files that the journal does not know. */
@@ -97,6 +102,7 @@ const UNSAVED_BYTES = 512 * 1024 * 1024;
 /** Creates a vault. */
 export function createVault(deps: VaultDeps): Vault {
   const { root, partial, journal } = deps;
+  const nests = createNests(root, partial);
   let transient = TRANSIENT_SLOTS;
 
   /**
@@ -163,12 +169,19 @@ export function createVault(deps: VaultDeps): Vault {
 
   return {
     admitNow(entry, path) {
-      if (chunkCount(entry) !== 1 || !root.isFresh(parentOf(path))) {
+      const folder = parentOf(path);
+      if (chunkCount(entry) !== 1 || folder === "" || !root.isFresh(folder)) {
         return undefined;
       }
       if (deps.reserveNow?.(entry.size) !== true) return undefined;
-      return smallIncoming(deps, entry, path, transient++);
+      const nest = nests.of(folder);
+      return smallIncoming(deps, entry, path, transient++, nest);
     },
+    endDir(path) {
+      root.endDir(path);
+      if (!nests.ended(path)) root.forgetDir(path);
+    },
+    close: nests.close,
     haveNow(entry, path) {
       if (deps.checksum) return undefined;
       const done = journal.doneNow(path);

@@ -12,11 +12,13 @@
  * @module
  */
 import { SftpxError } from "../core/errors.ts";
+import { nextTurn } from "../core/turn.ts";
 import type { PlacedStamp } from "../store/journal_codec.ts";
 import {
   FILE_NUMBERS,
   type FileJob,
   type FileReport,
+  joinNames,
   PART_NUMBERS,
   STAMP_NUMBERS,
 } from "./file_messages.ts";
@@ -24,8 +26,9 @@ import { spawnFileWorker } from "./file_worker.ts";
 
 /** A file to make. */
 export interface FileToMake {
-  /** Number of the part, which is its name. */
-  readonly slot: number;
+  /** The descriptor of the folder it goes to. */
+  readonly dir: number;
+  readonly name: string;
   /** Where its content is: from the start of the view, the end not in it. */
   readonly start: number;
   readonly end: number;
@@ -34,9 +37,7 @@ export interface FileToMake {
 }
 
 /** What was made, and the bytes back. */
-export interface Made {
-  /** A 1 for each file that was made whole. */
-  readonly made: Uint8Array;
+export interface Made extends Placed {
   /** The view that was given, over the buffer that came back. */
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
@@ -55,13 +56,12 @@ export interface FileMaker {
   readonly known: Promise<boolean>;
   /**
    * Makes files of parts of `bytes`, whose whole buffer is moved away meanwhile.
+   * Their folders stay open until this is settled, and nobody else may enter them.
    *
-   * @param dir The descriptor of their folder, open until this is settled.
    * @throws {SftpxError} `internal` when the Worker dies, `cancelled` when it is
    * ended; the bytes are lost then.
    */
   make(
-    dir: number,
     bytes: Uint8Array<ArrayBuffer>,
     files: readonly FileToMake[],
   ): Promise<Made>;
@@ -85,10 +85,10 @@ export interface PartToPlace {
   readonly name: string;
 }
 
-/** What became of parts, each by its place in the list. */
+/** What became of files, each by its place in the list. */
 export interface Placed {
-  /** What stands there now; `undefined` for one that has no name yet. */
-  stampOf(part: number): PlacedStamp | undefined;
+  /** What stands there now; `undefined` for one that was not made, or has no name yet. */
+  stampOf(file: number): PlacedStamp | undefined;
 }
 
 /** What a file maker can be told. */
@@ -161,8 +161,13 @@ export function createFileMaker(options: FileMakerOptions = {}): FileMaker {
     feed();
     call?.hear(report);
   };
-  const start = (): void => {
+  /** Not at once, as it takes 20 ms: what was just decided is to be said before. */
+  const start = async (): Promise<void> => {
     state = "starting";
+    await nextTurn();
+    if (state === "starting") startNow();
+  };
+  const startNow = (): void => {
     try {
       worker = spawn();
     } catch {
@@ -202,32 +207,37 @@ export function createFileMaker(options: FileMakerOptions = {}): FileMaker {
   return {
     known,
     expect(files) {
-      if (state === "new" && files >= least) start();
+      if (state === "new" && files >= least) void start();
     },
     isReady(files) {
       seen += files;
-      if (state === "new" && seen >= least) start();
+      if (state === "new" && seen >= least) void start();
       return state === "ready";
     },
-    make(dir, bytes, files) {
+    make(bytes, files) {
       const { buffer, byteOffset: offset, length } = bytes;
       const numbers = new Float64Array(files.length * FILE_NUMBERS);
       const times = new BigInt64Array(files.length);
+      const texts: string[] = [];
       let at = 0;
-      for (const { slot, start, end, mode, mtimeNs } of files) {
-        times[at / FILE_NUMBERS] = mtimeNs;
-        numbers[at++] = slot;
+      for (const { dir, name, start, end, mode, mtimeNs } of files) {
+        times[texts.length] = mtimeNs;
+        texts.push(name);
+        numbers[at++] = dir;
         numbers[at++] = offset + start;
         numbers[at++] = offset + end;
         numbers[at++] = mode;
       }
       return ask(
         contents,
-        (id) => ({ type: "make", id, buffer, dir, files: numbers, times }),
+        (id) => ({
+          ...{ type: "make", id, buffer },
+          ...{ files: numbers, names: joinNames(texts), times },
+        }),
         [buffer],
         (report) =>
           report.type !== "made" ? undefined : {
-            made: report.made,
+            stampOf: stampsOf(report.made, report.stamps),
             bytes: new Uint8Array(report.buffer, offset, length),
           },
       );
@@ -239,12 +249,15 @@ export function createFileMaker(options: FileMakerOptions = {}): FileMaker {
         parts[at++] = slot;
         parts[at++] = dir;
       }
-      const texts = list.map(({ name }) => name);
+      const texts = joinNames(list.map(({ name }) => name));
       return ask(
         names,
         (id) => ({ type: "place", id, from, parts, names: texts }),
         [],
-        (report) => report.type === "placed" ? placedOf(report) : undefined,
+        (report) =>
+          report.type !== "placed" ? undefined : {
+            stampOf: stampsOf(report.placed, report.stamps),
+          },
       );
     },
     close() {
@@ -253,20 +266,19 @@ export function createFileMaker(options: FileMakerOptions = {}): FileMaker {
   };
 }
 
-function placedOf(
-  { placed, stamps }: Extract<FileReport, { type: "placed" }>,
-): Placed {
-  return {
-    stampOf(part) {
-      if (placed[part] !== 1) return undefined;
-      const at = part * STAMP_NUMBERS;
-      return {
-        size: Number(stamps[at]),
-        mtimeNs: stamps[at + 1] ?? 0n,
-        ctimeNs: stamps[at + 2] ?? 0n,
-        ino: BigInt.asUintN(64, stamps[at + 3] ?? 0n),
-      };
-    },
+function stampsOf(
+  done: Uint8Array,
+  stamps: BigInt64Array,
+): Placed["stampOf"] {
+  return (file) => {
+    if (done[file] !== 1) return undefined;
+    const at = file * STAMP_NUMBERS;
+    return {
+      size: Number(stamps[at]),
+      mtimeNs: stamps[at + 1] ?? 0n,
+      ctimeNs: stamps[at + 2] ?? 0n,
+      ino: BigInt.asUintN(64, stamps[at + 3] ?? 0n),
+    };
   };
 }
 

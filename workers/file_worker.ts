@@ -6,6 +6,7 @@
  */
 import { partName } from "../store/root_part_name.ts";
 import { openSmallFiles, type SmallFiles } from "../store/root_small.ts";
+import type { NativeStat } from "../store/root_statx.ts";
 import {
   FILE_NUMBERS,
   FILE_WORKER_NAME,
@@ -14,6 +15,7 @@ import {
   type MakeJob,
   PART_NUMBERS,
   type PlaceJob,
+  splitNames,
   STAMP_NUMBERS,
 } from "./file_messages.ts";
 
@@ -38,69 +40,76 @@ function serve(scope: WorkerScope): void {
     const { id } = job;
     if (small === undefined) throw new TypeError("Cannot make files here");
     if (job.type === "place") {
-      const { placed, stamps } = placeAll(small, job);
+      const { done: placed, stamps } = placeAll(small, job);
       scope.postMessage({ type: "placed", id, placed, stamps }, [
         placed.buffer,
         stamps.buffer,
       ]);
       return;
     }
-    const made = makeAll(small, job);
+    const { done: made, stamps } = makeAll(small, job);
     const { buffer } = job;
-    scope.postMessage({ type: "made", id, buffer, made }, [
+    scope.postMessage({ type: "made", id, buffer, made, stamps }, [
       buffer,
       made.buffer,
+      stamps.buffer,
     ]);
   };
   scope.postMessage({ type: "ready", isAble: small !== undefined });
 }
 
+/** What became of the files of a job. */
+interface Done {
+  readonly done: Uint8Array<ArrayBuffer>;
+  readonly stamps: BigInt64Array<ArrayBuffer>;
+}
+
 function makeAll(
   small: SmallFiles,
-  { buffer, dir, files, times }: MakeJob,
-): Uint8Array<ArrayBuffer> {
-  const made = new Uint8Array(times.length);
-  const folder = { fd: dir };
-  for (let file = 0; file < times.length; file++) {
+  { buffer, files, names, times }: MakeJob,
+): Done {
+  const list = splitNames(names);
+  return doAll(times.length, (file) => {
     const at = file * FILE_NUMBERS;
-    const [slot = -1, start = 0] = [files[at], files[at + 1]];
+    const [fd = -1, start = 0] = [files[at], files[at + 1]];
     const [end = 0, mode = 0] = [files[at + 2], files[at + 3]];
     const bytes = new Uint8Array(buffer, start, end - start);
     const meta = { mode, mtimeNs: times[file] ?? 0n };
-    made[file] = small.make(folder, partName(slot), bytes, meta) ? 1 : 0;
-  }
-  return made;
+    return small.make({ fd }, list[file] ?? "", bytes, meta);
+  });
 }
 
-function placeAll(
-  small: SmallFiles,
-  { from, parts, names }: PlaceJob,
-): {
-  placed: Uint8Array<ArrayBuffer>;
-  stamps: BigInt64Array<ArrayBuffer>;
-} {
-  const placed = new Uint8Array(names.length);
-  const stamps = new BigInt64Array(names.length * STAMP_NUMBERS);
+function placeAll(small: SmallFiles, { from, parts, names }: PlaceJob): Done {
   const folder = { fd: from };
-  for (let part = 0; part < names.length; part++) {
-    const name = names[part] ?? "";
-    const [slot = -1, fd = -1] = [
-      parts[part * PART_NUMBERS],
-      parts[part * PART_NUMBERS + 1],
-    ];
+  const list = splitNames(names);
+  return doAll(parts.length / PART_NUMBERS, (part) => {
+    const name = list[part] ?? "";
+    const at = part * PART_NUMBERS;
+    const [slot = -1, fd = -1] = [parts[at], parts[at + 1]];
     if (fd < 0 || !small.renameNew(folder, partName(slot), { fd }, name)) {
-      continue;
+      return undefined;
     }
-    const found = small.stat({ fd }, name);
+    return small.stat({ fd }, name);
+  });
+}
+
+function doAll(
+  count: number,
+  work: (file: number) => NativeStat | undefined,
+): Done {
+  const done = new Uint8Array(count);
+  const stamps = new BigInt64Array(count * STAMP_NUMBERS);
+  for (let file = 0; file < count; file++) {
+    const found = work(file);
     if (found === undefined) continue;
-    const at = part * STAMP_NUMBERS;
+    const at = file * STAMP_NUMBERS;
     stamps[at] = found.size;
     stamps[at + 1] = found.mtimeNs;
     stamps[at + 2] = found.ctimeNs;
     stamps[at + 3] = found.ino;
-    placed[part] = 1;
+    done[file] = 1;
   }
-  return { placed, stamps };
+  return { done, stamps };
 }
 
 const scope = globalThis as unknown as WorkerScope;

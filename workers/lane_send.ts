@@ -108,6 +108,8 @@ export interface SendLane {
 const FRAME_RECORDS = 1024;
 /** A frame is written when it holds this much content, bytes: larger writes gain nothing. */
 const FRAME_BYTES = 1024 * 1024;
+/** The first one, which the receiver waits for; the others grow. */
+const FIRST_FRAME_BYTES = 32 * 1024;
 
 /** Creates a lane that writes to `deps.stream`, whose preamble is written. */
 export function sendLane(deps: SendLaneDeps): SendLane {
@@ -118,6 +120,7 @@ export function sendLane(deps: SendLaneDeps): SendLane {
       new Uint8Array(frameBytes);
   let at = LANE_HEADER_BYTES;
   let records = 0;
+  let fullBytes = FIRST_FRAME_BYTES;
   let [sent, same] = [0, 0]; // in the frame that is being filled
   let open: { index: number; gen: number; file: SourceFile } | undefined;
 
@@ -157,13 +160,16 @@ export function sendLane(deps: SendLaneDeps): SendLane {
     deps.wrote({ sent, same, body: at - LANE_HEADER_BYTES });
     at = LANE_HEADER_BYTES;
     records = sent = same = 0;
+    fullBytes = Math.min(2 * fullBytes, FRAME_BYTES);
   };
+  /** True when a record of `length` bytes belongs in the next frame. */
+  const isFull = (length: number): boolean =>
+    sent + same + length > fullBytes || records >= FRAME_RECORDS ||
+    at + RECORD_HEADER_BYTES + length > buffer.length;
   /** Makes room for one record of `length` bytes behind what is there. */
   const room = async (length: number, signal: AbortSignal): Promise<void> => {
     const needed = RECORD_HEADER_BYTES + length;
-    if (at + needed > buffer.length || records >= FRAME_RECORDS) {
-      await flush(signal);
-    }
+    if (isFull(length)) await flush(signal);
     if (at + needed > buffer.length) buffer = new Uint8Array(at + needed);
   };
 
@@ -241,7 +247,6 @@ export function sendLane(deps: SendLaneDeps): SendLane {
         const from = at + RECORD_HEADER_BYTES;
         const end = from + size;
         if (size > chunkSize || end > buffer.length) return false;
-        if (records >= FRAME_RECORDS) return false;
         const bytes = buffer.subarray(from, end);
         if (item.source.readNow?.(bytes) !== true) return false;
         const digest = deps.pool.digestNow?.(bytes);
@@ -260,6 +265,7 @@ export function sendLane(deps: SendLaneDeps): SendLane {
       for (const work of items) {
         const item = deps.ledger.get(work.index);
         if (item?.gen !== work.gen || item.entry.kind !== "file") continue;
+        if (isFull(item.entry.size)) await flush(signal);
         if (addSmall(item, item.entry)) continue;
         for (let n = 0; n < work.count; n++) {
           signal.throwIfAborted();

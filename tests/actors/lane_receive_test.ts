@@ -20,7 +20,7 @@ import { FakeClock } from "../testutil/fake_clock.ts";
 import { hashing } from "./pair.ts";
 
 /** What no other thread can write. */
-const HERE = { slot: 0, beginWrite: () => -1, endWrite: () => undefined };
+const HERE = { name: "", beginWrite: () => -1, endWrite: () => undefined };
 
 const CHUNK = 1 << 16;
 const { digest, pool } = await hashing();

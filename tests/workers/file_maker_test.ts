@@ -23,7 +23,7 @@ const KEEPS = `onmessage = () => {}; ${READY}`;
 
 const isLinux = Deno.build.os === "linux";
 const FILE: FileToMake = {
-  ...{ slot: 0, start: 0, end: 1, mode: 0o600, mtimeNs: 1n },
+  ...{ dir: 3, name: "a", start: 0, end: 1, mode: 0o600, mtimeNs: 1n },
 };
 
 async function started(spawn?: () => Worker): Promise<FileMaker> {
@@ -54,12 +54,18 @@ Deno.test({
       const folder = partial.beginWhole();
       assert(folder >= 0);
       const time = 1_600_000_000_007_000_000n;
-      const { made, bytes } = await maker.make(folder, view, [
-        { slot: 7, start: 0, end: 3, mode: 0o640, mtimeNs: time },
-        { slot: 8, start: 4, end: 9, mode: 0o4755, mtimeNs: 5n },
-        { slot: 7, start: 4, end: 9, mode: 0o600, mtimeNs: 5n },
+      const seven = { dir: folder, name: "7.part" };
+      const eight = { dir: folder, name: "8.part" };
+      const { stampOf, bytes } = await maker.make(view, [
+        { ...seven, start: 0, end: 3, mode: 0o666, mtimeNs: time },
+        { ...eight, start: 4, end: 9, mode: 0o4755, mtimeNs: 5n },
+        { ...seven, start: 4, end: 9, mode: 0o600, mtimeNs: 5n },
       ]);
-      assertEquals([...made], [1, 1, 0]); // what is there is left alone
+      assertEquals([0, 1, 2].map((file) => stampOf(file)?.size), [
+        3,
+        5,
+        undefined, // what is there is left alone
+      ]);
       assertEquals(room.buffer.byteLength, 0); // moved, not copied
       assertEquals(new TextDecoder().decode(bytes), "one/three..");
       assertEquals(bytes.byteOffset, 2);
@@ -67,7 +73,9 @@ Deno.test({
       assertEquals(await Deno.readTextFile(at(7)), "one");
       assertEquals(await Deno.readTextFile(at(8)), "three");
       const [one, two] = [await Deno.stat(at(7)), await Deno.stat(at(8))];
-      assertEquals([one.mode, two.mode], [0o100640, 0o100755]);
+      assertEquals([one.mode, two.mode], [0o100666, 0o100755]);
+      assertEquals(stampOf(0)?.mtimeNs, time);
+      assertEquals(stampOf(0)?.ino, BigInt(one.ino ?? 0));
       assertEquals(one.mtime?.getTime(), 1_600_000_000_007);
     } finally {
       maker.close();
@@ -136,7 +144,7 @@ const IN_ORDER = `
   onmessage = ({ data: { id, type, buffer } }) => {
     order.push(type);
     setTimeout(() => postMessage(type === "make"
-      ? { type: "made", id, buffer, made: Uint8Array.of(order.length) }
+      ? { type: "made", id, buffer, made: Uint8Array.of(0), stamps: new BigInt64Array(4) }
       : { type: "placed", id, placed: Uint8Array.of(1), stamps: BigInt64Array.of(
           BigInt(order.indexOf("place")), 0n, 0n, 0n) }), 5);
   };
@@ -146,7 +154,7 @@ Deno.test("a file maker gives names before contents that wait, and its worker tw
   const maker = await started(() => workerOf(IN_ORDER));
   const made = Array.from(
     { length: 6 },
-    () => maker.make(3, new Uint8Array(1), [FILE]),
+    () => maker.make(new Uint8Array(1), [FILE]),
   );
   const placed = await maker.place(3, [{ slot: 0, dir: 3, name: "x" }]);
   assertEquals(placed.stampOf(0)?.size, 2, "two were on their way before");
@@ -166,15 +174,15 @@ Deno.test("a file maker starts when so many files are expected", async () => {
 
 Deno.test("a file maker whose worker dies says so, and takes no more", async () => {
   const maker = await started(() => workerOf(DIES));
-  const error = await refused(maker.make(3, new Uint8Array(1), [FILE]));
+  const error = await refused(maker.make(new Uint8Array(1), [FILE]));
   assertEquals((error as SftpxError).code, "internal");
   assertEquals(maker.isReady(1000), false);
-  await refused(maker.make(3, new Uint8Array(1), [FILE]));
+  await refused(maker.make(new Uint8Array(1), [FILE]));
 });
 
 Deno.test("a file maker that is closed gives up what it has", async () => {
   const maker = await started(() => workerOf(KEEPS));
-  const made = refused(maker.make(3, new Uint8Array(1), [FILE]));
+  const made = refused(maker.make(new Uint8Array(1), [FILE]));
   maker.close();
   assertEquals((await made as SftpxError).code, "cancelled");
 });
