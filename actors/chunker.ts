@@ -129,6 +129,53 @@ export function chunker(deps: ChunkerDeps): Behavior<ChunkerMessage> {
   };
 }
 
+/** A walk that begins before it is asked for. */
+export interface WalkAhead {
+  /** Looks at the first of it, once. */
+  begin(): void;
+  /** Goes on with what was looked at a moment ago, or begins anew. */
+  readonly walk: ChunkerDeps["walk"];
+}
+
+/** What was looked at longer ago than this is looked at again, ms. */
+const FRESH_MS = 1000;
+
+/** Makes a walk that can begin while others are waited for. */
+export function walkAhead(
+  walk: () => AsyncGenerator<SourceEntry | readonly SourceEntry[], void, void>,
+  clock: Clock,
+): WalkAhead {
+  let begun: {
+    readonly steps: ReturnType<typeof walk>;
+    readonly first: Promise<
+      IteratorResult<SourceEntry | readonly SourceEntry[], void>
+    >;
+    readonly atMs: number;
+  } | undefined;
+  let isBegun = false;
+  return {
+    begin() {
+      if (isBegun) return;
+      isBegun = true;
+      const steps = walk();
+      const first = steps.next();
+      first.catch(() => {}); // who goes on hears of it
+      begun = { steps, first, atMs: clock.now() };
+    },
+    async *walk() {
+      const ahead = begun;
+      begun = undefined;
+      if (ahead === undefined || clock.now() - ahead.atMs > FRESH_MS) {
+        return yield* walk();
+      }
+      const { done, value } = await ahead.first;
+      if (done) return;
+      yield value;
+      yield* ahead.steps;
+    },
+  };
+}
+
 /** What an entry is on the wire; errors have nothing to send. */
 export function wireEntry(
   found: SourceEntry,

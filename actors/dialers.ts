@@ -13,6 +13,7 @@ import type { TlsDialerOptions } from "../transport/tls_dialer.ts";
 import type { TlsOptions } from "../transport/tls_options.ts";
 import type { Dialer } from "../transport/transport.ts";
 import type { HostAndPort } from "../protocol/address.ts";
+import type { SendParts } from "./send_parts.ts";
 import type { World } from "./send_session.ts";
 import type { SideDialer } from "./side_dials.ts";
 import { ALPN } from "./world.ts";
@@ -28,8 +29,12 @@ export interface DialersOptions {
   readonly fingerprint: Uint8Array;
   readonly carrier: CarrierMode;
   readonly endpoints: EndpointPool;
+  /** There is little to send: sockets are left as small as they are. @default {false} */
+  readonly isLittle?: boolean;
   readonly quic?: QuicOptions;
   readonly tls?: TlsOptions;
+  /** Loads what dials over TCP. */
+  readonly tlsDialer: SendParts["tlsDialer"];
   readonly world: World;
   /** Told when UDP does not pass, and when it does again. */
   readonly emit: EventSink;
@@ -57,7 +62,7 @@ export function peerDialers(options: DialersOptions): Dialers {
   const known = {};
   const byTcp = (more: Partial<TlsDialerOptions>): Dialer =>
     lateDialer(async () => {
-      const { tlsDialer } = await import("../transport/tls_dialer.ts");
+      const { tlsDialer } = await options.tlsDialer();
       return tlsDialer({
         ...peer,
         clock,
@@ -77,6 +82,7 @@ export function peerDialers(options: DialersOptions): Dialers {
       hostname: place.hostname,
       port: place.port,
       endpoint: options.endpoints,
+      isLittle: options.isLittle ?? false,
       clock,
       congestion,
       ...options.quic,

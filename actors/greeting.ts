@@ -32,12 +32,16 @@ export interface SenderGreeting {
   readonly fingerprint: Uint8Array;
   readonly token: Secret | undefined;
   readonly offer: Offer;
+  /** What is said first. @default {it is made} */
+  readonly hello?: Promise<Hello>;
   /** For how many ports to ask at once. @default {none} */
   readonly ports?: (conn: Conn, tripMs: number) => number;
   readonly randomBytes: RandomBytes;
   readonly clock: Clock;
 }
 
+/** Round trips from here on leave time to do something meanwhile, ms. */
+export const FAR_MS = 5;
 /** How long the peer may take over each of its first words, ms. */
 export const GREETING_MS = 15_000;
 /** How long to wait for the reason of a connection that broke off, ms. */
@@ -54,7 +58,7 @@ export async function greetReceiver(
   signal: AbortSignal,
 ): Promise<SendLink> {
   const { offer, clock } = greeting;
-  const hello = await makeHello(greeting, 0);
+  const hello = await (greeting.hello ?? makeHello(greeting, 0));
   try {
     const control = controlChannel(await conn.openBidi());
     const saidAt = clock.now();
@@ -75,6 +79,15 @@ export async function greetReceiver(
   } catch (error) {
     throw await reasonOf(conn, error, clock);
   }
+}
+
+/** Makes what is said first over a first connection, while that is dialled. */
+export function prepareHello(
+  greeting: Omit<SenderGreeting, "offer">,
+): Promise<Hello> {
+  const hello = makeHello(greeting, 0);
+  hello.catch(() => {}); // who says it hears of it
+  return hello;
 }
 
 /** Tells the rules what was said and heard until now, in a new connection. */

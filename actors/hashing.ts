@@ -6,6 +6,8 @@
 import { type Digest, loadDigest } from "../crypto/digest.ts";
 import { createHashPool, type HashPool } from "../workers/hash_pool.ts";
 
+export { loadDigest };
+
 /** Hash workers at most: a network thread cannot feed more. */
 const MAX_WORKERS = 4;
 

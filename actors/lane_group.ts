@@ -8,8 +8,8 @@ import type { RateLimiter } from "../core/rate.ts";
 import { encodePreamble } from "../protocol/lane.ts";
 import type { Outgoing, Work } from "../protocol/outgoing.ts";
 import type { Conn, SendStream } from "../transport/transport.ts";
-import { type FarSendStream, isFarSend } from "../workers/far_conn.ts";
-import { farSendLane } from "../workers/far_lane.ts";
+import type { FarSendStream, isFarSend } from "../workers/far_conn.ts";
+import type { farSendLane } from "../workers/far_lane.ts";
 import type { HashPool } from "../workers/hash_pool.ts";
 import {
   type LeaseReport,
@@ -28,6 +28,19 @@ export interface LanesDeps {
   readonly watch?: SendWatch;
   readonly room?: RoomMaker;
   readonly wrote: (payload: Payload) => void;
+  /** What runs the lanes of a connection that another thread holds. @default {there is none} */
+  readonly far?: {
+    readonly isFarSend: typeof isFarSend;
+    readonly farSendLane: typeof farSendLane;
+  } | undefined;
+}
+
+/** What a wire has once there may be further connections. */
+export interface WireEquipment {
+  /** Holds back the first connection. */
+  readonly pace: RateLimiter | undefined;
+  /** What runs the lanes of a connection that another thread holds. */
+  readonly far: LanesDeps["far"];
 }
 
 /** Which connection, and who runs the lanes. */
@@ -150,8 +163,8 @@ export function laneGroup(options: LaneGroupOptions): LaneGroup {
           return lease;
         },
       });
-      const sender = isFarSend(stream)
-        ? farSendLane({ ...options, stream: far(stream), wrote })
+      const sender = options.far?.isFarSend(stream)
+        ? options.far.farSendLane({ ...options, stream: far(stream), wrote })
         : sendLane({ ...options, stream: counted, wrote });
       try {
         while (!signal.aborted) {
@@ -251,5 +264,20 @@ export function laneGroup(options: LaneGroupOptions): LaneGroup {
     prune(isDone) {
       given = given.filter((work) => !isDone(work));
     },
+  };
+}
+
+/** A limiter whose waits are counted. */
+export function watchedLimiter(
+  limiter: RateLimiter | undefined,
+  watch: SendWatch | undefined,
+  kind: "rate" | "pace",
+): RateLimiter | undefined {
+  if (limiter === undefined || watch === undefined) return limiter;
+  return {
+    get pieceBytes() {
+      return limiter.pieceBytes ?? Infinity;
+    },
+    take: (bytes, signal) => watch.time(kind, limiter.take(bytes, signal)),
   };
 }

@@ -4,31 +4,31 @@
  *
  * @module
  */
+import { late } from "../core/late.ts";
 import type { Digester } from "../crypto/digest.ts";
 import { lateDigest } from "../crypto/digest_late.ts";
-import type { LittleDigest } from "../crypto/digest_little.ts";
 import type { HashPool } from "../workers/hash_pool.ts";
 import { createLatePool } from "../workers/late_pool.ts";
+import type { SendParts } from "./send_parts.ts";
 
 /** As `loadHashing()` of `hashing.ts`, later. */
-export function lateHashing(): {
+export function lateHashing(
+  parts: Pick<SendParts, "digestLittle" | "hashing">,
+): {
   readonly digest: Digester;
   readonly pool: HashPool;
   /** Resolves when there may be hashed; it is loaded at the first call. */
-  readonly ready: () => Promise<void>;
+  readonly ready: () => Promise<unknown>;
 } {
-  let little: LittleDigest | undefined;
-  let loading: Promise<void> | undefined;
-  const load = async (): Promise<void> => {
-    little = (await import("../crypto/digest_little.ts")).littleDigest;
-  };
+  const little = late(parts.digestLittle);
+  const best = late(parts.hashing);
   const digest = lateDigest(() => {
-    if (little === undefined) throw new TypeError("Cannot hash: not ready");
-    return little;
-  });
-  const pool = createLatePool(digest, async (best) => {
-    const { poolFor } = await import("./hashing.ts");
-    return poolFor(best);
-  });
-  return { digest, pool, ready: () => loading ??= load() };
+    if (little.now === undefined) throw new TypeError("Cannot hash: not ready");
+    return little.now.littleDigest;
+  }, async () => await (await best.load()).loadDigest());
+  const pool = createLatePool(
+    digest,
+    async (digest) => (await best.load()).poolFor(digest),
+  );
+  return { digest, pool, ready: little.load };
 }

@@ -138,10 +138,10 @@ export async function receiveInside(
     certificate,
     carrier: settings.carrier,
     threads: threadCount > 0
-      ? () => openThreads(threadCount, world.clock, spawnThread)
+      ? () => openThreads(laneThreads, threadCount, world.clock, spawnThread)
       : undefined,
     bulkThreads: bulkCount > 0
-      ? () => openThreads(bulkCount, world.clock, spawnThread)
+      ? () => openThreads(laneThreads, bulkCount, world.clock, spawnThread)
       : undefined,
     quic,
     tls,
@@ -262,3 +262,6 @@ export async function receiveInside(
     },
   };
 }
+
+/** What it takes to have threads. */
+const laneThreads = () => import("../workers/lane_threads.ts");

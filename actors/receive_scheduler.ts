@@ -297,6 +297,7 @@ export function receiveScheduler(
         if (counts === undefined) return;
         counts.show(run, rules, true);
         deps.finished({ totals: counts.totals(run), root });
+        wire?.link.conn.close(); // the sender waits for nothing else
         return;
       }
       default:

@@ -13,34 +13,18 @@ import type { EventSink, Totals } from "../core/events.ts";
 import type { Address } from "../core/mailbox.ts";
 import type { RateLimiter } from "../core/rate.ts";
 import type { Digester } from "../crypto/digest.ts";
-import type { BulkOptions } from "../protocol/bulk.ts";
 import type { ControlFrame, Receipt } from "../protocol/control.ts";
 import { sameDigest } from "../protocol/digests.ts";
 import { senderRules } from "../protocol/session.ts";
 import type { HashPool } from "../workers/hash_pool.ts";
 import type { ChunkerMessage, Found } from "./chunker.ts";
 import type { Connected } from "./connection.ts";
-import { recallGreeting } from "./greeting.ts";
-import { pacesOf } from "./path_pace.ts";
-import {
-  type CongestionChoice,
-  createFleet,
-  type Fleet,
-  type FleetDeps,
-  type Joined,
-} from "./send_fleet.ts";
-import {
-  BULK_LANES,
-  type BulkDials,
-  type BulkLanes,
-  createBulkLanes,
-} from "./send_bulk.ts";
-import { createThreadLanes, type ThreadLanes } from "./send_threads.ts";
-import type { SideDials } from "./side_dials.ts";
+import { FAR_MS, recallGreeting } from "./greeting.ts";
+import type { Joined } from "./send_fleet.ts";
 import { secondLook, type SecondLookMessage } from "./send_second.ts";
 import { type SendReport, sendReport } from "./send_report.ts";
 import { type Failure, type SendRun, sendRun } from "./send_run.ts";
-import type { WireStatus } from "../protocol/status.ts";
+import type { OpenWays, Ways } from "./send_ways.ts";
 import {
   openWire,
   type SendLink,
@@ -55,7 +39,7 @@ export type SendSchedulerMessage =
   | WireMessage
   | SecondLookMessage
   | Joined
-  | { readonly type: "tick" };
+  | { readonly type: "tick" | "ways-loaded" };
 
 /** How a transfer ended well. */
 export interface SendOutcome {
@@ -72,20 +56,10 @@ export interface SendSchedulerDeps {
   readonly pool: HashPool;
   readonly limiter: RateLimiter | undefined;
   readonly lanes: number;
-  /** Connections at most. */
-  readonly connections: number;
-  readonly congestion: CongestionChoice;
-  readonly dialMore: FleetDeps["dialMore"];
-  /** Finds other ports of the receiver for it. */
-  readonly side: SideDials;
-  /** See {@linkcode FleetDeps.growth}. */
-  readonly growth?: FleetDeps["growth"];
-  /** Dials the receiver over TCP, for bulk beside QUIC; `undefined` when that is not wanted. */
-  readonly dialBulk: BulkDials | undefined;
-  /** When that is done. @default {short paths only} */
-  readonly bulk?: BulkOptions;
-  /** Connections on threads of their own. @default {none} */
-  readonly threads?: Parameters<typeof createThreadLanes>[1] | undefined;
+  /** All that there is beside the first connection; the same for all epochs. */
+  readonly ways: () => Ways | undefined;
+  /** Has it loaded: then `ways` gives it. */
+  readonly loadWays: () => Promise<unknown>;
   readonly chunkSize: (size: number) => number;
   readonly emit: EventSink;
   /** Processor time of the process so far, ms. */
@@ -99,9 +73,10 @@ export interface SendSchedulerDeps {
 
 /** Time between two looks at the progress, ms. */
 const TICK_MS = 250;
-/** Bytes of a lease, and how many there are, while a faster way is about to stand. */
-const SHORT_LEASE_BYTES = 1024 * 1024;
-const FEW_LEASES = 4;
+/** Bytes of a lease as long as there is one connection only. */
+const LEASE_BYTES = 1024 * 1024;
+/** What is more than this is worth loading the other ways for, bytes. */
+const MUCH_BYTES = 256 * 1024;
 /** How long the receiver may take to hear that we agree, ms. */
 const GOODBYE_MS = 3000;
 
@@ -116,9 +91,8 @@ export function sendScheduler(
   let peerLife: Uint8Array | undefined;
   let wire: Wire | undefined;
   let epochs = 0;
-  let fleet: Fleet | undefined;
-  let bulk: BulkLanes | undefined;
-  let threads: ThreadLanes | undefined;
+  let ways: OpenWays | undefined; // of that wire
+  let isLoading = false;
   let reports: SendReport | undefined;
   let receipt: Receipt | "answered" | undefined;
 
@@ -147,45 +121,13 @@ export function sendScheduler(
     peerLife = welcome.life;
     const current = goesOn && run !== undefined ? run : begin(offer.b3sum);
     receipt = undefined;
-    const { pace, path } = pacesOf(link, deps, cx.clock);
     const { ledger, wrote } = current;
     wire = openWire(cx, ++epochs, link, {
-      ...{ ...deps, ledger, pace: pace ?? path?.join(0), wrote },
+      ...{ ...deps, ledger, wrote },
       ...(reports && { watch: reports.watch }),
     });
-    const spawn: FleetDeps["spawn"] = (task) =>
-      cx.spawn(async (signal) => {
-        const joined = await task(signal);
-        if (joined !== undefined) await cx.self.send(joined, signal);
-      });
-    const mayBulk = deps.limiter === undefined && link.conn.carrier !== "tcp";
-    bulk = createBulkLanes(wire, {
-      ...deps.bulk,
-      dials: mayBulk ? deps.dialBulk : undefined,
-      lanes: BULK_LANES,
-      spawn,
-    }, cx.clock);
-    threads = deps.threads &&
-      createThreadLanes(wire, deps.threads, spawn, cx.clock);
-    deps.side.begin({
-      ...link,
-      want: (carrier, count) => say({ type: "want-ports", carrier, count }, cx),
-    });
-    fleet = createFleet(wire, {
-      ...(deps.growth && { growth: deps.growth }),
-      log: cx.log,
-      connections: deps.connections,
-      // A rate that was asked for looks like a path that carries no more.
-      congestion: deps.limiter !== undefined && deps.congestion === "auto"
-        ? "cubic"
-        : deps.congestion,
-      pace,
-      path,
-      threads: () => 1 + (threads?.count ?? 0),
-      dialMore: deps.dialMore,
-      ping: (id) => say({ type: "ping", id }, cx),
-      spawn,
-    }, cx.clock);
+    ways = undefined;
+    openWays(cx);
     run = current;
     current.setWindow(rules.window);
     if (goesOn) {
@@ -206,6 +148,31 @@ export function sendScheduler(
     });
   };
 
+  /** Opens what goes with the wire, where that is loaded. */
+  const openWays = (cx: Context<SendSchedulerMessage>): void => {
+    if (wire === undefined) return;
+    ways ??= deps.ways()?.open(wire, {
+      clock: cx.clock,
+      log: cx.log,
+      say: (frame) => say(frame, cx),
+      spawn: (task) =>
+        cx.spawn(async (signal) => {
+          const joined = await task(signal);
+          if (joined !== undefined) await cx.self.send(joined, signal);
+        }),
+    });
+  };
+
+  /** Loads it, once it is seen that the transfer takes more than a moment. */
+  const loadWays = (cx: Context<SendSchedulerMessage>): void => {
+    if (ways !== undefined || isLoading) return;
+    isLoading = true;
+    cx.spawn(async (signal) => {
+      await deps.loadWays();
+      await cx.self.send({ type: "ways-loaded" }, signal);
+    });
+  };
+
   /** Announces what was read, also by lanes that were lost or left since. */
   const tellRead = (cx: Context<SendSchedulerMessage>): void => {
     if (run === undefined) return;
@@ -215,22 +182,16 @@ export function sendScheduler(
 
   /** Gives leases while there are any and a lane has room. */
   const feed = (): void => {
-    if (run !== undefined) bulk?.look(run, fleet?.rttMs);
-    while (run !== undefined && fleet !== undefined && wire?.hasRoom()) {
-      if (bulk?.holdsBack && wire.leases >= FEW_LEASES) return;
+    if (run === undefined) return;
+    ways?.beforeLeases(run);
+    while (wire?.hasRoom()) {
       const { plan } = run;
-      const bytes = fleet.leaseBytes(plan.pendingBytes);
-      const lease = plan.next(bulk?.holdsBack ? SHORT_LEASE_BYTES : bytes);
+      const bytes = ways?.leaseBytes(plan.pendingBytes) ?? LEASE_BYTES;
+      const lease = bytes > 0 ? plan.next(bytes) : undefined;
       if (lease === undefined) return;
       wire.give(lease.items);
     }
   };
-
-  /** Whose a further connection is. */
-  const holderOf = (
-    connection: number,
-  ): Pick<Fleet, "joined" | "gone"> | undefined =>
-    [bulk, threads].find((it) => it?.isOurs(connection)) ?? fleet;
 
   /** Ends the transfer once both sides say that all is final, and agree on what. */
   const settle = (cx: Context<SendSchedulerMessage>): void => {
@@ -257,17 +218,6 @@ export function sendScheduler(
     receipt = "answered";
   };
 
-  /** Hears what the fleet wants to know. */
-  const hearStatus = (frames: readonly WireStatus[]): void => {
-    for (const frame of frames) {
-      if (frame.type === "arrived") fleet?.arrived(frame.connections);
-      if (frame.type !== "progress") continue;
-      reports?.peer(frame.limiter);
-      fleet?.received(frame.receivedBytes);
-      bulk?.received(frame.receivedBytes);
-    }
-  };
-
   return {
     start(cx) {
       reports = sendReport(deps, cx.clock);
@@ -281,12 +231,19 @@ export function sendScheduler(
         case "found":
           if (run === undefined || message.run !== run.number) return;
           wire?.announce(run.found(message.entries, message.ended));
-          bulk?.look(run, fleet?.rttMs);
+          if (run.ledger.totals.found > MUCH_BYTES) loadWays(cx);
+          // Near, it is known in a moment whether any of it is wanted.
+          if (wire !== undefined && wire.link.tripMs >= FAR_MS) {
+            ways?.beforeLeases(run);
+          }
           settle(cx);
           return;
         case "status":
           if (run === undefined || message.epoch !== wire?.epoch) return;
-          hearStatus(message.frames);
+          for (const frame of message.frames) {
+            if (frame.type === "progress") reports?.peer(frame.limiter);
+          }
+          ways?.status(message.frames);
           run.heard(message.frames);
           reports?.final(run);
           feed();
@@ -317,31 +274,35 @@ export function sendScheduler(
           if (run === undefined || message.epoch !== wire?.epoch) {
             return message.conn.close();
           }
-          holderOf(message.connection)?.joined(message, run);
+          ways?.joined(message, run);
           feed();
           return;
         case "connection-gone":
           if (run === undefined || message.epoch !== wire?.epoch) return;
-          holderOf(message.connection)?.gone(message.connection, run);
+          ways?.gone(message.connection, run);
           tellRead(cx);
           feed();
           return;
         case "tick":
           if (run !== undefined) {
-            reports?.progress(run, fleet?.path);
-            fleet?.look(run, bulk?.isUsed ?? false);
-            if (!bulk?.isUsed) threads?.look(run, reports?.limiter);
+            loadWays(cx);
+            reports?.progress(run, ways?.path);
+            ways?.look(run, reports?.limiter);
             tellRead(cx);
             feed();
           }
           cx.after(TICK_MS, { type: "tick" });
+          return;
+        case "ways-loaded":
+          openWays(cx);
+          feed();
           return;
         default:
           unreachable(message);
       }
     },
     stop() {
-      if (run !== undefined) reports?.progress(run, fleet?.path);
+      if (run !== undefined) reports?.progress(run, ways?.path);
       wire?.close();
     },
   };
@@ -353,11 +314,11 @@ export function sendScheduler(
         say({ type: "pong", id: frame.id }, cx);
         return;
       case "pong":
-        fleet?.pong(frame.id);
+        ways?.pong(frame.id);
         feed();
         return;
       case "ports":
-        deps.side.heard(frame.carrier, frame.ports);
+        ways?.ports(frame.carrier, frame.ports);
         return;
       case "resume":
         return;

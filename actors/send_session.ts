@@ -7,6 +7,7 @@
 import type { Clock } from "../core/clock.ts";
 import { codeOf, SftpxError, sftpxErrorOf } from "../core/errors.ts";
 import type { EventSink } from "../core/events.ts";
+import type { Late } from "../core/late.ts";
 import type { Log } from "../core/log.ts";
 import type { Address } from "../core/mailbox.ts";
 import type { RateLimiter } from "../core/rate.ts";
@@ -28,7 +29,7 @@ import {
   type Ending,
   SILENT_MS,
 } from "./connection.ts";
-import { greetAgain, greetReceiver } from "./greeting.ts";
+import { FAR_MS, greetAgain, greetReceiver, prepareHello } from "./greeting.ts";
 import { migration, type MigrationMessage, sleptEvent } from "./migration.ts";
 import {
   type SendOutcome,
@@ -36,8 +37,9 @@ import {
   type SendSchedulerMessage,
 } from "./send_scheduler.ts";
 import type { CongestionChoice } from "./send_fleet.ts";
+import type { Ways } from "./send_ways.ts";
 import type { SendLink } from "./send_wire.ts";
-import { createDials, type SendThreads } from "./send_dials.ts";
+import type { SendThreads } from "./send_dials.ts";
 import type { SideDialer } from "./side_dials.ts";
 
 /** What every session needs of the world around it. */
@@ -60,6 +62,12 @@ export interface SendSessionDeps {
   /** Where the receiver is, for people. */
   readonly address: string;
   readonly dialer: Dialer;
+  /** What there is beside the first connection; done without until it is loaded. */
+  readonly ways: Late<typeof import("./send_ways.ts")>;
+  /** Told that the receiver's answers take long: time to load what will be wanted. */
+  readonly away?: () => void;
+  /** Has sockets hold more, once there are other ways. @default {they do} */
+  readonly enlarge?: () => void;
   /** Dials for a connection that goes by BBR. @default {dialer} */
   readonly bbrDialer?: Dialer;
   /** Dials other ports of the receiver. @default {they are not used} */
@@ -117,7 +125,7 @@ export async function runSendSession(
   signal: AbortSignal,
 ): Promise<SendOutcome> {
   const { world, emit, address, session } = deps;
-  const { bbrDialer = deps.dialer, congestion = "cubic", threads } = deps;
+  const { bbrDialer = deps.dialer, congestion = "cubic" } = deps;
   const hex = session.toHex();
   const own = new AbortController();
   let outcome: SendOutcome | undefined;
@@ -151,12 +159,20 @@ export async function runSendSession(
     emit({ type: "connecting", address, attempt: ++attempt });
     try {
       const first = congestion === "bbr" ? bbrDialer : deps.dialer;
+      const greeting = { ...deps, ...world, life, attempt };
+      const hello = prepareHello(greeting);
       const conn = await first.dial(signal);
       try {
         const offer = { ...deps.offer, fresh: mayForget };
-        const ports = dials.side.early;
-        const greeting = { ...deps, ...world, life, attempt, offer, ports };
-        const link = await greetReceiver(conn, greeting, signal);
+        const ports = (conn: Conn, tripMs: number): number => {
+          if (tripMs >= FAR_MS) deps.away?.();
+          return ways()?.early(conn, tripMs) ?? 0;
+        };
+        const link = await greetReceiver(
+          conn,
+          { ...greeting, offer, hello, ports },
+          signal,
+        );
         wasAccepted = true;
         heardAt = world.clock.now();
         mayForget = false; // what comes from here on is to be kept
@@ -194,7 +210,11 @@ export async function runSendSession(
     }
   };
 
-  const dials = createDials({ ...deps, ...world, bbrDialer, dialBy });
+  let made: Ways | undefined;
+  const ways = (): Ways | undefined =>
+    made ??= deps.ways.now?.createWays({
+      ...{ ...deps, ...world, bbrDialer, congestion, dialBy },
+    });
   const supervisor = new Supervisor(`send ${hex.slice(0, 8)}`, {
     ...SESSION_POLICY,
     patienceMs: deps.giveUpAfterMs,
@@ -239,11 +259,8 @@ export async function runSendSession(
         ...(world.cpuMs && { cpuMs: world.cpuMs }),
         session: hex,
         chunker: chunks,
-        side: dials.side,
-        dialMore: dials.more,
-        threads: threads && { ...threads, dial: dials.thread },
-        dialBulk: dials.bulk,
-        congestion,
+        ways,
+        loadWays: deps.ways.load,
         progress: () => supervisor.progress(),
         heard: () => heardAt = world.clock.now(),
         finished(done) {

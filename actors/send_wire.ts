@@ -30,12 +30,14 @@ import {
   STATUS_BODY_BYTES,
   untilAborted,
 } from "./frames.ts";
-import { type LaneGroup, laneGroup, type LanesDeps } from "./lane_group.ts";
-import type {
-  LeaseReport,
-  RoomMaker,
-  SendWatch,
-} from "../workers/lane_send.ts";
+import {
+  type LaneGroup,
+  laneGroup,
+  type LanesDeps,
+  watchedLimiter,
+  type WireEquipment,
+} from "./lane_group.ts";
+import type { LeaseReport, RoomMaker } from "../workers/lane_send.ts";
 
 /** A connection to a receiver that has accepted. */
 export interface SendLink extends Link {
@@ -80,8 +82,6 @@ export type WireMessage =
 export interface WireDeps extends LanesDeps {
   /** Lanes of one connection at most. */
   readonly lanes: number;
-  /** Holds back the first connection. */
-  readonly pace: RateLimiter | undefined;
   /** Told whenever the receiver was heard. */
   readonly heard: () => void;
 }
@@ -102,6 +102,8 @@ export interface Wire {
   give(items: readonly Work[]): void;
   /** Takes note that a lane has finished a lease. */
   done(connection: number, lane: number): void;
+  /** Gives it what it takes to have further connections. */
+  equip(equipment: WireEquipment): void;
   /** Adds the lanes of a further connection. */
   join(connection: number, conn: Conn, options?: JoinOptions): void;
   /**
@@ -216,12 +218,13 @@ export function openWire(
         ledger,
         pool,
         limiter: bothLimit(
-          watched(deps.limiter, watch, "rate"),
-          watched(limiter, watch, "pace"),
+          watchedLimiter(deps.limiter, watch, "rate"),
+          watchedLimiter(limiter, watch, "pace"),
         ),
         ...(watch && { watch }),
         ...(room && { room }),
         wrote,
+        far: equipment?.far,
         connection,
         conn,
         lanes: Math.min(lanes, most),
@@ -249,7 +252,16 @@ export function openWire(
     group.stop(); // what waits for its turn would take it from others
     group.conn.close();
   };
-  const first = { limiter: deps.pace };
+  let equipment: WireEquipment | undefined;
+  const first: JoinOptions = {
+    limiter: { // it may be there before what holds it back
+      get pieceBytes() {
+        return equipment?.pace?.pieceBytes ?? Infinity;
+      },
+      take: (bytes, signal) =>
+        equipment?.pace?.take(bytes, signal) ?? Promise.resolve(),
+    },
+  };
   let firstLane = 0; // of the lanes that the first connection has now
   addGroup(0, conn, first);
 
@@ -275,6 +287,7 @@ export function openWire(
     hasRoom: () => !signal.aborted && (idlest()?.load ?? Infinity) < Infinity,
     give: (items) => idlest()?.give(items),
     done: (connection, lane) => groups.get(connection)?.done(lane),
+    equip: (given) => void (equipment = given),
     join(connection, conn, options = {}) {
       let isTold = false;
       const lost = (): void => {
@@ -355,21 +368,6 @@ export function openWire(
         if (connection > 0) conn.close();
       }
     },
-  };
-}
-
-/** A limiter whose waits are counted. */
-function watched(
-  limiter: RateLimiter | undefined,
-  watch: SendWatch | undefined,
-  kind: "rate" | "pace",
-): RateLimiter | undefined {
-  if (limiter === undefined || watch === undefined) return limiter;
-  return {
-    get pieceBytes() {
-      return limiter.pieceBytes ?? Infinity;
-    },
-    take: (bytes, signal) => watch.time(kind, limiter.take(bytes, signal)),
   };
 }
 

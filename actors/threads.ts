@@ -5,6 +5,7 @@
  */
 
 import type { Clock } from "../core/clock.ts";
+import { late } from "../core/late.ts";
 import type { LaneThreads } from "../workers/lane_threads.ts";
 
 /** With fewer cores than this the two ends of a connection have them all. */
@@ -47,33 +48,34 @@ export function bulkThreadsFor(
 /** Threads of a sender, and what they take is not loaded before the first is wanted. */
 export function lateThreads(
   max: number,
-  clock: Clock,
-  spawn?: () => Worker,
+  open: () => Promise<LaneThreads>,
 ): Pick<LaneThreads, "max" | "hasRoom" | "dialer" | "close"> {
-  let loading: Promise<LaneThreads> | undefined;
-  let loaded: LaneThreads | undefined;
-  const load = async (): Promise<LaneThreads> =>
-    loaded = await (loading ??= openThreads(max, clock, spawn));
+  const threads = late(open);
+  let isWanted = false;
   return {
     max,
     get hasRoom() {
-      return loaded?.hasRoom ?? true;
+      return threads.now?.hasRoom ?? true;
     },
     dialer: (peer) => ({
-      dial: async (signal) => (await load()).dialer(peer).dial(signal),
+      async dial(signal) {
+        isWanted = true;
+        return (await threads.load()).dialer(peer).dial(signal);
+      },
     }),
     async close() {
-      await (await loading)?.close();
+      if (isWanted) await (await threads.load()).close();
     },
   };
 }
 
 /** Loads what it takes to have threads; none is started yet. */
 export async function openThreads(
+  load: () => Promise<typeof import("../workers/lane_threads.ts")>,
   max: number,
   clock: Clock,
   spawn?: () => Worker,
 ): Promise<LaneThreads> {
-  const { createLaneThreads } = await import("../workers/lane_threads.ts");
+  const { createLaneThreads } = await load();
   return createLaneThreads({ max, clock, ...(spawn && { spawn }) });
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import { SftpxError } from "../core/errors.ts";
+import { createCodeLine } from "./code_line.ts";
 import { hinted } from "./hint.ts";
 import type { Io } from "./io.ts";
 
@@ -50,7 +51,8 @@ export function askCode(io: Io): string {
       "SFTPX_CODE holds one as well",
     );
   }
-  const answer = io.askCode?.("Code: ") ?? io.askSecret("Code: ");
+  const answer = io.askCode?.("Code: ", createCodeLine()) ??
+    io.askSecret("Code: ");
   if (answer === undefined) {
     throw new SftpxError("cancelled", "Cannot go on: interrupted");
   }

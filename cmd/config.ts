@@ -33,9 +33,9 @@ function configFile(io: Io): string {
 }
 
 /** Whether there may be a configuration file. */
-export async function mayHaveConfig(io: Io): Promise<boolean> {
+export function mayHaveConfig(io: Io): boolean {
   try {
-    await Deno.lstat(configFile(io));
+    Deno.lstatSync(configFile(io));
     return true;
   } catch (error) {
     return !(error instanceof Deno.errors.NotFound);

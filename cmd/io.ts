@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { createCodeLine } from "./code_line.ts";
+import type { CodeLine } from "./code_line.ts";
 
 /** The process as a command sees it. */
 export interface Io {
@@ -23,8 +23,8 @@ export interface Io {
   readonly stdin: ReadableStream<Uint8Array>;
   /** Asks for something that is not shown while it is typed. */
   askSecret(question: string): string | undefined;
-  /** Asks for a code, whose words the tabulator completes; it is shown, as it is read out anyway. */
-  askCode?(question: string): string | undefined;
+  /** Asks for a code, which is typed on `line`; it is shown, as it is read out anyway. */
+  askCode?(question: string, line: CodeLine): string | undefined;
   /** Milliseconds of a clock that only goes forward. */
   now(): number;
   /** What day it is. */
@@ -66,10 +66,10 @@ export function processIo(): Io {
         err("\n");
       }
     },
-    askCode: (question) => {
+    askCode: (question, line) => {
       Deno.stdin.setRaw(true);
       try {
-        return readCode(question, err);
+        return readCode(question, line, err);
       } finally {
         Deno.stdin.setRaw(false);
         err("\n");
@@ -103,9 +103,9 @@ function writer(to: { writeSync(bytes: Uint8Array): number }) {
 /** Reads a code in raw mode, and shows it; `undefined` when it was broken off. */
 function readCode(
   question: string,
+  line: CodeLine,
   err: (text: string) => void,
 ): string | undefined {
-  const line = createCodeLine();
   const buffer = new Uint8Array(1);
   for (;;) {
     err(`\r\x1b[K${question}${line.text}`);

@@ -181,7 +181,7 @@ async function read(
 ): Promise<Request> {
   const { mayHaveConfig, readConfig, settled } = await import("./config.ts");
   const quick = quickArgs(args, io.env);
-  if (quick !== undefined && !await mayHaveConfig(io)) {
+  if (quick !== undefined && !mayHaveConfig(io)) {
     const own: Request["own"] = (_, flags) => ownOf(flags) as typeof flags;
     return { asked: quick, common: quick.flags, given: NOTHING, own };
   }
@@ -212,7 +212,8 @@ function ownOf(flags: Readonly<Record<string, unknown>>): object {
 /** What moves the bytes; each half is loaded when it is used. */
 export function libraryOf(parts: Parts): Library {
   return {
-    send: async (options) => (await parts.sendFiles()).send(options),
+    send: async (options) =>
+      (await parts.sendFiles()).sendFiles(options, parts),
     receive: async (options) => (await parts.receive()).receive(options),
   };
 }

@@ -14,9 +14,13 @@ import { hinted } from "./hint.ts";
  *
  * @throws {SftpxError} "config" when it cannot be read.
  */
-export async function readIfThere(path: string): Promise<string | undefined> {
+export function readIfThere(path: string): Promise<string | undefined> {
+  return Promise.try(readNow, path); // sooner than on another thread
+}
+
+function readNow(path: string): string | undefined {
   try {
-    return await Deno.readTextFile(path);
+    return Deno.readTextFileSync(path);
   } catch (error) {
     if (errorCode(error) === "ENOENT") {
       return undefined;

@@ -8,9 +8,11 @@
  *
  * @module
  */
+import { SEND_PARTS } from "../actors/send_parts.ts";
 
 /** Every part. */
 export const PARTS = Object.freeze({
+  ...SEND_PARTS,
   args: () => import("./args.ts"),
   codeWords: () => import("./code_words.ts"),
   doctor: () => import("./doctor.ts"),
@@ -27,7 +29,7 @@ export const PARTS = Object.freeze({
   router: () => import("./router.ts"),
   send: () => import("./send.ts"),
   sendCode: () => import("./send_code.ts"),
-  sendFiles: () => import("../actors/send.ts"),
+  sendFiles: () => import("../actors/send_files.ts"),
   tables: () => import("./tables.ts"),
   xftp: () => import("./xftp.ts"),
   xftpTables: () => import("./xftp_tables.ts"),

@@ -15,10 +15,12 @@ Deno.test("parts: what is loaded later is what a bundle holds", async () => {
 });
 
 Deno.test("parts: from its sources the program begins with few modules", async () => {
-  const loaded = await loadedAtStart("sftpx.ts");
+  const first = await loadedAtStart("sftpx.ts");
+  assertEquals(first.size, 3, [...first].join());
+  const loaded = await loadedAtStart("start.ts");
   assertEquals(loaded.size > 10 && loaded.size < 40, true, `${loaded.size}`);
   // What a plain transfer loads after that must not lead to the whole either.
-  for (const part of ["send.ts", "recv.ts", "../actors/send.ts"]) {
+  for (const part of ["send.ts", "recv.ts", "../actors/send_files.ts"]) {
     const more = await loadedAtStart(part);
     const whole = [...more].find((it) => /\/(parts|meet)\.ts$/.test(it));
     assertEquals(whole, undefined, part);
@@ -27,11 +29,35 @@ Deno.test("parts: from its sources the program begins with few modules", async (
 
 Deno.test("parts: a plain transfer's sender loads nothing of Node", async () => {
   const entries = ["start.ts", "send.ts", "config.ts", "render.ts"];
-  for (const entry of [...entries, "../actors/send.ts"]) {
+  for (const entry of [...entries, "../actors/send_files.ts"]) {
     const loaded = await loadedAtStart(entry, { isStatic: true });
     const slow = [...loaded].filter((it) => !/^file:|@noble/.test(it));
     assertEquals(slow, [], entry);
   }
+});
+
+Deno.test("parts: what is loaded ahead of a plain send is all that it runs", async () => {
+  const needed = new Set<string>();
+  const entries = ["start.ts", "config.ts", "heap.ts", "render.ts", "send.ts"];
+  entries.push("../actors/send_files.ts", "../crypto/digest_little.ts");
+  for (const entry of entries) {
+    const loaded = await loadedAtStart(entry, { isStatic: true });
+    for (const module of loaded) {
+      if (module.startsWith("file:")) needed.add(module);
+    }
+  }
+  const list = new Set(
+    await loadedAtStart("send_ahead.ts", { isStatic: true }),
+  );
+  list.delete(import.meta.resolve("./send_ahead.ts"));
+  const text = await Deno.readTextFile(
+    new URL("send_ahead.ts", import.meta.url),
+  );
+  const named = [...text.matchAll(/^import "(.*)";$/gm)]
+    .map(([, name = ""]) => import.meta.resolve(name));
+  assertEquals(named, [...needed].toSorted());
+  const ours = [...list].filter((module) => module.startsWith("file:"));
+  assertEquals(ours.toSorted(), named);
 });
 
 interface Info {

@@ -3,9 +3,11 @@
  *
  * @module
  */
-import { PARTS_LATER } from "./parts_later.ts";
-import { start } from "./start.ts";
+import { seedTls } from "../transport/seed.ts";
+import { loadStart, PARTS_LATER } from "./parts_later.ts";
 
-export { type Library, main, type Surroundings } from "./main.ts";
-
-if (import.meta.main) await start(PARTS_LATER);
+if (import.meta.main) {
+  seedTls(); // on another thread, while this one loads the rest
+  const { start } = await loadStart(Deno.args[0]);
+  await start(PARTS_LATER);
+}

@@ -4,7 +4,6 @@
  * @module
  */
 import { putOffTimers } from "../core/timers.ts";
-import { seedTls } from "../transport/seed.ts";
 import { exitAfter } from "./exit.ts";
 import { processIo } from "./io.ts";
 import { libraryOf, main } from "./main.ts";
@@ -12,7 +11,6 @@ import type { Parts } from "./parts.ts";
 
 /** Runs what the command line asks for, and ends the process. */
 export async function start(parts: Parts): Promise<never> {
-  seedTls(); // beside all that is loaded now
   putOffTimers();
   loadAhead(parts, Deno.args[0]);
   const io = processIo();
@@ -25,11 +23,7 @@ export async function start(parts: Parts): Promise<never> {
 
 /** Loads, while the command line is read, what its first word needs in any case. */
 function loadAhead(parts: Parts, command: string | undefined): void {
-  const needed = command === "send"
-    ? [parts.send, parts.sendFiles]
-    : command === "recv"
-    ? [parts.recv, parts.receive]
-    : [];
+  const needed = command === "recv" ? [parts.recv, parts.receive] : [];
   for (const load of needed) {
     load().catch(() => {}); // it is said where it is wanted
   }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { seedTls } from "../transport/seed.ts";
 import { PARTS } from "./parts.ts";
 import { start } from "./start.ts";
 
@@ -10,5 +11,6 @@ if ("WorkerGlobalScope" in globalThis) {
   // A bundle is one script, and a Worker of it is begun by this very file.
   await import("../workers/programs.ts");
 } else if (import.meta.main) {
+  seedTls();
   await start(PARTS);
 }

@@ -9,12 +9,7 @@
  * @module
  */
 import { concatBytes } from "../core/bytes.ts";
-import {
-  type Digest,
-  type Digester,
-  type Hasher,
-  loadDigest,
-} from "./digest.ts";
+import type { Digest, Digester, Hasher } from "./digest.ts";
 import type { LittleDigest } from "./digest_little.ts";
 
 /** What is little, all in all, bytes. */
@@ -35,10 +30,11 @@ export interface LateDigest extends Digester {
  * Creates one. Nothing is loaded before it is needed.
  *
  * @param little Gives what hashes little, which must be there by then.
+ * @param load Loads the better one.
  */
 export function lateDigest(
   little: () => LittleDigest,
-  load: () => Promise<Digest> = loadDigest,
+  load: () => Promise<Digest>,
 ): LateDigest {
   let taken = 0;
   let better: Digest | undefined;

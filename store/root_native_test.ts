@@ -9,7 +9,8 @@ import { failsWith } from "../tests/testutil/root.ts";
 import { errorCode, ioError } from "./io_error.ts";
 import { openRoot, sameMtime } from "./root.ts";
 import { openFile } from "./root_file.ts";
-import { OPEN_FLAGS, openNative } from "./root_native.ts";
+import { OPEN_FLAGS } from "./native_read.ts";
+import { openNative } from "./root_native.ts";
 import { putNew } from "./root_place.ts";
 
 Deno.test("a new name is given without links too, and by two names at worst", async () => {

@@ -33,35 +33,12 @@ const OWNER_ONLY = 0o600;
  * @returns Whether it was written, or kept as it was.
  * @throws {SftpxError} `local-io`.
  */
-export async function writeSecret(
+export function writeSecret(
   path: string,
   content: string | Uint8Array,
   options: WriteSecretOptions = {},
 ): Promise<"written" | "kept"> {
-  const { force = false } = options;
-  let temporary: string | undefined;
-  try {
-    if (!force && await isThere(path)) return "kept";
-    const dir = folderOf(path);
-    await Deno.mkdir(dir, { recursive: true, mode: 0o700 });
-    // Made by the system under a name that was free, readable by us alone.
-    temporary = await Deno.makeTempFile({ dir, prefix: ".sftpx-secret-" });
-    await fill(temporary, content);
-    if (force) {
-      await Deno.rename(temporary, path);
-      temporary = undefined;
-    } else {
-      // Unlike a rename, a link replaces nothing that came in between.
-      await Deno.link(temporary, path);
-    }
-    await syncFolder(dir);
-    return "written";
-  } catch (error) {
-    if (!force && errorCode(error) === "EEXIST") return "kept";
-    throw ioError(`write ${quoted(path)}`, error);
-  } finally {
-    if (temporary !== undefined) await Deno.remove(temporary).catch(() => {});
-  }
+  return Promise.try(writeNow, path, content, options.force ?? false);
 }
 
 /**
@@ -70,23 +47,11 @@ export async function writeSecret(
  * @param what What errors are to call it: `key`.
  * @throws {SftpxError} `config`, when it cannot be read, or others may read it.
  */
-export async function readSecret(
+export function readSecret(
   path: string,
   what: string,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const name = `${what} ${quoted(path)}`;
-  try {
-    await checkLink(path, name);
-    // Looked at before it is opened: a pipe would have us wait for its writer.
-    checkFile(await Deno.stat(path), name);
-    using file = await Deno.open(path);
-    checkFile(await file.stat(), name);
-    return await readAll(file, name);
-  } catch (error) {
-    if (error instanceof SftpxError) throw error;
-    const { message } = ioError(`read ${name}`, error);
-    throw new SftpxError("config", message, error);
-  }
+  return Promise.try(readNow, path, `${what} ${quoted(path)}`);
 }
 
 /** Writes an access token as its file has it: one line of base64url. */
@@ -120,9 +85,65 @@ export function parseToken(
   return token;
 }
 
-async function isThere(path: string): Promise<boolean> {
+// A secret is a dozen calls of the system of 10 µs each; each would take ten
+// times as long on another thread.
+
+function writeNow(
+  path: string,
+  content: string | Uint8Array,
+  force: boolean,
+): "written" | "kept" {
+  let temporary: string | undefined;
   try {
-    await Deno.lstat(path);
+    if (!force && isThere(path)) return "kept";
+    const dir = folderOf(path);
+    Deno.mkdirSync(dir, { recursive: true, mode: 0o700 });
+    // Made by the system under a name that was free, readable by us alone.
+    temporary = Deno.makeTempFileSync({ dir, prefix: ".sftpx-secret-" });
+    fill(temporary, content);
+    if (force) {
+      Deno.renameSync(temporary, path);
+      temporary = undefined;
+    } else {
+      // Unlike a rename, a link replaces nothing that came in between.
+      Deno.linkSync(temporary, path);
+    }
+    syncFolder(dir);
+    return "written";
+  } catch (error) {
+    if (!force && errorCode(error) === "EEXIST") return "kept";
+    throw ioError(`write ${quoted(path)}`, error);
+  } finally {
+    if (temporary !== undefined) remove(temporary);
+  }
+}
+
+function remove(temporary: string): void {
+  try {
+    Deno.removeSync(temporary);
+  } catch {
+    // What went wrong before counts; it is readable by us alone.
+  }
+}
+
+function readNow(path: string, name: string): Uint8Array<ArrayBuffer> {
+  try {
+    checkLink(path, name);
+    // Looked at before it is opened: a pipe would have us wait for its writer.
+    checkFile(Deno.statSync(path), name);
+    using file = Deno.openSync(path);
+    checkFile(file.statSync(), name);
+    return readAll(file, name);
+  } catch (error) {
+    if (error instanceof SftpxError) throw error;
+    const { message } = ioError(`read ${name}`, error);
+    throw new SftpxError("config", message, error);
+  }
+}
+
+function isThere(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
     return true;
   } catch (error) {
     if (errorCode(error) === "ENOENT") return false;
@@ -130,27 +151,27 @@ async function isThere(path: string): Promise<boolean> {
   }
 }
 
-async function fill(path: string, content: string | Uint8Array): Promise<void> {
+function fill(path: string, content: string | Uint8Array): void {
   // On Windows the folder says who may read.
-  if (Deno.build.os !== "windows") await Deno.chmod(path, OWNER_ONLY);
+  if (Deno.build.os !== "windows") Deno.chmodSync(path, OWNER_ONLY);
   let rest = typeof content === "string"
     ? new TextEncoder().encode(content)
     : content;
-  using file = await Deno.open(path, { write: true });
-  while (rest.length > 0) rest = rest.subarray(await file.write(rest));
-  await file.sync();
+  using file = Deno.openSync(path, { write: true });
+  while (rest.length > 0) rest = rest.subarray(file.writeSync(rest));
+  file.syncSync();
 }
 
 /** Makes the name last, where the system has such a thing as a synced folder. */
-async function syncFolder(dir: string): Promise<void> {
+function syncFolder(dir: string): void {
   if (Deno.build.os === "windows") return;
-  using folder = await Deno.open(dir);
-  await folder.sync();
+  using folder = Deno.openSync(dir);
+  folder.syncSync();
 }
 
 /** Who owns a link decides what we read; the system's owner and ourselves may. */
-async function checkLink(path: string, name: string): Promise<void> {
-  const { isSymlink, uid } = await Deno.lstat(path);
+function checkLink(path: string, name: string): void {
+  const { isSymlink, uid } = Deno.lstatSync(path);
   if (isSymlink && uid !== null && uid !== 0 && uid !== Deno.uid()) {
     throw unusable(name, "it is a symbolic link that belongs to another user");
   }
@@ -165,14 +186,11 @@ function checkFile(stat: Deno.FileInfo, name: string): void {
   }
 }
 
-async function readAll(
-  file: Deno.FsFile,
-  name: string,
-): Promise<Uint8Array<ArrayBuffer>> {
+function readAll(file: Deno.FsFile, name: string): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(LARGEST_SECRET + 1);
   let length = 0;
   while (length < bytes.length) {
-    const count = await file.read(bytes.subarray(length));
+    const count = file.readSync(bytes.subarray(length));
     if (count === null) break;
     length += count;
   }

@@ -51,7 +51,7 @@ export {
   type SourceFile,
   wasReplaced,
 } from "./source_file.ts";
-export { namedRoots } from "./source_roots.ts";
+export { areLittle, namedRoots } from "./source_roots.ts";
 
 /** What a walk can be told. */
 export interface WalkOptions {
@@ -61,6 +61,8 @@ export interface WalkOptions {
   readonly exclude?: readonly string[];
   /** Name of the files in the tree that hold more such patterns. @default {none} */
   readonly ignoreFile?: string;
+  /** Loads what knows such patterns; needed where there are any. */
+  readonly ignore?: () => Promise<typeof import("./ignore.ts")>;
   /** Files and folders that stay here: our own state. @default {[]} */
   readonly leaveOut?: readonly string[];
   /** @default {PLAIN_DISK} */
@@ -68,20 +70,12 @@ export interface WalkOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Tells what is below `roots`, which have different names. */
-export async function* walk(
-  roots: readonly SourceRoot[],
-  options: WalkOptions = {},
-): AsyncGenerator<SourceEntry, void, void> {
-  for await (const told of walkInSteps(roots, options)) yield* told;
-}
-
-/** As `walk()`, some entries at a time: an await for each costs more than the look at it. */
+/** As `walk()` of `walk.ts`, some entries at a time: an await for each costs more than the look at it. */
 export async function* walkInSteps(
   roots: readonly SourceRoot[],
   options: WalkOptions = {},
 ): AsyncGenerator<readonly SourceEntry[], void, void> {
-  const { exclude = [], ignoreFile, signal } = options;
+  const { exclude = [], signal } = options;
   const disk = options.disk ?? PLAIN_DISK;
   const walker = {
     follow: options.follow ?? false,
@@ -90,7 +84,7 @@ export async function* walkInSteps(
   };
   const stack: Folder[] = [{
     end: undefined,
-    found: foundRoots(walker, roots, await scopeOf({ exclude, ignoreFile })),
+    found: foundRoots(walker, roots, await scopeOf({ ...options, exclude })),
     ahead: [],
   }];
   let told: SourceEntry[] = [];
@@ -157,11 +151,16 @@ const EVERYTHING: IgnoreScope = {
 };
 
 /** What knows patterns takes 20 ms to load. */
-async function scopeOf(options: IgnoreOptions): Promise<IgnoreScope> {
+async function scopeOf(
+  options: IgnoreOptions & Pick<WalkOptions, "ignore">,
+): Promise<IgnoreScope> {
   if (options.exclude.length === 0 && options.ignoreFile === undefined) {
     return EVERYTHING;
   }
-  const { rootScope } = await import("./ignore.ts");
+  if (options.ignore === undefined) {
+    throw new TypeError("Cannot leave out by patterns: nobody knows them");
+  }
+  const { rootScope } = await options.ignore();
   return rootScope(options);
 }
 

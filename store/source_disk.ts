@@ -21,7 +21,11 @@ import {
   S_IFSOCK,
 } from "./file_modes.ts";
 import { errorCode } from "./io_error.ts";
-import { type Native, type NativeStat, openNative } from "./root_native.ts";
+import {
+  type NativeReader,
+  type NativeStat,
+  openReader,
+} from "./native_read.ts";
 
 /** What the sender wants to know of a thing. */
 export type Facts = Pick<
@@ -77,7 +81,7 @@ export const PLAIN_DISK: SourceDisk = {
 
 /** The quick way where the system has it, else the other. */
 export function openSourceDisk(): SourceDisk & { close(): void } {
-  const native = openNative();
+  const native = openReader();
   return native === undefined
     ? { ...PLAIN_DISK, close() {} }
     : { ...quickDisk(native), close: () => native.close() };
@@ -86,7 +90,7 @@ export function openSourceDisk(): SourceDisk & { close(): void } {
 const BIGINT = { bigint: true } as const;
 
 /** The system at once; whatever it does not do, `node:fs` tries once more. */
-function quickDisk(native: Native): SourceDisk {
+function quickDisk(native: NativeReader): SourceDisk {
   return {
     namesNow: (local) => native.names(local),
     lookNow(local) {
@@ -117,7 +121,7 @@ function quickDisk(native: Native): SourceDisk {
   };
 }
 
-function quickFile(native: Native, fd: number): DiskFile {
+function quickFile(native: NativeReader, fd: number): DiskFile {
   let isOpen = true;
   return {
     stat: () => statOpen(native, fd),
@@ -141,7 +145,7 @@ function quickFile(native: Native, fd: number): DiskFile {
 async function openHandle(
   local: string,
   followed: boolean,
-  native: Native | undefined,
+  native: NativeReader | undefined,
 ): Promise<DiskFile> {
   const { constants } = await import("node:fs");
   const { open } = await import("node:fs/promises");
@@ -177,7 +181,7 @@ async function isOpenAt(fd: number, local: string): Promise<boolean> {
   return await Deno.realPath(local) === local;
 }
 
-function statOpen(native: Native, fd: number): Promise<Facts> {
+function statOpen(native: NativeReader, fd: number): Promise<Facts> {
   const found = native.statOpen(fd);
   return found === undefined
     ? Promise.reject(failed("EIO"))

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { SftpxError } from "../core/errors.ts";
 import { PLAIN_DISK } from "./source_disk.ts";
 import {
+  areLittle,
   namedRoots,
   openSource,
   openSourceDisk,
@@ -10,9 +11,9 @@ import {
   type SourceDisk,
   type SourceEntry,
   type SourceFileEntry,
-  walk,
   type WalkOptions,
 } from "./source.ts";
+import { walk } from "./walk.ts";
 
 /** A folder to fill; it is gone when the test ends. */
 async function folder(): Promise<{ at: string } & AsyncDisposable> {
@@ -385,6 +386,22 @@ test("namedRoots() gives things the name that they really have", async () => {
   assertEquals(await names("a/link/"), "src");
   const [own] = await namedRoots(["."]);
   assertEquals(own?.local, await Deno.realPath("."));
+});
+
+test("areLittle() is true for few files of few bytes only", async () => {
+  await using dir = await folder();
+  await fill(dir.at, "one", "d/two");
+  await Deno.writeFile(`${dir.at}/full`, new Uint8Array(64 * 1024));
+  const are = async (...names: string[]) =>
+    areLittle(await namedRoots(names.map((name) => `${dir.at}/${name}`)));
+  assertEquals(await are("one"), true);
+  assertEquals(await are("full"), true);
+  assertEquals(await are("full", "one"), false);
+  assertEquals(await are("one", "d"), false);
+  const many = Array(9).fill({ name: "one", local: `${dir.at}/one` });
+  assertEquals(areLittle(many.slice(1)), true);
+  assertEquals(areLittle(many), false);
+  assertEquals(areLittle([{ name: "no", local: `${dir.at}/no` }]), false);
 });
 
 test("namedRoots() refuses what has no name, is not there, or has a namesake", async () => {

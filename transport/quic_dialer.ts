@@ -41,6 +41,8 @@ export interface QuicDialerOptions extends QuicOptions {
   readonly dialTimeoutMs?: number;
   /** How long one address has to itself, in milliseconds. @default {250} */
   readonly staggerMs?: number;
+  /** Leaves the socket as small as it is: whoever has much to send enlarges it. @default {false} */
+  readonly isLittle?: boolean;
   /** The addresses of a name. @default the system's */
   readonly lookup?: (hostname: string) => Promise<readonly string[]>;
   readonly clock?: Clock;
@@ -83,7 +85,7 @@ export function quicDialer(options: QuicDialerOptions): Dialer {
       const dialling = Deno.connectQuic(dial);
       dialling.catch(() => {}); // heard of below
       await nextTurn(); // it is on its way
-      endpoint.enlarge();
+      if (options.isLittle !== true) endpoint.enlarge();
       return quicConn(await dialling, endpoint);
     } catch (error) {
       if (isSocketDead(error)) endpoint.close(); // the pool makes another

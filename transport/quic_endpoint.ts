@@ -60,10 +60,16 @@ export interface Host {
 export interface EndpointPool {
   /**
    * The next endpoint, in turn, that can send to addresses of `family`. One that
-   * is closed has another in its place. Whoever dials from it enlarges it.
+   * is closed has another in its place. It is not enlarged yet.
    */
   take(family: Family): Endpoint;
   close(): void;
+}
+
+/** A pool whose endpoints can be enlarged later. */
+export interface LatePool extends EndpointPool {
+  /** Enlarges all there are, and all that come. */
+  enlarge(): void;
 }
 
 /**
@@ -146,7 +152,7 @@ function doorway(raw: Deno.QuicEndpoint): Endpoint["listen"] {
 /** Makes a pool of at most `size` endpoints for each family. */
 export function endpointPool(
   options: { readonly size?: number; readonly bufferBytes?: number } = {},
-): EndpointPool {
+): LatePool {
   const { size = 1, bufferBytes = DEFAULT_BUFFER_BYTES } = options;
   if (!(size >= 1)) {
     throw new RangeError(
@@ -155,6 +161,8 @@ export function endpointPool(
   }
   const made: Record<Family, Endpoint[]> = { 4: [], 6: [] };
   const next: Record<Family, number> = { 4: 0, 6: 0 };
+  const all = (): readonly Endpoint[] => [...made[4], ...made[6]];
+  let isLate = true;
   return {
     take(family) {
       const index = next[family]++ % size;
@@ -163,11 +171,15 @@ export function endpointPool(
       return made[family][index] = createEndpoint({
         hostname: family === 4 ? "0.0.0.0" : "::",
         bufferBytes,
-        isLate: true,
+        isLate,
       });
     },
+    enlarge() {
+      isLate = false;
+      for (const endpoint of all()) endpoint.enlarge();
+    },
     close() {
-      for (const endpoint of [...made[4], ...made[6]]) endpoint.close();
+      for (const endpoint of all()) endpoint.close();
     },
   };
 }

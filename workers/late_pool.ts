@@ -5,8 +5,9 @@
  * @module
  */
 import { SftpxError } from "../core/errors.ts";
-import { type Digest, DIGEST_LENGTH } from "../crypto/digest.ts";
+import type { Digest } from "../crypto/digest.ts";
 import type { LateDigest } from "../crypto/digest_late.ts";
+import { DIGEST_BYTES } from "../protocol/digests.ts";
 import type { HashPool } from "./hash_pool.ts";
 
 /**
@@ -64,10 +65,10 @@ export function createLatePool(
     async digestParts(bytes, parts) {
       checkOpen();
       if (real === undefined && late.isReady(bytes.length)) {
-        const digests = new Uint8Array(parts.length * DIGEST_LENGTH);
+        const digests = new Uint8Array(parts.length * DIGEST_BYTES);
         for (const [at, [start, end]] of parts.entries()) {
           const digest = late.digest(bytes.subarray(start, end));
-          digests.set(digest, at * DIGEST_LENGTH);
+          digests.set(digest, at * DIGEST_BYTES);
         }
         return { digests, bytes };
       }

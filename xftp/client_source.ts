@@ -14,9 +14,9 @@ import {
   type SourceFile,
   type SourceFileEntry,
   type SourceRoot,
-  walk,
   type WalkOptions,
 } from "../store/source.ts";
+import { walk } from "../store/walk.ts";
 import type { ContentSource } from "./file_crypto.ts";
 import type { Bytes } from "./encoding.ts";
 import { TAR_END, tarFill, tarHeader } from "./tar.ts";

@@ -19,12 +19,33 @@ import { clear } from "./large_file.ts";
 const LIMIT_MS = 180_000;
 const GIB = 2 ** 30;
 
-/** Measures small files and a mixed tree against rsync, and then once more. */
+/**
+ * Measures small files and a mixed tree against rsync, and then once more, and a
+ * large tree that is there already; or one of these, `rsync`, `again` or
+ * `unchanged`.
+ */
 export async function manyFiles(
   bench: Bench,
 ): Promise<readonly (Row | Skipped)[]> {
   const { folder, quick, part } = bench;
   const place = await preparePlace(folder);
+  const rows: (Row | Skipped)[] = [];
+  if (part !== "unchanged") rows.push(...await smallFiles(bench, place));
+  if (part === undefined || part === "unchanged") {
+    const large = await makeLargeTree(
+      `${folder}/large`,
+      quick ? GIB / 16 : 10 * GIB,
+    );
+    rows.push(await unchanged(bench, place, large));
+  }
+  return rows;
+}
+
+async function smallFiles(
+  bench: Bench,
+  place: Place,
+): Promise<readonly (Row | Skipped)[]> {
+  const { folder, quick, part } = bench;
   const rows: (Row | Skipped)[] = [];
   const disk = await freshDisk(folder);
   try {
@@ -43,13 +64,6 @@ export async function manyFiles(
     if (part !== "rsync") rows.push(await twice(bench, place, disk, small));
   } finally {
     await disk.remove();
-  }
-  if (part === undefined) {
-    const large = await makeLargeTree(
-      `${folder}/large`,
-      quick ? GIB / 16 : 10 * GIB,
-    );
-    rows.push(await unchanged(bench, place, large));
   }
   return rows;
 }

@@ -7,6 +7,7 @@
 import type { Clock } from "../../core/clock.ts";
 import { SftpxError } from "../../core/errors.ts";
 import type { TransferEvent } from "../../core/events.ts";
+import { present } from "../../core/late.ts";
 import { nullLog } from "../../core/log.ts";
 import { type Secret, secret } from "../../core/secret.ts";
 import { Supervisor } from "../../core/supervisor.ts";
@@ -30,6 +31,7 @@ import {
   type World,
 } from "../../actors/send_session.ts";
 import type { SendOutcome } from "../../actors/send_scheduler.ts";
+import * as ways from "../../actors/send_ways.ts";
 import { openRoot } from "../../store/root.ts";
 import { namedRoots, openSourceDisk, walkInSteps } from "../../store/source.ts";
 import type { SourceDisk } from "../../store/source_disk.ts";
@@ -200,6 +202,7 @@ export async function pair(options: PairOptions = {}): Promise<Pair> {
             return options.path?.(conn, conns.length, time.clock) ?? conn;
           },
         },
+        ways: present(ways),
         fingerprint: FINGERPRINT,
         token: TOKEN,
         offer: {

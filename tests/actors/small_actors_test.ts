@@ -1,9 +1,10 @@
 import { setImmediate } from "node:timers";
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import {
   chunker,
   type ChunkerMessage,
   type Found,
+  walkAhead,
 } from "../../actors/chunker.ts";
 import {
   type Connected,
@@ -335,4 +336,51 @@ Deno.test("chunker: a scheduler that is slow holds the walk", async () => {
   await rest();
   assertEquals(walked.count, 50);
   await end();
+});
+
+/** A walk ahead over two entries, and how often it was begun. */
+function aheadWith() {
+  const clock = new FakeClock();
+  const walks = { count: 0 };
+  const it = walkAhead(async function* () {
+    walks.count++;
+    const number = walks.count;
+    await Promise.resolve();
+    yield { kind: "error", path: `${number}a`, reason: "a test" };
+    yield [{ kind: "error", path: `${number}b`, reason: "a test" }];
+  }, clock);
+  const paths = async (): Promise<string[]> =>
+    (await Array.fromAsync(it.walk())).flat().map(({ path }) => path);
+  return { ...it, clock, walks, paths };
+}
+
+Deno.test("a walk ahead goes on with what it has looked at, once", async () => {
+  const { begin, walks, paths } = aheadWith();
+  begin();
+  begin();
+  assertEquals(walks.count, 1);
+  assertEquals(await paths(), ["1a", "1b"]);
+  assertEquals(await paths(), ["2a", "2b"]);
+  assertEquals(walks.count, 2);
+});
+
+Deno.test("a walk ahead looks again at what it looked at long ago", async () => {
+  const { begin, clock, paths } = aheadWith();
+  begin();
+  await clock.advance(1001);
+  assertEquals(await paths(), ["2a", "2b"]);
+});
+
+Deno.test("a walk ahead that fails says so to who goes on with it", async () => {
+  const it = walkAhead(
+    // deno-lint-ignore require-yield -- it fails before
+    async function* () {
+      await Promise.resolve();
+      throw new Error("no disk");
+    },
+    new FakeClock(),
+  );
+  it.begin();
+  await new Promise((resolve) => setImmediate(resolve));
+  await assertRejects(() => Array.fromAsync(it.walk()), Error, "no disk");
 });

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { namedRoots, type SourceEntry, walk } from "../../store/source.ts";
+import { namedRoots, type SourceEntry } from "../../store/source.ts";
+import { walk } from "../../store/walk.ts";
 import { type Pair, pair } from "./pair.ts";
 
 /** Walks, but goes past each file only once the receiver has it in place. */

@@ -14,7 +14,7 @@ import type {
 import type { TransferEvent } from "../../core/events.ts";
 import type { Io } from "../../cmd/io.ts";
 import { settle } from "../testutil/fake_clock.ts";
-import { type Library, main } from "../../cmd/sftpx.ts";
+import { type Library, main } from "../../cmd/main.ts";
 import { PARTS } from "../../cmd/parts.ts";
 
 /** What a run of the program was. */

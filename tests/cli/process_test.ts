@@ -22,11 +22,11 @@ Deno.test("process: --version loads next to nothing", async () => {
     args: [
       "info",
       "--json",
-      new URL("../../cmd/sftpx.ts", import.meta.url).href,
+      new URL("../../cmd/start.ts", import.meta.url).href, // all of it
     ],
   }).output();
   const { modules } = JSON.parse(new TextDecoder().decode(stdout));
-  const loaded = staticImports(modules, "cmd/sftpx.ts");
+  const loaded = staticImports(modules, "cmd/start.ts");
   assertLess(loaded.size, 16, [...loaded].join("\n"));
 });
 

@@ -6,7 +6,7 @@
  */
 import { exitAfter } from "../../cmd/exit.ts";
 import { processIo } from "../../cmd/io.ts";
-import { main } from "../../cmd/sftpx.ts";
+import { main } from "../../cmd/main.ts";
 import { PARTS } from "../../cmd/parts.ts";
 import type { SendOptions } from "../../actors/options.ts";
 import { fakeLibrary } from "./harness.ts";

@@ -29,14 +29,14 @@ const { dlopen } = Deno;
 type Call = (...args: unknown[]) => unknown;
 
 function hooked(...args: Parameters<typeof dlopen>): unknown {
-  const { symbols, close } = dlopen(...args);
-  const all: Record<string, Call> = { ...symbols as Record<string, Call> };
+  const library = dlopen(...args);
+  const all = { ...library.symbols } as Record<string, Call>;
   for (const [name, real] of Object.entries(all)) {
     const known = { renameat2: "rename", syncfs: "sync" }[name];
     if (known === undefined) continue;
     all[name] = (...given) => around(known, () => real(...given));
   }
-  return { symbols: all, close: () => close() };
+  return { symbols: all, close: () => library.close() };
 }
 
 Deno.dlopen = hooked as typeof dlopen;

@@ -11,7 +11,8 @@ import type {
   SendResult,
 } from "../../actors/options.ts";
 import { type ReceiveInside, receiveInside } from "../../actors/receive.ts";
-import { type SendInside, sendInside } from "../../actors/send.ts";
+import { sendInside } from "../../actors/send.ts";
+import type { SendInside } from "../../actors/send_files.ts";
 import type { TransferEvent } from "../../core/events.ts";
 import { secret } from "../../core/secret.ts";
 import { makeCertificate } from "../../crypto/certificate.ts";

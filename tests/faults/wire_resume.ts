@@ -8,7 +8,7 @@
  */
 import { exitAfter } from "../../cmd/exit.ts";
 import { processIo } from "../../cmd/io.ts";
-import { main } from "../../cmd/sftpx.ts";
+import { main } from "../../cmd/main.ts";
 import { PARTS } from "../../cmd/parts.ts";
 
 const counter = Deno.env.get("WIRE_COUNT");

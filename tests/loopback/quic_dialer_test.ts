@@ -154,6 +154,26 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name:
+    "a dialer of little leaves a socket as it is, until the pool is enlarged",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    const pool = endpointPool({ size: 2 });
+    const sides = quicSides();
+    const [endpoint] = [pool.take(4), pool.take(4)];
+    const little = sides.dialerWith({ endpoint: pool, isLittle: true });
+    const conn = await little.dial(NEVER);
+    assertEquals(endpoint.buffers, undefined);
+    pool.enlarge();
+    assertGreater(endpoint.buffers?.receiveBytes ?? 0, 0);
+    assertGreater(pool.take(6).buffers?.receiveBytes ?? 0, 0);
+    conn.close();
+    await closed(pool);
+    await sides.stop();
+  },
+});
+
 Deno.test("a name that has no address is unreachable", async () => {
   const pool = endpointPool();
   const dialer = (lookup: () => Promise<readonly string[]>) =>
