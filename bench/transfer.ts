@@ -66,9 +66,8 @@ const HERE: Machines = { sender: [], receiver: [], host: "127.0.0.1" };
 
 const DENO = Deno.execPath();
 /** As the tasks in deno.json have them; docs/performance.md says what they are for. */
-const FLAGS =
-  "--v8-flags=--min-semi-space-size=4,--max-semi-space-size=4,--heap-growing-percent=60," +
-  "--no-lazy,--initial-old-space-size=64," +
+const FLAGS = "--v8-flags=--min-semi-space-size=4,--max-semi-space-size=4," +
+  "--heap-growing-percent=60,--no-lazy,--initial-old-space-size=64," +
   "--invocation-count-for-maglev=2000,--invocation-count-for-turbofan=20000";
 const SFTPX = [DENO, "run", "-A", FLAGS, `${ROOT}cmd/sftpx.ts`];
 const COPY = {
