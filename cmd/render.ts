@@ -43,8 +43,8 @@ export function textOutput(io: Io, style: Style, role: Role): Output {
     }
   };
   const showProgress = (): void => {
-    if (style.quiet || !progress.isKnown) return erase();
     if (!live && io.now() - lastLineMs < LINE_EVERY_MS) return;
+    if (style.quiet || !progress.isKnown) return erase();
     const now = progress.line() ?? "";
     if (!live) {
       lastLineMs = io.now();
@@ -73,7 +73,7 @@ export function textOutput(io: Io, style: Style, role: Role): Output {
         (isTrouble(event) ? line : note)(words);
       }
       // An entry changes nothing of that line, and there may be many of them.
-      if (event.type !== "entry" || live && shown === "") showProgress();
+      if (event.type !== "entry" || shown === "") showProgress();
     },
     data(words) {
       erase();
