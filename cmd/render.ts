@@ -43,8 +43,8 @@ export function textOutput(io: Io, style: Style, role: Role): Output {
     }
   };
   const showProgress = (): void => {
-    if (!live && io.now() - lastLineMs < LINE_EVERY_MS) return;
     if (style.quiet || !progress.isKnown) return erase();
+    if (!live && io.now() - lastLineMs < LINE_EVERY_MS) return;
     const now = progress.line() ?? "";
     if (!live) {
       lastLineMs = io.now();
