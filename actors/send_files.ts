@@ -13,7 +13,7 @@ import { parseAddress } from "../protocol/address.ts";
 import type { Growth, GrowthOptions } from "../protocol/growth.ts";
 import { fileIn } from "../store/own_file.ts";
 import {
-  bytesSeen,
+  areLittle,
   namedRoots,
   openSourceDisk,
   type SourceRoot,
@@ -122,7 +122,6 @@ export async function sendFiles(
   const ways = late(parts.ways);
   const id = await senderId(fileIn(resumeDir, "sender.id"), world.randomBytes);
   const source = await openSources(settings.paths, parts, resumeDir, signal);
-  const isLittle = source.bytes <= LITTLE_BYTES;
   const emit = (event: TransferEvent): void => options.onEvent?.(event);
   const dialers: PeerDialers & Partial<Dialers> = "cubic" in where
     ? where
@@ -131,7 +130,7 @@ export async function sendFiles(
       fingerprint: to.fingerprint,
       carrier: settings.carrier,
       endpoints,
-      isLittle,
+      isLittle: source.isLittle,
       quic,
       tls,
       ...(tcpPort !== undefined && { tcpPort }),
@@ -163,10 +162,10 @@ export async function sendFiles(
     // What takes but a moment does without other ways than the first connection.
     const ready = (): Promise<unknown> => {
       walk.begin();
-      return Promise.all([hashing(), isLittle || ways.load()]);
+      return Promise.all([hashing(), source.isLittle || ways.load()]);
     };
     const away = async (): Promise<void> => {
-      if (isLittle) return;
+      if (source.isLittle) return;
       if (settings.carrier === "auto") await parts.tlsDialer();
       pool.expect?.(Infinity);
     };
@@ -189,7 +188,6 @@ export async function sendFiles(
       ...(dialers.tcpSide && settings.threads !== 0 &&
         { bulkSideDialer: dialers.tcpSide }),
       ...(bulk && { bulk }),
-      bytes: source.bytes,
       congestion: settings.congestion,
       fingerprint: to.fingerprint,
       token: to.token,
@@ -272,14 +270,11 @@ function labelOf(roots: readonly SourceRoot[]): string {
   return `${first?.name ?? ""}${more}`;
 }
 
-/** Nothing is left to be made faster where there is no more, bytes. */
-const LITTLE_BYTES = 64 * 1024;
-
 /** What is sent. */
 interface OpenSources {
   readonly roots: readonly SourceRoot[];
-  /** What is seen of their size at once, bytes. */
-  readonly bytes: number;
+  /** True for a file or few that are small: nothing is left to be made faster. */
+  readonly isLittle: boolean;
   readonly close: () => Promise<void>;
 }
 
@@ -299,7 +294,7 @@ async function openSources(
     const roots = await namedRoots(files);
     return {
       roots,
-      bytes: bytesSeen(roots),
+      isLittle: areLittle(roots),
       close: () => Promise.resolve(),
     };
   }
@@ -308,7 +303,7 @@ async function openSources(
   }
   const { spool } = await parts.spool(); // streams are few
   const spooled = await spool(first as StreamSource, resumeDir, signal);
-  return { ...spooled, bytes: Infinity };
+  return { ...spooled, isLittle: false };
 }
 
 function checkNumbers(

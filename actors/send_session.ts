@@ -74,8 +74,6 @@ export interface SendSessionDeps {
   readonly sideDialer?: SideDialer;
   /** Decides how many connections there are. @default {what protocol/growth.ts says} */
   readonly growth?: (options: GrowthOptions) => Growth;
-  /** Bytes of it, as far as is seen at once; `Infinity` when more than a look tells. @default {Infinity} */
-  readonly bytes?: number;
   /** Dials over TCP, for bulk beside QUIC. @default {none} */
   readonly bulkDialer?: Dialer;
   /** The same, to another port of the receiver. @default {they are not used} */
@@ -323,7 +321,6 @@ export async function runSendSession(
     failure ??= error;
   }
   spare?.conn.close();
-  made?.close();
   if (outcome !== undefined) return outcome;
   if (signal.aborted) {
     throw new SftpxError(

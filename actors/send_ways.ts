@@ -12,18 +12,12 @@ import type { Clock } from "../core/clock.ts";
 import type { Limiter } from "../core/events.ts";
 import type { Log } from "../core/log.ts";
 import type { RateLimiter } from "../core/rate.ts";
-import {
-  type BulkOptions,
-  DEFAULT_BULK_OPTIONS,
-  WORTH_BYTES,
-} from "../protocol/bulk.ts";
+import type { BulkOptions } from "../protocol/bulk.ts";
 import type { ControlFrame, PortCarrier } from "../protocol/control.ts";
 import type { WireStatus } from "../protocol/status.ts";
-import { aheadDialer } from "../transport/ahead_dialer.ts";
 import type { Conn } from "../transport/transport.ts";
 import { isFarSend } from "../workers/far_conn.ts";
 import { farSendLane } from "../workers/far_lane.ts";
-import { FAR_MS } from "./greeting.ts";
 import { pacesOf } from "./path_pace.ts";
 import { BULK_LANES, createBulkLanes } from "./send_bulk.ts";
 import { createDials, type DialsDeps, type SendThreads } from "./send_dials.ts";
@@ -49,8 +43,6 @@ export interface WaysDeps extends DialsDeps {
   readonly growth?: FleetDeps["growth"];
   /** When chunks go over TCP beside QUIC. @default {short paths only} */
   readonly bulk?: BulkOptions;
-  /** Bytes to send, as far as is seen at once. @default {Infinity, not known} */
-  readonly bytes?: number;
   readonly threads?: SendThreads | undefined;
   /** Has sockets hold what fast paths need. @default {they do} */
   readonly enlarge?: () => void;
@@ -58,16 +50,10 @@ export interface WaysDeps extends DialsDeps {
 
 /** The ways of a session. */
 export interface Ways {
-  /**
-   * Begins to dial over TCP where chunks will go there as soon as we are let in.
-   *
-   * @returns What {@linkcode SideDials.early} does.
-   */
+  /** See {@linkcode SideDials.early}. */
   early(conn: Conn, tripMs: number): number;
   /** Those that go with a wire. */
   open(wire: Wire, deps: OpenWaysDeps): OpenWays;
-  /** Ends what was begun and is not used. */
-  close(): void;
 }
 
 /** What the ways of one epoch need of the scheduler. */
@@ -107,19 +93,9 @@ const FEW_LEASES = 4;
 
 /** Makes the ways of a session. */
 export function createWays(deps: WaysDeps): Ways {
-  const { bulkDialer, bytes = Infinity } = deps;
-  const { shortMs } = { ...DEFAULT_BULK_OPTIONS, ...deps.bulk };
-  const ahead = bulkDialer && aheadDialer(bulkDialer);
-  const dials = createDials({ ...deps, ...(ahead && { bulkDialer: ahead }) });
+  const dials = createDials(deps);
   return {
-    close: () => ahead?.close(),
-    early(conn, tripMs) {
-      const isWorth = bytes >= WORTH_BYTES && bytes < Infinity;
-      const isAway = tripMs >= FAR_MS && tripMs <= shortMs;
-      const mayBulk = deps.limiter === undefined && conn.carrier !== "tcp";
-      if (isWorth && isAway && mayBulk) ahead?.begin();
-      return dials.side.early(conn, tripMs);
-    },
+    early: dials.side.early,
     open(wire, { clock, log, say, spawn }) {
       const { link } = wire;
       const { pace, path } = pacesOf(link, deps, clock);

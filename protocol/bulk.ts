@@ -66,7 +66,7 @@ export const DEFAULT_BULK_OPTIONS: Readonly<Required<BulkOptions>> = Object
   .freeze({ shortMs: 30, nearMs: 5 });
 
 /** What is less is over before it matters, bytes. */
-export const WORTH_BYTES: number = 32 * 1024 * 1024;
+const WORTH_BYTES = 32 * 1024 * 1024;
 /** What is over sooner at the rate so far is not worth a trial, ms. */
 const WORTH_MS = 1000;
 /** How long each shows what it can do: ms, and round trips. */

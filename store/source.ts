@@ -51,7 +51,7 @@ export {
   type SourceFile,
   wasReplaced,
 } from "./source_file.ts";
-export { bytesSeen, namedRoots } from "./source_roots.ts";
+export { areLittle, namedRoots } from "./source_roots.ts";
 
 /** What a walk can be told. */
 export interface WalkOptions {

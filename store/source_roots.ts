@@ -22,8 +22,8 @@ export function namedRoots(paths: readonly string[]): Promise<SourceRoot[]> {
   return Promise.try(namedNow, paths);
 }
 
-/** What can be seen at once: bytes of a few files; `Infinity` for folders and more. */
-export function bytesSeen(roots: readonly SourceRoot[]): number {
+/** Few files, and few bytes in all of them, as far as is seen at once. */
+export function areLittle(roots: readonly SourceRoot[]): boolean {
   let bytes = roots.length > FEW ? Infinity : 0;
   try {
     for (const { local } of bytes > 0 ? [] : roots) {
@@ -31,13 +31,14 @@ export function bytesSeen(roots: readonly SourceRoot[]): number {
       bytes += isFile ? size : Infinity;
     }
   } catch {
-    return Infinity; // the walk says what is wrong
+    return false; // the walk says what is wrong
   }
-  return bytes;
+  return bytes <= LITTLE_BYTES;
 }
 
-/** See {@linkcode bytesSeen}. */
+/** See {@linkcode areLittle}. */
 const FEW = 8;
+const LITTLE_BYTES = 64 * 1024;
 
 /**
  * Finds the place of `local` with every link on the way resolved, but not the

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { SftpxError } from "../core/errors.ts";
 import { PLAIN_DISK } from "./source_disk.ts";
 import {
-  bytesSeen,
+  areLittle,
   namedRoots,
   openSource,
   openSourceDisk,
@@ -388,20 +388,20 @@ test("namedRoots() gives things the name that they really have", async () => {
   assertEquals(own?.local, await Deno.realPath("."));
 });
 
-test("bytesSeen() tells the size of a few files, and of nothing else", async () => {
+test("areLittle() is true for few files of few bytes only", async () => {
   await using dir = await folder();
   await fill(dir.at, "one", "d/two");
   await Deno.writeFile(`${dir.at}/full`, new Uint8Array(64 * 1024));
-  const seen = async (...names: string[]) =>
-    bytesSeen(await namedRoots(names.map((name) => `${dir.at}/${name}`)));
-  const one = await seen("one");
-  assertEquals(await seen("full"), 64 * 1024);
-  assertEquals(await seen("full", "one"), 64 * 1024 + one);
-  assertEquals(await seen("one", "d"), Infinity);
+  const are = async (...names: string[]) =>
+    areLittle(await namedRoots(names.map((name) => `${dir.at}/${name}`)));
+  assertEquals(await are("one"), true);
+  assertEquals(await are("full"), true);
+  assertEquals(await are("full", "one"), false);
+  assertEquals(await are("one", "d"), false);
   const many = Array(9).fill({ name: "one", local: `${dir.at}/one` });
-  assertEquals(bytesSeen(many.slice(1)), 8 * one);
-  assertEquals(bytesSeen(many), Infinity);
-  assertEquals(bytesSeen([{ name: "no", local: `${dir.at}/no` }]), Infinity);
+  assertEquals(areLittle(many.slice(1)), true);
+  assertEquals(areLittle(many), false);
+  assertEquals(areLittle([{ name: "no", local: `${dir.at}/no` }]), false);
 });
 
 test("namedRoots() refuses what has no name, is not there, or has a namesake", async () => {
