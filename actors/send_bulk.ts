@@ -17,6 +17,7 @@ import { type BulkOptions, createBulk } from "../protocol/bulk.ts";
 import { largeRoom } from "../store/large_pages.ts";
 import type { Conn } from "../transport/transport.ts";
 import type { Work } from "../protocol/outgoing.ts";
+import { FAR_MS } from "./greeting.ts";
 import type { Joined } from "./send_fleet.ts";
 import type { SendRun } from "./send_run.ts";
 import type { Wire } from "./send_wire.ts";
@@ -160,6 +161,10 @@ export function createBulkLanes(
     },
     look(run, rttMs) {
       if (dials === undefined) return;
+      // Near, it is known in a moment whether any of it is wanted.
+      const isWanted = run.plan.pendingBytes > 0 || wire.leases > 0;
+      const isNear = wire.link.tripMs < FAR_MS;
+      if (isNear && !isWanted && there.size === 0) return;
       const { found, durable } = run.ledger.totals;
       const verdict = bulk.sample({
         nowMs: clock.now(),

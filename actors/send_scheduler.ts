@@ -19,7 +19,7 @@ import { senderRules } from "../protocol/session.ts";
 import type { HashPool } from "../workers/hash_pool.ts";
 import type { ChunkerMessage, Found } from "./chunker.ts";
 import type { Connected } from "./connection.ts";
-import { FAR_MS, recallGreeting } from "./greeting.ts";
+import { recallGreeting } from "./greeting.ts";
 import type { Joined } from "./send_fleet.ts";
 import { secondLook, type SecondLookMessage } from "./send_second.ts";
 import { type SendReport, sendReport } from "./send_report.ts";
@@ -232,10 +232,7 @@ export function sendScheduler(
           if (run === undefined || message.run !== run.number) return;
           wire?.announce(run.found(message.entries, message.ended));
           if (run.ledger.totals.found > MUCH_BYTES) loadWays(cx);
-          // Near, it is known in a moment whether any of it is wanted.
-          if (wire !== undefined && wire.link.tripMs >= FAR_MS) {
-            ways?.beforeLeases(run);
-          }
+          ways?.beforeLeases(run);
           settle(cx);
           return;
         case "status":
