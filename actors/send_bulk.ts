@@ -131,18 +131,23 @@ export function createBulkLanes(
   const goesOn = (connection: number): boolean =>
     there.has(connection) &&
     (placed.has(connection) || ![...there].some((it) => placed.has(it)));
-  /** Ends them, one by one; what each gives back goes again. */
-  const leave = (
-    end: (connection: number) => readonly Work[],
+  /** Ends connections, one by one; what each gives back goes again. */
+  const end = (
+    connections: Iterable<number>,
+    by: (connection: number) => readonly Work[],
     run: SendRun,
   ): void => {
+    for (const connection of connections) {
+      for (const work of by(connection)) run.again(work);
+    }
+  };
+  /** Leaves them all: they finish what they have, or lose it. */
+  const leave = (how: "retire" | "drop", run: SendRun): void => {
     tries++;
     ended = last;
-    const all = [...there, ...retiring];
-    for (const connection of all) {
-      for (const work of end(connection)) run.again(work);
-    }
-    retiring = all;
+    end(there, wire[how], run);
+    if (how === "drop") end(retiring, wire.drop, run);
+    retiring = how === "retire" ? [...retiring, ...there] : [];
     there.clear();
     placed.clear();
     wire.wake();
@@ -179,9 +184,9 @@ export function createBulkLanes(
         case "try":
           return open(dials);
         case "retire":
-          return leave(wire.retire, run);
+          return leave("retire", run);
         case "back":
-          return leave(wire.drop, run);
+          return leave("drop", run);
         default:
           unreachable(verdict);
       }
@@ -198,13 +203,11 @@ export function createBulkLanes(
       for (const work of wire.restAllBut(goesOn)) run.again(work);
     },
     gone(connection, run) {
-      if (!there.has(connection)) { // it was to finish what it had
-        for (const work of wire.drop(connection)) run.again(work);
-        return;
-      }
+      // One that retired was to finish what it had.
+      if (!there.has(connection)) return end([connection], wire.drop, run);
       if (placed.has(connection)) isBarred = true;
       bulk.lost(clock.now());
-      leave(wire.drop, run);
+      leave("drop", run);
     },
   };
 }

@@ -140,6 +140,7 @@ export async function sendFiles(
       emit,
     });
   const { side } = dialers;
+  const bulkDialer = settings.carrier === "auto" ? dialers.tcp : undefined;
   const mayThread = threadCount > 0 && "hostname" in where &&
     settings.carrier !== "tcp" && settings.congestion !== "bbr" &&
     options.limitRate === undefined; // for which one thread is enough
@@ -166,7 +167,7 @@ export async function sendFiles(
     };
     const away = async (): Promise<void> => {
       if (source.isLittle) return;
-      if (settings.carrier === "auto") await parts.tlsDialer();
+      if (bulkDialer !== undefined) await parts.tlsDialer();
       pool.expect?.(Infinity);
     };
     const { roots } = source;
@@ -183,8 +184,7 @@ export async function sendFiles(
       bbrDialer: loadsMeanwhile(dialers.bbr, ready),
       ...(side && { sideDialer: side }),
       ...(growth && { growth }),
-      ...(settings.carrier === "auto" && dialers.tcp &&
-        { bulkDialer: dialers.tcp }),
+      ...(bulkDialer && { bulkDialer }),
       ...(dialers.tcpSide && settings.threads !== 0 &&
         { bulkSideDialer: dialers.tcpSide }),
       ...(bulk && { bulk }),
