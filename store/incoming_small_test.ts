@@ -1,12 +1,9 @@
-import { createHash } from "node:crypto";
 import { assert, assertEquals } from "@std/assert";
 import type { FileEntry } from "../protocol/entry.ts";
-import { tempDir } from "../tests/testutil/temp.ts";
+import { digest, type TestVault, withVault } from "../tests/testutil/vault.ts";
 import type { Incoming } from "./incoming.ts";
-import { openJournal } from "./journal.ts";
 import { safePath } from "./paths.ts";
-import { openRoot, type PartialDir, type Root } from "./root.ts";
-import { createVault, type Vault, type VaultDeps } from "./vault.ts";
+import type { VaultDeps } from "./vault.ts";
 
 const CHUNK = 1 << 16;
 const TEXT = new TextEncoder().encode("some text");
@@ -24,15 +21,7 @@ function file(size: number = TEXT.length): FileEntry {
   };
 }
 
-function digest(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(createHash("sha256").update(bytes).digest());
-}
-
-interface Bench {
-  readonly root: Root;
-  readonly partial: PartialDir;
-  readonly vault: Vault;
-  reserved(): number;
+interface Bench extends TestVault {
   /** The only file of the new folder "d". */
   admit(): Incoming;
 }
@@ -40,47 +29,19 @@ interface Bench {
 /** Runs `body` with an upload folder that has a new folder, "d". */
 async function withFolder(
   body: (bench: Bench) => Promise<void>,
-  options: Partial<VaultDeps> = {},
+  options?: Partial<VaultDeps>,
 ): Promise<void> {
-  await using dir = await tempDir();
-  const root = await openRoot(dir.join("up"));
-  const { journal } = await openJournal({
-    file: dir.join("session.bitmap"),
-    session: new Uint8Array(32),
-    root: root.dir,
-    digest,
-  });
-  const partial = await root.partial("ab".repeat(32));
-  let reserved = 0;
-  const vault = createVault({
-    root,
-    partial,
-    journal,
-    digest: (bytes) => Promise.resolve({ digest: digest(bytes), bytes }),
-    onConflict: "rename",
-    checksum: false,
-    reserve: (bytes) => Promise.resolve(void (reserved += bytes)),
-    reserveNow(bytes) {
-      reserved += bytes;
-      return true;
-    },
-    release: (bytes) => void (reserved -= bytes),
-    ...options,
-  });
-  await root.makeDir(safePath("d"));
-  const admit = (): Incoming => {
-    const coming = vault.admitNow(file(), PATH);
-    assert(coming !== undefined);
-    vault.endDir(safePath("d")); // it is alone, and so it is a part
-    return coming;
-  };
-  try {
-    await body({ root, partial, vault, reserved: () => reserved, admit });
-  } finally {
-    partial.close();
-    await journal.close();
-    root.close();
-  }
+  await withVault(async (bench) => {
+    const { root, vault } = bench;
+    await root.makeDir(safePath("d"));
+    const admit = (): Incoming => {
+      const coming = vault.admitNow(file(), PATH);
+      assert(coming !== undefined);
+      vault.endDir(safePath("d")); // it is alone, and so it is a part
+      return coming;
+    };
+    await body({ ...bench, admit });
+  }, options);
 }
 
 /** Where there is no quick way nothing is admitted at once, and that is all. */

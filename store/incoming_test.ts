@@ -1,13 +1,10 @@
-import { createHash } from "node:crypto";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { SftpxError } from "../core/errors.ts";
-import { tempDir } from "../tests/testutil/temp.ts";
+import { digest, withVault } from "../tests/testutil/vault.ts";
 import type { FileEntry } from "../protocol/entry.ts";
 import type { Incoming } from "./incoming.ts";
-import { openJournal } from "./journal.ts";
 import { safePath } from "./paths.ts";
-import { openRoot } from "./root.ts";
-import { createVault, type VaultDeps } from "./vault.ts";
+import type { VaultDeps } from "./vault.ts";
 
 const CHUNK = 1 << 16;
 
@@ -22,69 +19,29 @@ function file(chunks: number, mtimeNs = 0n): FileEntry {
   };
 }
 
-/** Not BLAKE3, but as good for what these tests look at. */
-function digest(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(createHash("sha256").update(bytes).digest());
-}
-
 function chunkOf(value: number): Uint8Array<ArrayBuffer> {
   return new Uint8Array(CHUNK).fill(value);
 }
 
-/** Runs `body` with a vault over a real folder, and what it has reserved. */
-async function withVault(
+/** Runs `body` with what takes the file "f" in, and what is reserved for it. */
+async function withFile(
   body: (
     admit: (entry: FileEntry, prior?: Incoming) => Promise<Incoming>,
     reserved: () => number,
   ) => Promise<void>,
-  options: Partial<VaultDeps> = {},
+  options?: Partial<VaultDeps>,
 ): Promise<void> {
-  await using dir = await tempDir();
-  const root = await openRoot(dir.join("up"));
-  const { journal } = await openJournal({
-    file: dir.join("session.bitmap"),
-    session: new Uint8Array(32),
-    root: root.dir,
-    digest,
-    fresh: false,
-  });
-  const partial = await root.partial("ab".repeat(32));
-  let reserved = 0;
-  const vault = createVault({
-    root,
-    partial,
-    journal,
-    digest: (bytes) => Promise.resolve({ digest: digest(bytes), bytes }),
-    onConflict: "rename",
-    checksum: false,
-    reserve(bytes) {
-      reserved += bytes;
-      return Promise.resolve();
-    },
-    release(bytes) {
-      reserved -= bytes;
-    },
-    ...options,
-  });
-  const admit = async (
-    entry: FileEntry,
-    prior?: Incoming,
-  ): Promise<Incoming> => {
-    const admission = await vault.admit(entry, safePath("f"), prior);
-    assert(admission.kind !== "have");
-    return admission.file;
-  };
-  try {
-    await body(admit, () => reserved);
-  } finally {
-    partial.close();
-    await journal.close();
-    root.close();
-  }
+  await withVault(async ({ vault, reserved }) => {
+    await body(async (entry, prior) => {
+      const admission = await vault.admit(entry, safePath("f"), prior);
+      assert(admission.kind !== "have");
+      return admission.file;
+    }, reserved);
+  }, options);
 }
 
 Deno.test("incoming: a file that is given up while it is made durable fails nobody", async () => {
-  await withVault(async (admit) => {
+  await withFile(async (admit) => {
     const coming = await admit(file(2));
     await coming.write(0, chunkOf(1));
     const syncing = coming.sync();
@@ -95,7 +52,7 @@ Deno.test("incoming: a file that is given up while it is made durable fails nobo
 });
 
 Deno.test("incoming: a file of which a chunk is missing is never made whole, whoever says that it is", async () => {
-  await withVault(async (admit) => {
+  await withFile(async (admit) => {
     for (const chunks of [1, 2]) {
       const coming = await admit(file(chunks));
       if (chunks === 2) assert(await coming.write(0, chunkOf(1)));
@@ -107,7 +64,7 @@ Deno.test("incoming: a file of which a chunk is missing is never made whole, who
 });
 
 Deno.test("incoming: a chunk that comes after the end goes nowhere, and says so; one under way is waited for", async () => {
-  await withVault(async (admit) => {
+  await withFile(async (admit) => {
     const coming = await admit(file(2));
     const order: string[] = [];
     const writing = coming.write(0, chunkOf(1)).then((done) => {
@@ -124,7 +81,7 @@ Deno.test("incoming: a chunk that comes after the end goes nowhere, and says so;
 });
 
 Deno.test("incoming: what is reserved for a file is given back as it is written, and when it is closed", async () => {
-  await withVault(async (admit, reserved) => {
+  await withFile(async (admit, reserved) => {
     const coming = await admit(file(3));
     assertEquals(reserved(), 3 * CHUNK);
     await coming.write(0, chunkOf(1));
@@ -135,7 +92,7 @@ Deno.test("incoming: what is reserved for a file is given back as it is written,
 });
 
 Deno.test("incoming: a chunk that two lanes bring at once is written once", async () => {
-  await withVault(async (admit, reserved) => {
+  await withFile(async (admit, reserved) => {
     const coming = await admit(file(2));
     await Promise.all([
       coming.write(0, chunkOf(1)),
@@ -148,7 +105,7 @@ Deno.test("incoming: a chunk that two lanes bring at once is written once", asyn
 });
 
 Deno.test("incoming: a file that was announced anew offers what is there of its former self", async () => {
-  await withVault(async (admit) => {
+  await withFile(async (admit) => {
     const first = await admit(file(3));
     await first.write(0, chunkOf(1));
     await first.write(2, chunkOf(3));
@@ -166,7 +123,7 @@ Deno.test("incoming: a file that was announced anew offers what is there of its 
 });
 
 Deno.test("incoming: after a rewind nothing that was there counts any more", async () => {
-  await withVault(async (admit) => {
+  await withFile(async (admit) => {
     const coming = await admit(file(2));
     await coming.write(0, chunkOf(1));
     coming.rewind();

@@ -1,17 +1,13 @@
-import { createHash } from "node:crypto";
 import { assert, assertEquals } from "@std/assert";
 import type { FileEntry } from "../protocol/entry.ts";
-import { tempDir } from "../tests/testutil/temp.ts";
+import { namesIn, SESSION } from "../tests/testutil/root.ts";
+import { digest, type TestVault, withVault } from "../tests/testutil/vault.ts";
 import type { Incoming } from "./incoming.ts";
-import { openJournal } from "./journal.ts";
 import type { Nest } from "./nests.ts";
 import { safePath } from "./paths.ts";
-import { openRoot, type PartialDir, type Root } from "./root.ts";
-import { createVault, type Vault } from "./vault.ts";
 
 const FOLDER = safePath("d");
 const TEXT = new TextEncoder().encode("some text");
-const SESSION = "ab".repeat(32);
 
 function file(name: string): FileEntry {
   return {
@@ -24,10 +20,6 @@ function file(name: string): FileEntry {
   };
 }
 
-function digest(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(createHash("sha256").update(bytes).digest());
-}
-
 const SUM = digest(TEXT);
 
 function nestOf(coming: Incoming | undefined): Nest {
@@ -36,10 +28,7 @@ function nestOf(coming: Incoming | undefined): Nest {
   return nest;
 }
 
-interface Bench {
-  readonly root: Root;
-  readonly partial: PartialDir;
-  readonly vault: Vault;
+interface Bench extends TestVault {
   readonly up: string;
   /** Takes files of the new folder "d". */
   admit(...names: string[]): readonly [Incoming, ...Incoming[]];
@@ -51,35 +40,12 @@ interface Bench {
 async function withFolder(
   body: (bench: Bench) => Promise<void>,
 ): Promise<void> {
-  await using dir = await tempDir();
-  const up = dir.join("up");
-  const root = await openRoot(up);
-  const { journal } = await openJournal({
-    file: dir.join("session.bitmap"),
-    session: new Uint8Array(32),
-    root: root.dir,
-    digest,
-  });
-  const partial = await root.partial(SESSION);
-  const vault = createVault({
-    root,
-    partial,
-    journal,
-    digest: (bytes) => Promise.resolve({ digest: digest(bytes), bytes }),
-    onConflict: "rename",
-    checksum: false,
-    reserve: () => Promise.resolve(),
-    reserveNow: () => true,
-    release: () => {},
-  });
-  await root.makeDir(FOLDER, 0o750);
-  const list = (place: string) =>
-    [...Deno.readDirSync(place)].map(({ name }) => name).sort();
-  try {
+  await withVault(async (bench) => {
+    const { root, vault } = bench;
+    const up = root.dir;
+    await root.makeDir(FOLDER, 0o750);
     await body({
-      root,
-      partial,
-      vault,
+      ...bench,
       up,
       admit(...names) {
         const [first, ...others] = names.map((name) => {
@@ -90,15 +56,10 @@ async function withFolder(
         assert(first !== undefined);
         return [first, ...others];
       },
-      names: () => list(`${up}/d`),
-      nests: () => list(`${up}/.sftpx-partial/${SESSION}`),
+      names: () => namesIn(`${up}/d`),
+      nests: () => namesIn(`${up}/.sftpx-partial/${SESSION}`),
     });
-  } finally {
-    vault.close();
-    partial.close();
-    await journal.close();
-    root.close();
-  }
+  });
 }
 
 const test = (name: string, body: (bench: Bench) => Promise<void>): void =>
@@ -245,6 +206,58 @@ test("folders that already hold something, or have few files, have no nest", asy
   assertEquals(few?.nest, undefined);
   assertEquals(nests().filter((name) => name.endsWith(".nest")), []);
 });
+
+test("a nest takes so many files and no more; the others are parts", async ({ admit }) => {
+  const names = Array.from({ length: 514 }, (_, n) => `f${n}`);
+  const files = admit(...names);
+  for (const coming of files) assert(coming.writeNow?.(0, TEXT));
+  assertEquals(files.filter(({ nest }) => nest !== undefined).length, 512);
+  assert(nestOf(files[0]).isReady(512, false));
+  await Promise.resolve();
+});
+
+test("a folder that hands something down has no nest", async ({ root, up, vault, admit }) => {
+  await Deno.chmod(`${up}/d`, 0o2750);
+  const [one] = admit("a", "b", "c", "d");
+  assert(one.writeNow?.(0, TEXT));
+  assertEquals(one.nest, undefined);
+  await root.makeDir(safePath("e"));
+  if (!setDefaultRights(`${up}/e`)) return; // this file system has none
+  const other = ["a", "b", "c", "d"].map((name) =>
+    vault.admitNow(file(name), safePath(`e/${name}`))
+  );
+  assert(other[0]?.writeNow?.(0, TEXT));
+  assertEquals(other[0]?.nest, undefined);
+});
+
+/** Gives a folder an ACL that what is made in it has; says whether that can be. */
+function setDefaultRights(path: string): boolean {
+  const name = "system.posix_acl_default\0";
+  // Version 2; of each entry tag, rights and whose: owner, group, others.
+  const acl = new DataView(new ArrayBuffer(28));
+  acl.setUint32(0, 2, true);
+  for (const [n, tag] of [1, 4, 32].entries()) {
+    acl.setUint16(4 + 8 * n, tag, true);
+    acl.setUint16(6 + 8 * n, 7, true);
+    acl.setUint32(8 + 8 * n, 0xffffffff, true);
+  }
+  const library = Deno.dlopen("libc.so.6", {
+    setxattr: {
+      parameters: ["buffer", "buffer", "buffer", "usize", "i32"],
+      result: "i32",
+    },
+  });
+  const text = new TextEncoder();
+  const failed = library.symbols.setxattr(
+    text.encode(`${path}\0`),
+    text.encode(name),
+    acl,
+    BigInt(acl.byteLength),
+    0,
+  );
+  library.close();
+  return failed === 0;
+}
 
 test("nests of a process that was killed are removed, and nothing else", async ({ partial, admit, nests }) => {
   const [one] = admit("a", "b", "c", "d");
