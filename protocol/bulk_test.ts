@@ -119,6 +119,23 @@ Deno.test("createBulk() does not wait for TCP that retired when QUIC is far fast
   }
 });
 
+Deno.test("createBulk() does not take for QUIC's what TCP still brings when it retired", () => {
+  const bulk = createBulk();
+  const at = { rttMs: 15, pendingBytes: 1e12, isAlone: true };
+  let receivedBytes = 0;
+  let retiredMs = Infinity;
+  const told: string[] = [];
+  for (let nowMs = 0; nowMs < 2500; nowMs += 50) {
+    const verdict = bulk.sample({ ...at, nowMs, receivedBytes });
+    told.push(verdict);
+    if (verdict === "try") bulk.joined();
+    if (verdict === "retire") retiredMs = nowMs;
+    const isLate = nowMs >= retiredMs && nowMs < retiredMs + 400;
+    receivedBytes += 50 * (isLate ? 2e4 : bulk.isUsed ? 1e3 : 5e2);
+  }
+  assertEquals(told.filter((one) => one !== "keep"), ["try", "retire", "try"]);
+});
+
 Deno.test("createBulk() goes back within 2 s when TCP stands still, and when it has become slow", () => {
   for (const after of [0, 1e3]) {
     const { used } = play({

@@ -9,6 +9,7 @@ import { openJournal } from "../../store/journal.ts";
 import { openRoot } from "../../store/root.ts";
 import { createVault } from "../../store/vault.ts";
 import { settle } from "../testutil/fake_clock.ts";
+import { namesIn } from "../testutil/root.ts";
 import { tempDir } from "../testutil/temp.ts";
 import { CHUNK, hashing } from "./pair.ts";
 
@@ -93,6 +94,10 @@ async function withDesk(
         steps.push("root.commit");
         return done;
       },
+      nest(_, path) {
+        const dir = realRoot.nest(realPartial, path);
+        return dir && recorded("nest", dir, steps);
+      },
     },
     partial,
     journal,
@@ -100,6 +105,7 @@ async function withDesk(
     onConflict: options.onConflict ?? "rename",
     checksum: false,
     reserve: options.reserve ?? (() => Promise.resolve()),
+    reserveNow: () => options.reserve === undefined,
     release() {},
   });
   const desk = createDesk({
@@ -234,6 +240,47 @@ Deno.test("desk: nothing is called final before it is synced, has its name, and 
     );
     assertEquals(fact(0)?.final?.finalPath, "big");
   });
+});
+
+Deno.test({
+  name:
+    "desk: small files of a new folder get their names with it, once all are synced",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    await withDesk(async ({ desk, steps, fact, dir: up }) => {
+      const names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+      const entries = [
+        dir("dir", "d"),
+        ...names.map((name) => file(`d/${name}`, 10)),
+        dir("dir-end", "d"),
+      ];
+      await desk.announced(
+        entries.map((entry, index) => ({ index, gen: 0, entry })),
+      );
+      await decided(() => fact(8)?.verdict !== undefined);
+      const bytes = new Uint8Array(10).fill(1);
+      const sum = digest.digest(bytes);
+      for (const [n] of names.entries()) {
+        const index = n + 1;
+        assert(desk.target(index)?.writeNow?.(0, bytes));
+        desk.whole({ index, gen: 0, digest: sum, b3sum: undefined, bytes: 10 });
+      }
+      assertEquals(namesIn(`${up}/d`), []);
+      steps.length = 0;
+      await desk.checkpoint();
+      assertOrder(
+        steps,
+        "root.syncFileSystem",
+        "nest.adopt",
+        "root.syncDirs",
+        "journal.flush",
+        "say final 1",
+        "say final 8",
+      );
+      assertEquals(steps.filter((step) => step === "root.commit"), []);
+      assertEquals(namesIn(`${up}/d`), names);
+    });
+  },
 });
 
 Deno.test("desk: a folder ends only after all that is in it, and all that came before", async () => {

@@ -146,6 +146,20 @@ Deno.test("send lane: many small files go in one frame", async () => {
   assertEquals(read, 200);
 });
 
+Deno.test("send lane: the first frames are small, as they are waited for, and the others grow", async () => {
+  const sizes = Array.from({ length: 800 }, () => 4096);
+  const { frames } = await send(
+    sizes.map((size) => ({ bytes: noise(size) })),
+    sizes,
+  );
+  const bytes = frames.map(({ records }) =>
+    records.reduce((sum, { bytes }) => sum + bytes, 0)
+  );
+  const grown = [5, 6, 7, 8, 9, 10].map((n) => 1024 * 2 ** n);
+  assertEquals(bytes.slice(0, grown.length), grown);
+  assertEquals(bytes.reduce((sum, n) => sum + n, 0), 800 * 4096);
+});
+
 Deno.test("send lane: a chunk that the receiver holds goes as its digest", async () => {
   const bytes = noise(CHUNK * 2);
   const { frames } = await send([{ bytes }], [CHUNK * 2], (ledger) => {
