@@ -15,6 +15,8 @@ import { closeError } from "./close_error.ts";
 /** What comes of getting a peer: a connection on which both have said hello. */
 export interface Link {
   readonly conn: Conn;
+  /** Resolves when the peer has said its last word of greeting. @default {it has} */
+  readonly accepted?: Promise<void>;
 }
 
 /** What a connection can be told. */
@@ -124,7 +126,10 @@ export function connection<L extends Link>(
               throw error;
             }
           });
-          if (deps.silence !== undefined) watch(cx, deps.silence);
+          cx.spawn(async () => {
+            await link.accepted;
+            if (deps.silence !== undefined) watch(cx, deps.silence);
+          });
           await deps.scheduler.send({ type: "connected", link }, cx.signal);
           await deps.migration().send({ type: "connected", link }, cx.signal);
           return;
@@ -164,7 +169,15 @@ async function dialBeside<L extends Link>(
     while (silentMs() >= SPOKE_MS) await clock.delay(LISTEN_MS, either);
     return undefined;
   })();
-  const dialled = dial(either);
+  const dialled = dial(either).then(async (link) => {
+    try {
+      await link.accepted;
+      return link;
+    } catch (error) {
+      link.conn.close();
+      throw error;
+    }
+  });
   let link: L | undefined;
   try {
     link = await Promise.race([heard, dialled]);

@@ -48,7 +48,8 @@ export const GREETING_MS = 15_000;
 const REASON_MS = 100;
 
 /**
- * Greets a receiver and makes it an offer.
+ * Greets a receiver and makes it an offer. What is sent may be said at once: the
+ * answer is waited for by `accepted` of what is returned.
  *
  * @throws {SftpxError} with the receiver's reason when it refuses.
  */
@@ -72,10 +73,32 @@ export async function greetReceiver(
       const [carrier, count] = ["quic" as const, portsWanted];
       await control.write({ type: "want-ports", carrier, count });
     }
+    let tripMs = offeredAt - saidAt;
+    const accepted = hearAccept(conn, control, clock, signal).then(() => {
+      tripMs = Math.min(tripMs, clock.now() - offeredAt);
+    });
+    accepted.catch(() => {}); // who holds the connection hears of it
+    return {
+      ...{ conn, control, hello, welcome, offer, portsWanted, accepted },
+      get tripMs() {
+        return tripMs;
+      },
+    };
+  } catch (error) {
+    throw await reasonOf(conn, error, clock);
+  }
+}
+
+/** Waits until the offer is accepted. */
+async function hearAccept(
+  conn: Conn,
+  control: ControlChannel,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
     const accept = await answer(conn, control, clock, signal);
     if (accept.type !== "accept") throw unexpected(accept);
-    const tripMs = Math.min(offeredAt - saidAt, clock.now() - offeredAt);
-    return { conn, control, hello, welcome, offer, tripMs, portsWanted };
   } catch (error) {
     throw await reasonOf(conn, error, clock);
   }
@@ -96,7 +119,7 @@ export function recallGreeting(link: SendLink, rules: SenderRules): void {
   rules.saidControl(link.hello);
   rules.heardControl(link.welcome);
   rules.saidControl(link.offer);
-  rules.heardControl({ type: "accept" });
+  rules.heardControl({ type: "accept" }); // or all that follows is in vain
   const count = link.portsWanted;
   // The receiver hears it once it has accepted.
   if (count > 0) {

@@ -138,13 +138,16 @@ export function sendScheduler(
       const { number, credit } = current;
       await deps.chunker.send({ type: "scan", run: number, credit }, cx.signal);
     }
-    deps.emit({
-      type: "connected",
-      session: deps.session,
-      remote: link.conn.remote,
-      path: link.conn.path ?? "direct",
-      carrier: link.conn.carrier ?? "quic",
-      resumed: goesOn,
+    cx.spawn(async () => {
+      if (!await link.accepted.then(() => true, () => false)) return;
+      deps.emit({
+        type: "connected",
+        session: deps.session,
+        remote: link.conn.remote,
+        path: link.conn.path ?? "direct",
+        carrier: link.conn.carrier ?? "quic",
+        resumed: goesOn,
+      });
     });
   };
 

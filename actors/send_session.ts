@@ -138,7 +138,7 @@ export async function runSendSession(
   const began = world.clock.now();
   let heardAt = began;
   let spare: SendLink | undefined;
-  let tripMs = 0;
+  let tripMs = (): number => 0;
   let further = 0; // connections by QUIC beside the first
 
   const end = (error: unknown): void => {
@@ -149,6 +149,16 @@ export async function runSendSession(
     signal.aborted
       ? { code: "cancelled", reason: "Cannot go on: the sender was stopped" }
       : undefined;
+  /** Whatever is heard says that we were accepted. */
+  const heard = (): void => {
+    heardAt = world.clock.now();
+    wasAccepted = true;
+    mayForget = false; // what comes from here on is to be kept
+  };
+  const unheard = (error: unknown): void => {
+    const waitedMs = world.clock.now() - began;
+    if (!wasAccepted && waitedMs >= FIRST_CONTACT_MS) end(error);
+  };
   const link = async (signal: AbortSignal): Promise<SendLink> => {
     if (spare !== undefined) {
       const link = spare;
@@ -173,10 +183,8 @@ export async function runSendSession(
           { ...greeting, offer, hello, ports },
           signal,
         );
-        wasAccepted = true;
-        heardAt = world.clock.now();
-        mayForget = false; // what comes from here on is to be kept
-        tripMs = link.tripMs;
+        tripMs = () => link.tripMs;
+        link.accepted.then(heard, unheard);
         return link;
       } catch (error) {
         const { code, reason } = stopped() ?? {};
@@ -184,8 +192,7 @@ export async function runSendSession(
         throw error;
       }
     } catch (error) {
-      const waitedMs = world.clock.now() - began;
-      if (!wasAccepted && waitedMs >= FIRST_CONTACT_MS) end(error);
+      unheard(error);
       throw error;
     }
   };
@@ -262,7 +269,7 @@ export async function runSendSession(
         ways,
         loadWays: deps.ways.load,
         progress: () => supervisor.progress(),
-        heard: () => heardAt = world.clock.now(),
+        heard,
         finished(done) {
           outcome = done;
           own.abort();
@@ -292,7 +299,7 @@ export async function runSendSession(
           limitMs: () =>
             further === 0
               ? SILENT_MS
-              : Math.min(Math.max(SOON_MS, SOON_TRIPS * tripMs), SILENT_MS),
+              : Math.min(Math.max(SOON_MS, SOON_TRIPS * tripMs()), SILENT_MS),
           keep: (link) => spare = link,
         },
       }),

@@ -39,10 +39,12 @@ import {
 } from "./lane_group.ts";
 import type { LeaseReport, RoomMaker } from "../workers/lane_send.ts";
 
-/** A connection to a receiver that has accepted. */
+/** A connection to a receiver that has heard our offer. */
 export interface SendLink extends Link {
+  /** Rejects with what the receiver has against it; nothing is read before. */
+  readonly accepted: Promise<void>;
   readonly control: ControlChannel;
-  /** What was said until the receiver accepted. */
+  /** What was said until then. */
   readonly hello: Hello;
   readonly welcome: Welcome;
   readonly offer: Offer;
@@ -197,6 +199,7 @@ export function openWire(
     })
   );
   task(async () => {
+    if (!await link.accepted.then(() => true, () => false)) return;
     for (;;) {
       const frame = await control.read();
       if (frame === undefined) return;

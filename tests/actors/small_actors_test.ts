@@ -163,6 +163,65 @@ Deno.test("connection: word of silence counts only for the connection there is",
   await end();
 });
 
+/** The same, for links that are accepted when the test says so, and a peer that is silent. */
+function acceptedWhen(
+  links: readonly (Link & { readonly accepted: Promise<void> })[],
+) {
+  const left = [...links];
+  const kept: Link[] = [];
+  let dials = 0;
+  const one = supervised<ConnectionMessage<Link>>(() =>
+    connection<Link>({
+      link() {
+        dials++;
+        const link = left.shift();
+        if (link === undefined) throw new TypeError("Cannot dial so often");
+        return Promise.resolve(link);
+      },
+      scheduler: recorder<Connected<Link>>(),
+      migration: () => recorder<Connected<Link>>(),
+      ending: () => undefined,
+      silence: { silentMs: () => Infinity, keep: (link) => kept.push(link) },
+    })
+  );
+  return { ...one, kept, dials: () => dials };
+}
+
+Deno.test("connection: an offer that is refused ends it, and one that waits is no silence", async () => {
+  const { promise: accepted, reject } = Promise.withResolvers<void>();
+  const conn = fakeConn();
+  const { clock, run, dials } = acceptedWhen([{ conn, accepted }]);
+  await clock.advance(14_000);
+  assertEquals([dials(), conn.closedWith], [1, undefined]);
+  reject(new SftpxError("local-io", "no room"));
+  assertEquals(codeOf(await run), "local-io");
+  assertEquals([dials(), conn.closedWith], [1, "plain"]);
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("connection: one beside it counts once it is accepted, and is closed when it is not", async () => {
+  const answers = [
+    Promise.withResolvers<void>(),
+    Promise.withResolvers<void>(),
+  ] as const;
+  const conns = [fakeConn(), fakeConn(), fakeConn()] as const;
+  const { clock, end, dials, kept } = acceptedWhen([
+    { conn: conns[0], accepted: Promise.resolve() },
+    { conn: conns[1], accepted: answers[0].promise },
+    { conn: conns[2], accepted: answers[1].promise },
+  ]);
+  await clock.advance(250);
+  assertEquals([dials(), kept.length], [2, 0]);
+  answers[0].reject(new SftpxError("unreachable", "it said nothing"));
+  await clock.advance(250);
+  assertEquals([dials(), conns[1].closedWith, kept.length], [3, "plain", 0]);
+  answers[1].resolve();
+  await clock.advance(0);
+  assertEquals([kept.length, conns[0].closedWith], [1, "plain"]);
+  assertEquals(conns[2].closedWith, undefined);
+  await end();
+});
+
 /** A watcher whose world the test moves. */
 function watcherWith() {
   const moves: Move[] = [];

@@ -9,6 +9,7 @@ import { systemClock } from "../../core/clock.ts";
 import { type ErrorCode, SftpxError } from "../../core/errors.ts";
 import { secret } from "../../core/secret.ts";
 import { makeCertificate } from "../../crypto/certificate.ts";
+import type { Offer } from "../../protocol/control.ts";
 import { encodeFrame } from "../../protocol/frame.ts";
 import type { StatusFrame, Verdict } from "../../protocol/status.ts";
 import {
@@ -123,10 +124,8 @@ Deno.test("S15 a receiver that turns a sender away gets no byte of a file and no
   }
 });
 
-Deno.test("S15 a receiver that refuses the offer gets no byte of a file", async () => {
-  await using two = await meeting();
-  const sending = two.send();
-  const visit = await two.receiver.accept();
+/** Welcomes a sender, and hears what it has to offer. */
+async function hearOffer(visit: RawVisit): Promise<Offer> {
   visit.read();
   await visit.control.say({
     type: "welcome",
@@ -137,12 +136,42 @@ Deno.test("S15 a receiver that refuses the offer gets no byte of a file", async 
     window: 8192,
     maxLanes: 8,
   });
-  assertEquals((await visit.control.hear())?.type, "offer");
+  const offer = await visit.control.hear();
+  if (offer?.type !== "offer") throw new Error("Cannot hear an offer");
+  return offer;
+}
+
+Deno.test("S15 a receiver that refuses the offer gets no byte of a file", async () => {
+  await using two = await meeting();
+  const sending = two.send();
+  const visit = await two.receiver.accept();
+  await hearOffer(visit);
+  await visit.said(({ type }) => type === "end"); // while it makes up its mind
   await visit.control.say({ type: "refuse", code: "local-io", reason: "full" });
   const result = await sending;
   assert(result instanceof SftpxError);
   assertEquals(result.code, "local-io");
-  assertEquals(visit.bytes, { manifest: 0, lane: 0 });
+  assertEquals(visit.bytes.lane, 0);
+});
+
+Deno.test("a sender whose offer was not answered makes it again, all of it", async () => {
+  await using two = await meeting();
+  const sending = two.send();
+  const visit = await two.receiver.accept();
+  const { fresh } = await hearOffer(visit);
+  await visit.said(({ type }) => type === "end");
+  visit.conn.close();
+
+  const again = await two.receiver.accept();
+  assert(again.hello.attempt > visit.hello.attempt);
+  assertEquals((await hearOffer(again)).fresh, fresh);
+  await again.control.say({ type: "accept" });
+  await again.said(({ type }) => type === "end");
+  assertEquals(again.manifest, visit.manifest);
+  again.conn.close("cancelled");
+  const result = await sending;
+  assert(result instanceof SftpxError);
+  assertEquals(result.code, "cancelled");
 });
 
 Deno.test("S15 data of a file goes only once it is wanted", async () => {
