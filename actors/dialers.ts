@@ -9,7 +9,7 @@ import { lateDialer } from "../transport/late_dialer.ts";
 import { quicDialer } from "../transport/quic_dialer.ts";
 import type { EndpointPool } from "../transport/quic_endpoint.ts";
 import type { Congestion, QuicOptions } from "../transport/quic_options.ts";
-import type { TlsDialerOptions } from "../transport/tls_dialer.ts";
+import type { KnownPeer, TlsDialerOptions } from "../transport/tls_dialer.ts";
 import type { TlsOptions } from "../transport/tls_options.ts";
 import type { Dialer } from "../transport/transport.ts";
 import type { HostAndPort } from "../protocol/address.ts";
@@ -46,10 +46,14 @@ export interface Dialers {
   readonly cubic: Dialer;
   /** By BBR, or over TCP where UDP does not pass. */
   readonly bbr: Dialer;
-  /** Over TCP and nothing else. */
-  readonly tcp: Dialer;
+  /** Over TCP, for a connection beside one by QUIC: for so many streams of ours. */
+  readonly bulk: (streams: number) => Dialer;
   /** Over TCP, to another port of the receiver; `undefined` where that is another machine's. */
-  readonly tcpSide: ((place: HostAndPort) => Dialer) | undefined;
+  readonly bulkSide:
+    | ((place: HostAndPort, streams: number) => Dialer)
+    | undefined;
+  /** Takes what the receiver says its certificate is, DER: it is checked before it is used. */
+  readonly shown: (certificate: Uint8Array) => void;
   /** By QUIC, to another port of the receiver; `undefined` where QUIC is not wanted. */
   readonly side: SideDialer | undefined;
 }
@@ -59,7 +63,7 @@ export function peerDialers(options: DialersOptions): Dialers {
   const { hostname, port, fingerprint, world, emit } = options;
   const peer = { hostname, port, fingerprint, alpn: ALPN };
   const { clock, randomBytes } = world;
-  const known = {};
+  const known: KnownPeer = {};
   const byTcp = (more: Partial<TlsDialerOptions>): Dialer =>
     lateDialer(async () => {
       const { tlsDialer } = await options.tlsDialer();
@@ -104,10 +108,12 @@ export function peerDialers(options: DialersOptions): Dialers {
   return {
     cubic: by("cubic"),
     bbr: by("bbr"),
-    tcp,
-    // What comes in by one begins no streams.
-    tcpSide: options.tcpSide ?? options.tcpPort === undefined
-      ? ({ hostname, port }) => byTcp({ hostname, port, lent: 0 })
+    // What comes in beside another begins no streams.
+    bulk: (streams) =>
+      byTcp({ port: options.tcpPort ?? port, streams, lent: 0 }),
+    shown: (certificate) => void (known.shown = certificate.slice()),
+    bulkSide: options.tcpSide ?? options.tcpPort === undefined
+      ? (place, streams) => byTcp({ ...place, streams, lent: 0 })
       : undefined,
     side: options.carrier === "tcp" ? undefined : side,
   };

@@ -210,6 +210,7 @@ export async function receiveInside(
             {
               ...settings,
               world,
+              certificate: settings.carrier === "quic" ? undefined : known.der,
               session: link.hello.session,
               journalFile: fileIn(resumeDir, `${hex}.bitmap`),
               openRoot: async () => root(await openUploads()),

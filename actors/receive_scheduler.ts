@@ -68,6 +68,8 @@ export interface ReceiveSchedulerDeps
   readonly persistence: Address<PersistenceMessage>;
   readonly facts: Facts;
   readonly digest: Digest;
+  /** What is shown to who comes over TCP, DER: said to who comes by QUIC. @default {nothing} */
+  readonly certificate?: Uint8Array | undefined;
   readonly randomBytes: RandomBytes;
   /** A number that no run of this session had, in whatever life of ours. */
   readonly nextRun: () => number;
@@ -158,7 +160,9 @@ export function receiveScheduler(
       () => tallies.beat(run),
       lane,
     );
-    tell(welcome(continued));
+    const { certificate } = deps;
+    const isShown = certificate && link.conn.carrier !== "tcp";
+    tell({ ...welcome(continued), ...(isShown && { certificate }) });
   };
 
   const welcome = (continued: boolean): Welcome => ({

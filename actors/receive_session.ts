@@ -46,6 +46,8 @@ export interface ReceiveSessionDeps {
   /** Opens the upload folder; every life of the session has its own. */
   readonly openRoot: () => Promise<Root>;
   readonly digest: Digest;
+  /** What is shown to who comes over TCP, DER. @default {nobody comes so} */
+  readonly certificate?: Uint8Array | undefined;
   readonly pool: HashPool;
   /** Makes small files on another thread. @default {they are made here} */
   readonly maker?: FileMaker | undefined;

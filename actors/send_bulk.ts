@@ -70,7 +70,7 @@ const FIRST = 1024;
 export const BULK_LANES = 3;
 /** Threads of the receiver at most, and lanes to each: it reads one while another is written. */
 const MAX_PLACES = 3;
-const PLACE_LANES = 2;
+export const PLACE_LANES = 2;
 
 /** Creates the bulk lanes that go with a wire. */
 export function createBulkLanes(

@@ -9,7 +9,7 @@ import { codeOf, SftpxError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import type { HostAndPort } from "../protocol/address.ts";
 import type { Conn, Dialer } from "../transport/transport.ts";
-import type { BulkDials } from "./send_bulk.ts";
+import { BULK_LANES, type BulkDials, PLACE_LANES } from "./send_bulk.ts";
 import {
   createSideDials,
   type SideDialer,
@@ -35,9 +35,9 @@ export interface DialsDeps {
   /** Dials other ports of the receiver. @default {they are not used} */
   readonly sideDialer?: SideDialer;
   /** Dials over TCP. @default {that is not wanted} */
-  readonly bulkDialer?: Dialer;
+  readonly bulkDialer?: (streams: number) => Dialer;
   /** The same, to other ports. @default {they are not used} */
-  readonly bulkSideDialer?: (place: HostAndPort) => Dialer;
+  readonly bulkSideDialer?: (place: HostAndPort, streams: number) => Dialer;
   /** @default {there are none} */
   readonly threads?: SendThreads | undefined;
   /** Connections at most, those on threads not counted. */
@@ -70,7 +70,8 @@ export interface Dials {
 /** Makes the dials of a session. */
 export function createDials(deps: DialsDeps): Dials {
   const { dialer, bbrDialer, sideDialer, threads, log } = deps;
-  const { bulkDialer, bulkSideDialer } = deps;
+  const { bulkSideDialer } = deps;
+  const bulkDialer = deps.bulkDialer?.(1 + BULK_LANES); // one is for control
   const ways: SideDialer | undefined = sideDialer &&
     ((place, congestion) => {
       const near = sideDialer(place, congestion);
@@ -102,7 +103,7 @@ export function createDials(deps: DialsDeps): Dials {
           ? Promise.resolve([])
           : side.places("tcp", count, signal),
       async dialAt(place, connection, signal) {
-        const dialer = bulkSideDialer?.(place) ?? bulkDialer;
+        const dialer = bulkSideDialer?.(place, 1 + PLACE_LANES) ?? bulkDialer;
         return await deps.dialBy(dialer, connection, signal);
       },
     },

@@ -140,7 +140,7 @@ export async function sendFiles(
       emit,
     });
   const { side } = dialers;
-  const bulkDialer = settings.carrier === "auto" ? dialers.tcp : undefined;
+  const bulkDialer = settings.carrier === "auto" ? dialers.bulk : undefined;
   const mayThread = threadCount > 0 && "hostname" in where &&
     settings.carrier !== "tcp" && settings.congestion !== "bbr" &&
     options.limitRate === undefined; // for which one thread is enough
@@ -185,8 +185,9 @@ export async function sendFiles(
       ...(side && { sideDialer: side }),
       ...(growth && { growth }),
       ...(bulkDialer && { bulkDialer }),
-      ...(dialers.tcpSide && settings.threads !== 0 &&
-        { bulkSideDialer: dialers.tcpSide }),
+      ...(dialers.shown && { shown: dialers.shown }),
+      ...(dialers.bulkSide && settings.threads !== 0 &&
+        { bulkSideDialer: dialers.bulkSide }),
       ...(bulk && { bulk }),
       congestion: settings.congestion,
       fingerprint: to.fingerprint,

@@ -132,6 +132,9 @@ export function createFleet(
   const kinds = new Map<number, "cubic" | "bbr">();
   const pings = createTripPings(clock, wire.link.tripMs, deps.ping);
   const { trips } = pings;
+  const { link } = wire;
+  // The second one of the greeting is there by then.
+  link.accepted.then(() => trips.add(clock.now(), link.tripMs), () => {});
   const shortest = (): number => trips.shortestMs;
   const arrivals = createArrivals(
     clock,

@@ -75,9 +75,11 @@ export interface SendSessionDeps {
   /** Decides how many connections there are. @default {what protocol/growth.ts says} */
   readonly growth?: (options: GrowthOptions) => Growth;
   /** Dials over TCP, for bulk beside QUIC. @default {none} */
-  readonly bulkDialer?: Dialer;
+  readonly bulkDialer?: (streams: number) => Dialer;
+  /** Told what the receiver says that its certificate is, DER. */
+  readonly shown?: (certificate: Uint8Array) => void;
   /** The same, to another port of the receiver. @default {they are not used} */
-  readonly bulkSideDialer?: (place: HostAndPort) => Dialer;
+  readonly bulkSideDialer?: (place: HostAndPort, streams: number) => Dialer;
   /** When that is done. @default {short paths only} */
   readonly bulk?: BulkOptions;
   /** @default {"cubic"} */
@@ -183,6 +185,8 @@ export async function runSendSession(
           { ...greeting, offer, hello, ports },
           signal,
         );
+        const { certificate } = link.welcome;
+        if (certificate) deps.shown?.(certificate);
         tripMs = () => link.tripMs;
         link.accepted.then(heard, unheard);
         return link;

@@ -59,14 +59,18 @@ export interface BulkOptions {
   readonly shortMs?: number;
   /** A path within a building, or a machine, ms. @default {5} */
   readonly nearMs?: number;
+  /** Near as far as is known at first, when an answer takes what it takes to make it, ms. @default {10} */
+  readonly likelyNearMs?: number;
 }
 
 /** See {@linkcode BulkOptions}. */
 export const DEFAULT_BULK_OPTIONS: Readonly<Required<BulkOptions>> = Object
-  .freeze({ shortMs: 30, nearMs: 5 });
+  .freeze({ shortMs: 30, nearMs: 5, likelyNearMs: 10 });
 
 /** What is less is over before it matters, bytes. */
 const WORTH_BYTES = 32 * 1024 * 1024;
+/** The same near by, where TCP stands within some ms; of many small files no more may be under way. */
+const NEAR_WORTH_BYTES = 8 * 1024 * 1024;
 /** What is over sooner at the rate so far is not worth a trial, ms. */
 const WORTH_MS = 1000;
 /** How long each shows what it can do: ms, and round trips. */
@@ -120,7 +124,10 @@ type State =
 
 /** Creates a policy; chunks go by QUIC. */
 export function createBulk(options: BulkOptions = {}): Bulk {
-  const { shortMs, nearMs } = { ...DEFAULT_BULK_OPTIONS, ...options };
+  const { shortMs, nearMs, likelyNearMs } = {
+    ...DEFAULT_BULK_OPTIONS,
+    ...options,
+  };
   let state: State = { is: "quic", from: undefined, rival: undefined };
   let base = 0; // what QUIC reached, bytes a ms
   let isNear = false;
@@ -154,7 +161,8 @@ export function createBulk(options: BulkOptions = {}): Bulk {
       base = rate;
       quic.from = { ms, bytes };
     }
-    if (pendingBytes < WORTH_BYTES) return "keep";
+    const worth = rttMs <= likelyNearMs ? NEAR_WORTH_BYTES : WORTH_BYTES;
+    if (pendingBytes < worth) return "keep";
     if (quic.rival !== undefined) {
       if (!isShown) return "keep";
       const { rival } = quic;

@@ -65,8 +65,16 @@ Deno.test("createBulk() leaves long paths, small transfers and those without an 
   const paths: Path[] = [
     { rttMs: 100, quic: 1e4, tcp: 1e6 },
     { rttMs: 0.3, quic: 2e5, tcp: 8e5, pendingBytes: MIB },
+    { rttMs: 11, quic: 2e4, tcp: 8e5, pendingBytes: 31 * MIB },
   ];
   for (const path of paths) assertEquals(play(path, 30).dials, []);
+});
+
+Deno.test("createBulk() takes TCP for little where the path may be near: of small files no more is under way", () => {
+  for (const rttMs of [0.3, 9]) {
+    const path = { rttMs, quic: 1e5, tcp: 3e5, pendingBytes: 9 * MIB };
+    assertEquals(play(path, 30).dials, [0]);
+  }
 });
 
 Deno.test("createBulk() begins by TCP on a path of some length, and keeps what QUIC could hardly carry", () => {

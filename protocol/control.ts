@@ -23,7 +23,12 @@
 import { unreachable } from "../core/actor.ts";
 import type { ErrorCode } from "../core/errors.ts";
 import { byteOfCode, codeOfByte } from "./codes.ts";
-import { createReader, createWriter, type Reader } from "./cursor.ts";
+import {
+  createReader,
+  createWriter,
+  type Reader,
+  type Writer,
+} from "./cursor.ts";
 import { encodeFrame, type Frame, ignoreExtension } from "./frame.ts";
 
 /** What the two peers tell each other about the transfer as a whole. */
@@ -90,6 +95,8 @@ export interface Welcome {
   /** How many entries may be unretired at a time. */
   readonly window: number;
   readonly maxLanes: number;
+  /** The certificate that it shows over TCP, DER: what asks for it there takes two round trips. */
+  readonly certificate?: Uint8Array | undefined;
 }
 
 /** What the sender wants to send, and how it is to be compared. */
@@ -121,6 +128,8 @@ export interface Receipt {
 export const VERSION = 1;
 /** Longest reason or label on the wire. */
 export const MAX_TEXT_BYTES = 1024;
+/** A certificate is a few hundred bytes. */
+const MAX_CERTIFICATE_BYTES = 8 * 1024;
 /** Ports that a receiver may name: one for each further connection. */
 export const MAX_PORTS = 15;
 
@@ -181,9 +190,7 @@ function encodeBody(frame: ControlFrame): Uint8Array {
         .bytes(frame.proof, 32).varint(frame.attempt).varint(frame.connection)
         .finish();
     case "welcome":
-      return to.u8(frame.version).u8(frame.continued ? 1 : 0)
-        .bytes(frame.life, 16).varint(frame.next).varint(frame.window)
-        .varint(frame.maxLanes).finish();
+      return encodeWelcome(frame, to);
     case "refuse":
     case "pause":
     case "cancel":
@@ -224,15 +231,7 @@ function decodeBody(type: ControlFrame["type"], from: Reader): ControlFrame {
     case "hello":
       return decodeHello(from);
     case "welcome":
-      return {
-        type,
-        version: decodeVersion(from),
-        continued: decodeFlags(from, 1) === 1,
-        life: from.bytes(16),
-        next: from.varint(),
-        window: atLeastOne(from, "window"),
-        maxLanes: atLeastOne(from, "number of lanes"),
-      };
+      return decodeWelcome(from);
     case "refuse":
     case "pause":
     case "cancel":
@@ -298,6 +297,32 @@ function decodeHello(from: Reader): Hello {
     attempt: from.varint(),
     connection: from.varint(),
   };
+}
+
+function encodeWelcome(frame: Welcome, to: Writer): Uint8Array {
+  const { certificate } = frame;
+  const flags = (frame.continued ? 1 : 0) | (certificate ? 2 : 0);
+  to.u8(frame.version).u8(flags).bytes(frame.life, 16).varint(frame.next)
+    .varint(frame.window).varint(frame.maxLanes);
+  if (certificate) to.varint(certificate.length).bytes(certificate);
+  return to.finish();
+}
+
+function decodeWelcome(from: Reader): Welcome {
+  const version = decodeVersion(from);
+  const flags = decodeFlags(from, 3);
+  const welcome: Welcome = {
+    type: "welcome",
+    version,
+    continued: (flags & 1) !== 0,
+    life: from.bytes(16),
+    next: from.varint(),
+    window: atLeastOne(from, "window"),
+    maxLanes: atLeastOne(from, "number of lanes"),
+  };
+  if ((flags & 2) === 0) return welcome;
+  const certificate = from.bytes(from.varint(MAX_CERTIFICATE_BYTES));
+  return { ...welcome, certificate };
 }
 
 function decodeCarrier(from: Reader): PortCarrier {

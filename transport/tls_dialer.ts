@@ -22,6 +22,7 @@ import {
   checkPins,
   fetchCertificate,
   type Peer,
+  pemIfPinned,
   type Pins,
   secure,
 } from "./tls_pin.ts";
@@ -44,6 +45,8 @@ export interface TlsDialerOptions extends TlsOptions {
   readonly known?: KnownPeer;
   /** Connections that the peer has to begin streams on. @default {2} */
   readonly lent?: number;
+  /** How many streams there will be from our side. @default {two are kept ready} */
+  readonly streams?: number;
   /** How long a dial may take in all, in milliseconds. @default {10000} */
   readonly dialTimeoutMs?: number;
   /** How long one address has to itself, in milliseconds. @default {250} */
@@ -55,8 +58,10 @@ export interface TlsDialerOptions extends TlsOptions {
 
 /** What was learnt of a peer; it is the same by whichever of its ports. */
 export interface KnownPeer {
-  /** Its certificate, PEM. */
+  /** Its certificate, PEM, which is the pinned one. */
   certificate?: string | undefined;
+  /** What somebody said that it is, DER. */
+  shown?: Uint8Array | undefined;
 }
 
 /** See {@linkcode TlsDialerOptions}. */
@@ -79,6 +84,15 @@ export function tlsDialer(options: TlsDialerOptions): Dialer {
   const settings = tlsOptions(options);
   const { known = {} } = options;
 
+  /** Its certificate: what was said that it is, or what it shows. */
+  const learn = async (peer: Peer, signal: AbortSignal): Promise<string> => {
+    const { shown } = known;
+    const said = shown && await pemIfPinned(shown, pins);
+    if (said !== undefined) return said;
+    known.shown = undefined;
+    return await fetchCertificate(peer, pins, signal);
+  };
+
   /** Opens one connection of a group, and says what it is for. */
   const open = async (
     peer: Peer,
@@ -87,11 +101,7 @@ export function tlsDialer(options: TlsDialerOptions): Dialer {
     signal: AbortSignal,
   ): Promise<TlsSocket> => {
     const isKnown = known.certificate !== undefined;
-    const certificate = known.certificate ??= await fetchCertificate(
-      peer,
-      pins,
-      signal,
-    );
+    const certificate = known.certificate ??= await learn(peer, signal);
     const tcp = await connectTcp(peer, signal);
     let tls: Deno.TlsConn;
     try {
@@ -99,7 +109,7 @@ export function tlsDialer(options: TlsDialerOptions): Dialer {
     } catch (error) {
       const isRefused = error instanceof SftpxError &&
         error.code === "unauthorized";
-      if (isRefused) known.certificate = undefined;
+      if (isRefused) known.certificate = known.shown = undefined;
       // It may have another of the certificates now.
       if (isRefused && isKnown) return await open(peer, kind, group, signal);
       throw error;
@@ -116,7 +126,7 @@ export function tlsDialer(options: TlsDialerOptions): Dialer {
 
   const connect = async (peer: Peer, signal: AbortSignal): Promise<Conn> => {
     // Fetched before the rest is dialed, which all need it.
-    known.certificate ??= await fetchCertificate(peer, pins, signal);
+    known.certificate ??= await learn(peer, signal);
     const group = options.randomBytes(GROUP_BYTES);
     const spares = tlsSpares({
       open: (kind, signal) =>
@@ -129,6 +139,7 @@ export function tlsDialer(options: TlsDialerOptions): Dialer {
         ),
       clock,
       ...(options.lent !== undefined && { lent: options.lent }),
+      ...(options.streams !== undefined && { streams: options.streams }),
     });
     try {
       spares.prepare();

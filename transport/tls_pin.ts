@@ -5,8 +5,8 @@
  * The platform has no call for that, so three checks stand together:
  *
  * 1. The certificate is fetched once, over a connection that nothing is written
- *    to, and is only used if its SHA-256 is the pinned one. So it need not
- *    matter who gave it.
+ *    to, or was said over another carrier, and is only used if its SHA-256 is the
+ *    pinned one. So it need not matter who gave it.
  * 2. Each connection's handshake has that certificate as its root: the platform
  *    checks dates, and that the peer holds the key. But it would also take a
  *    certificate that any root of this machine vouches for, of any name.
@@ -66,7 +66,17 @@ export async function fetchCertificate(
   signal: AbortSignal,
 ): Promise<string> {
   const der = await shownCertificate(peer, alpn, signal);
-  if (!await isPinned(der, fingerprints)) throw untrusted(peer.remote);
+  const pem = await pemIfPinned(der, { fingerprints });
+  if (pem === undefined) throw untrusted(peer.remote);
+  return pem;
+}
+
+/** What is said to be a certificate, DER, as PEM if it is a pinned one. */
+export async function pemIfPinned(
+  der: Uint8Array,
+  { fingerprints }: Pick<Pins, "fingerprints">,
+): Promise<string | undefined> {
+  if (!await isPinned(der, fingerprints)) return undefined;
   const text = der.toBase64().replace(/.{64}/g, "$&\n");
   return `-----BEGIN CERTIFICATE-----\n${text}\n-----END CERTIFICATE-----\n`;
 }

@@ -20,6 +20,8 @@ export interface SparesDeps {
   readonly clock: Clock;
   /** Connections that the peer has to begin streams on. @default {2} */
   readonly lent?: number;
+  /** How many streams of ours there will be, if that is known: they are all made ready, and none after. */
+  readonly streams?: number;
 }
 
 /** Connections that are ready, of one group. */
@@ -50,7 +52,7 @@ interface Spare {
 
 /** Keeps connections ready. */
 export function tlsSpares(
-  { open, clock, lent: count = LENT }: SparesDeps,
+  { open, clock, lent: count = LENT, streams }: SparesDeps,
 ): Spares {
   const over = new AbortController();
   const { signal } = over;
@@ -64,8 +66,8 @@ export function tlsSpares(
   const drop = (socket: Promise<TlsSocket>): void => {
     socket.then((socket) => socket.close(), () => {});
   };
-  const refill = (): void => {
-    while (own.length < OWN && !signal.aborted) {
+  const refill = (least = streams === undefined ? OWN : 0): void => {
+    while (own.length < least && !signal.aborted) {
       own.push({ socket: start("client-stream"), since: clock.now() });
     }
   };
@@ -91,7 +93,7 @@ export function tlsSpares(
   };
   return {
     prepare() {
-      refill();
+      refill(streams);
       while (lent.length < count) lent.push(start("server-stream"));
     },
     async take() {

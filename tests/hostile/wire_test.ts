@@ -208,6 +208,19 @@ Deno.test("S14 what comes before the offer was accepted is not read, and makes n
   await servesOthers(box);
 });
 
+Deno.test("who is welcome by QUIC learns which certificate it would see over TCP", async () => {
+  await using box = await sandbox();
+  await using sender = await box.dial();
+  await sender.control.say(await sender.hello());
+  const welcome = await sender.control.hear();
+  assert(welcome?.type === "welcome" && welcome.certificate);
+  const hash = await crypto.subtle.digest(
+    "SHA-256",
+    new Uint8Array(welcome.certificate),
+  );
+  assertEquals(new Uint8Array(hash), box.receiver.fingerprint);
+});
+
 Deno.test("S17 sizes that a peer declares take neither memory nor disk", async () => {
   await using box = await sandbox();
   const before = Deno.memoryUsage().rss;

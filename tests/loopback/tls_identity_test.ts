@@ -8,13 +8,14 @@ import {
   makeCertificate,
   readCertificate,
 } from "../../crypto/certificate.ts";
+import type { KnownPeer } from "../../transport/tls_dialer.ts";
 import {
   fetchCertificate,
   peerCertificate,
   secure,
 } from "../../transport/tls_pin.ts";
 import { ALPN, CERTIFICATE, NEVER } from "./quic_pair.ts";
-import { tlsPair, tlsSides } from "./tls_pair.ts";
+import { proxiedTlsPair, tlsPair, tlsSides } from "./tls_pair.ts";
 
 const OTHER = await makeCertificate({ now: new Date() });
 const EXPIRED = await makeCertificate({
@@ -157,6 +158,57 @@ Deno.test("tls: a platform that does not say which certificate was used is not u
     SftpxError,
   );
   assertEquals(error.code, "config");
+});
+
+Deno.test("tls: a certificate that was said is used if it is the pinned one, and asked for if not", async () => {
+  const { der } = readCertificate(CERTIFICATE.cert, new Date());
+  const other = readCertificate(OTHER.cert, new Date()).der;
+  const counts: number[] = [];
+  for (const shown of [der, undefined, other, new Uint8Array(9)]) {
+    const known: KnownPeer = { shown };
+    const pair = await proxiedTlsPair({}, { known });
+    assertEquals(
+      readCertificate(known.certificate ?? "", new Date()).der,
+      der,
+    );
+    counts.push(pair.proxy.count);
+    await pair.stop();
+  }
+  const [least = 0] = counts;
+  assertEquals(counts, [least, least + 1, least + 1, least + 1]);
+});
+
+Deno.test("tls: as many streams as are known to come are made ready, and no more", async () => {
+  const { der } = readCertificate(CERTIFICATE.cert, new Date());
+  const pair = await proxiedTlsPair({}, {
+    known: { shown: der },
+    streams: 2,
+    lent: 0,
+  });
+  const counts: number[] = [];
+  for (const _ of [1, 2, 3]) {
+    const stream = await pair.near.openUni();
+    await stream.write(new Uint8Array(1));
+    assert(await pair.far.acceptUni());
+    counts.push(pair.proxy.count);
+  }
+  assertEquals(counts, [3, 3, 4]); // one is for control
+  await pair.stop();
+});
+
+Deno.test("tls: a peer that has another certificate than it said hears nothing, and is asked", async () => {
+  const who = stranger(OTHER);
+  const { hostname, port } = who.peer;
+  const { der } = readCertificate(CERTIFICATE.cert, new Date());
+  const known: KnownPeer = { shown: der };
+  const sides = tlsSides();
+  const dialer = sides.dialerWith({ hostname, port, known });
+  const error = await assertRejects(() => dialer.dial(NEVER), SftpxError);
+  assertEquals(error.code, "unauthorized");
+  assertEquals(known, { certificate: undefined, shown: undefined });
+  await sides.stop();
+  await who.stop();
+  assertEquals(who.heard, 0);
 });
 
 Deno.test("tls: it is TLS 1.3", async () => {

@@ -14,6 +14,8 @@ export interface TcpProxy {
   readonly passedBytes: number;
   /** Connections that stand. */
   readonly size: number;
+  /** Connections that came so far. */
+  readonly count: number;
   /** Lets nothing through until told otherwise; nobody is told. */
   freeze(frozen: boolean): void;
   /** Breaks all connections, or the one that came as number `index`. */
@@ -105,6 +107,9 @@ export function tcpProxy(
     port,
     get passedBytes() {
       return passedBytes;
+    },
+    get count() {
+      return count;
     },
     get size() {
       return lines.size;
