@@ -11,7 +11,7 @@ import { type Behavior, unreachable } from "../core/actor.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Outbox } from "../core/coalesce.ts";
 import type { Address } from "../core/mailbox.ts";
-import { nextTurn } from "../core/turn.ts";
+import { idleTurn } from "../core/turn.ts";
 import type { Entry } from "../protocol/entry.ts";
 import type { SourceEntry } from "../store/source.ts";
 
@@ -45,6 +45,8 @@ export interface ChunkerDeps {
 
 /** What was found does not wait for more of it longer than this, ms. */
 const FLUSH_MS = 50;
+/** How long a walk keeps the thread to itself, ms. */
+const TURN_MS = 4;
 /** Entries of one message at most. */
 const BATCH = 256;
 
@@ -62,6 +64,7 @@ export function chunker(deps: ChunkerDeps): Behavior<ChunkerMessage> {
     let found = 0;
     let allowed = 0;
     let size = 1; // the first entry must not wait for others
+    let turnedMs = -Infinity; // what was said before the walk goes first
     let sent: Promise<void> = Promise.resolve();
     const send = (ended: boolean): Promise<void> => {
       const entries = batch;
@@ -95,7 +98,10 @@ export function chunker(deps: ChunkerDeps): Behavior<ChunkerMessage> {
           }
           await send(false);
           // A walk of what is in memory never waits, and others want the thread.
-          if (size === BATCH) await nextTurn();
+          if (clock.now() - turnedMs >= TURN_MS) {
+            await idleTurn();
+            turnedMs = clock.now();
+          }
           size = Math.min(size * 2, BATCH);
         }
       }

@@ -12,7 +12,7 @@
  * @module
  */
 import { SftpxError } from "../core/errors.ts";
-import { nextTurn } from "../core/turn.ts";
+import { idleTurn } from "../core/turn.ts";
 import type { PlacedStamp } from "../store/journal_codec.ts";
 import {
   FILE_NUMBERS,
@@ -164,7 +164,7 @@ export function createFileMaker(options: FileMakerOptions = {}): FileMaker {
   /** Not at once, as it takes 20 ms: what was just decided is to be said before. */
   const start = async (): Promise<void> => {
     state = "starting";
-    await nextTurn();
+    await idleTurn();
     if (state === "starting") startNow();
   };
   const startNow = (): void => {
