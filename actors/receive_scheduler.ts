@@ -14,12 +14,7 @@ import type { Address } from "../core/mailbox.ts";
 import type { Reply } from "../core/reply.ts";
 import type { RandomBytes } from "../crypto/random.ts";
 import type { Digest } from "../crypto/digest.ts";
-import {
-  type ControlFrame,
-  type Offer,
-  VERSION,
-  type Welcome,
-} from "../protocol/control.ts";
+import type { ControlFrame, Offer } from "../protocol/control.ts";
 import { receiverRules } from "../protocol/session.ts";
 import type { Conn } from "../transport/transport.ts";
 import type { Connected } from "./connection.ts";
@@ -32,6 +27,7 @@ import { findPorts, type FoundPorts, letIn } from "./receive_join.ts";
 import { laneDeps, type LaneTies } from "./receive_lanes.ts";
 import { passManifest } from "./receive_manifest.ts";
 import { type ReceiveRun, receiveRun } from "./receive_run.ts";
+import { welcomeBy, WINDOW } from "./receive_welcome.ts";
 import {
   openReceiveWire,
   type ReceiveLink,
@@ -91,10 +87,6 @@ export interface ReceiveSchedulerDeps
   readonly finished: (outcome: ReceiveOutcome) => void;
 }
 
-/** Entries that may be open at a time. */
-export const WINDOW = 4096;
-/** Lanes that a sender may open on one connection. */
-export const MAX_LANES = 64;
 /** Time between two looks at the progress, ms. */
 const TICK_MS = 250;
 /** How long facts take to be said once more, at most, ms. */
@@ -160,20 +152,14 @@ export function receiveScheduler(
       () => tallies.beat(run),
       lane,
     );
-    const { certificate } = deps;
-    const isShown = certificate && link.conn.carrier !== "tcp";
-    tell({ ...welcome(continued), ...(isShown && { certificate }) });
+    const certificate = link.conn.carrier === "tcp"
+      ? undefined
+      : deps.certificate;
+    tell({
+      ...welcomeBy(life, continued ? rules.next : undefined),
+      certificate,
+    });
   };
-
-  const welcome = (continued: boolean): Welcome => ({
-    type: "welcome",
-    version: VERSION,
-    continued,
-    life,
-    next: continued ? rules.next : 0,
-    window: WINDOW,
-    maxLanes: MAX_LANES,
-  });
 
   const tell = (frame: ControlFrame): void => {
     rules.saidControl(frame);
@@ -324,10 +310,10 @@ export function receiveScheduler(
     link: ReceiveLink,
     cx: Context<ReceiveSchedulerMessage>,
   ): void => {
-    const { attempt, life } = link.hello;
+    const { attempt, life: theirs } = link.hello;
     const isOurs = isOpen() && wire?.link.hello.attempt === attempt &&
-      peerLife === life.toHex();
-    if (isOurs && wire) letIn(cx, link, wire, welcome(false));
+      peerLife === theirs.toHex();
+    if (isOurs && wire) letIn(cx, link, wire, welcomeBy(life));
     else link.conn.close("peer-busy", "Cannot join: nothing is under way");
   };
 

@@ -19,17 +19,10 @@ import type {
 import { bothLimit, type RateLimiter } from "../core/rate.ts";
 import { encodePreamble } from "../protocol/lane.ts";
 import type { Work } from "../protocol/outgoing.ts";
-import { decodeStatus, type WireStatus } from "../protocol/status.ts";
+import type { WireStatus } from "../protocol/status.ts";
 import type { Conn } from "../transport/transport.ts";
 import type { Link } from "./connection.ts";
-import {
-  type ControlChannel,
-  frameBatches,
-  frameQueue,
-  readStreamPreamble,
-  STATUS_BODY_BYTES,
-  untilAborted,
-} from "./frames.ts";
+import { type ControlChannel, frameQueue, untilAborted } from "./frames.ts";
 import {
   type LaneGroup,
   laneGroup,
@@ -37,6 +30,7 @@ import {
   watchedLimiter,
   type WireEquipment,
 } from "./lane_group.ts";
+import { readStatus } from "./status_read.ts";
 import type { LeaseReport, RoomMaker } from "../workers/lane_send.ts";
 
 /** A connection to a receiver that has heard our offer. */
@@ -372,28 +366,4 @@ export function openWire(
       }
     },
   };
-}
-
-/** Reads the status stream, which the receiver opens once it has something to say. */
-async function readStatus(
-  conn: Conn,
-  say: (frames: readonly WireStatus[]) => Promise<void>,
-): Promise<void> {
-  const stream = await conn.acceptUni();
-  if (stream === undefined) return;
-  const preamble = await readStreamPreamble(stream);
-  if (preamble === undefined) return;
-  if (preamble.kind !== "status") {
-    throw new SftpxError(
-      "protocol",
-      `Cannot accept a ${preamble.kind} stream from a receiver`,
-    );
-  }
-  const batches = frameBatches(stream, STATUS_BODY_BYTES);
-  for (;;) {
-    const frames = await batches();
-    if (frames === undefined) return;
-    const known = frames.map(decodeStatus).filter((f) => f !== undefined);
-    if (known.length > 0) await say(known);
-  }
 }

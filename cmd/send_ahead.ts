@@ -26,6 +26,7 @@ import "../actors/send_session.ts";
 import "../actors/send_wire.ts";
 import "../actors/sender_id.ts";
 import "../actors/session_id.ts";
+import "../actors/status_read.ts";
 import "../actors/sum.ts";
 import "../actors/threads.ts";
 import "../actors/world.ts";
