@@ -78,6 +78,10 @@ export function connection<L extends Link>(
 ): Behavior<ConnectionMessage<L>> {
   let conn: Conn | undefined;
   let beside: Promise<L | undefined> | undefined;
+  const close = (): void => {
+    const ending = deps.ending();
+    conn?.close(ending?.code, ending?.reason);
+  };
   const watch = (
     cx: Context<ConnectionMessage<L>>,
     { silentMs, limitMs = () => SILENT_MS, keep }: Silence<L>,
@@ -109,6 +113,7 @@ export function connection<L extends Link>(
       cx.spawn(async (signal) => {
         const link = await deps.link(signal);
         conn = link.conn;
+        if (signal.aborted) return close(); // we have stopped already
         await cx.self.send({ type: "opened", link }, signal);
       });
     },
@@ -149,10 +154,7 @@ export function connection<L extends Link>(
           unreachable(message);
       }
     },
-    stop() {
-      const ending = deps.ending();
-      conn?.close(ending?.code, ending?.reason);
-    },
+    stop: close,
   };
 }
 

@@ -1,6 +1,6 @@
 /**
  * The first words of a connection, on both sides: who comes, with what proof,
- * and what is to be sent. Nothing of a file is said before they are over.
+ * and what is to be sent. No byte of a file is sent before they are over.
  *
  * @module
  */
@@ -245,7 +245,9 @@ async function answer(
         `Cannot hear ${conn.remote}: it ended the conversation`,
       );
     }
-    if (frame.type === "refuse") throw new SftpxError(frame.code, frame.reason);
+    if (frame.type === "refuse" || frame.type === "cancel") {
+      throw new SftpxError(frame.code, frame.reason);
+    }
     if (frame.type !== "ping") return frame;
     // Another process says that it is us: we are there, too.
     await control.write({ type: "pong", id: frame.id });

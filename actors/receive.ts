@@ -10,6 +10,7 @@ import {
   readCertificate,
 } from "../crypto/certificate.ts";
 import { parseBind } from "../protocol/address.ts";
+import { MAX_CERTIFICATE_BYTES } from "../protocol/control.ts";
 import { fileIn } from "../store/own_path.ts";
 import { makeStateDir } from "../store/state_dir.ts";
 import { openRoot, type Root } from "../store/root.ts";
@@ -210,7 +211,10 @@ export async function receiveInside(
             {
               ...settings,
               world,
-              certificate: settings.carrier === "quic" ? undefined : known.der,
+              certificate: settings.carrier !== "quic" &&
+                  known.der.length <= MAX_CERTIFICATE_BYTES
+                ? known.der
+                : undefined,
               session: link.hello.session,
               journalFile: fileIn(resumeDir, `${hex}.bitmap`),
               openRoot: async () => root(await openUploads()),

@@ -93,6 +93,8 @@ export function sendScheduler(
   let epochs = 0;
   let ways: OpenWays | undefined; // of that wire
   let isLoading = false;
+  let isAccepted = false; // over that wire
+  let isResumed = false;
   let reports: SendReport | undefined;
   let receipt: Receipt | "answered" | undefined;
 
@@ -114,6 +116,7 @@ export function sendScheduler(
     cx: Context<SendSchedulerMessage>,
   ): Promise<void> => {
     wire?.close();
+    isAccepted = false;
     const { welcome, offer } = link;
     recallGreeting(link, rules);
     const goesOn = run !== undefined && welcome.continued &&
@@ -133,22 +136,25 @@ export function sendScheduler(
     if (goesOn) {
       wire.announce(current.reconnect(welcome.next));
       second.sum(current, cx);
-      feed();
     } else {
       const { number, credit } = current;
       await deps.chunker.send({ type: "scan", run: number, credit }, cx.signal);
     }
-    cx.spawn(async () => {
-      if (!await link.accepted.then(() => true, () => false)) return;
-      deps.emit({
-        type: "connected",
-        session: deps.session,
-        remote: link.conn.remote,
-        path: link.conn.path ?? "direct",
-        carrier: link.conn.carrier ?? "quic",
-        resumed: goesOn,
-      });
+    isResumed = goesOn;
+  };
+
+  /** The receiver takes what it was offered. */
+  const accepted = ({ link: { conn } }: Wire): void => {
+    isAccepted = true;
+    deps.emit({
+      type: "connected",
+      session: deps.session,
+      remote: conn.remote,
+      path: conn.path ?? "direct",
+      carrier: conn.carrier ?? "quic",
+      resumed: isResumed,
     });
+    feed();
   };
 
   /** Opens what goes with the wire, where that is loaded. */
@@ -185,7 +191,7 @@ export function sendScheduler(
 
   /** Gives leases while there are any and a lane has room. */
   const feed = (): void => {
-    if (run === undefined) return;
+    if (run === undefined || !isAccepted) return;
     ways?.beforeLeases(run);
     while (wire?.hasRoom()) {
       const { plan } = run;
@@ -238,6 +244,9 @@ export function sendScheduler(
           ways?.beforeLeases(run);
           settle(cx);
           return;
+        case "accepted":
+          if (message.epoch === wire?.epoch) accepted(wire);
+          return;
         case "status":
           if (run === undefined || message.epoch !== wire?.epoch) return;
           for (const frame of message.frames) {
@@ -284,7 +293,7 @@ export function sendScheduler(
           feed();
           return;
         case "tick":
-          if (run !== undefined) {
+          if (run !== undefined && isAccepted) {
             loadWays(cx);
             reports?.progress(run, ways?.path);
             ways?.look(run, reports?.limiter);

@@ -140,7 +140,7 @@ export async function runSendSession(
   const began = world.clock.now();
   let heardAt = began;
   let spare: SendLink | undefined;
-  let tripMs = (): number => 0;
+  let current: SendLink | undefined; // the newest
   let further = 0; // connections by QUIC beside the first
 
   const end = (error: unknown): void => {
@@ -185,9 +185,10 @@ export async function runSendSession(
           { ...greeting, offer, hello, ports },
           signal,
         );
+        signal.throwIfAborted(); // or nobody would close it
+        current = link;
         const { certificate } = link.welcome;
         if (certificate) deps.shown?.(certificate);
-        tripMs = () => link.tripMs;
         link.accepted.then(heard, unheard);
         return link;
       } catch (error) {
@@ -208,6 +209,13 @@ export async function runSendSession(
   ): Promise<Conn> => {
     const conn = await dialer.dial(signal);
     try {
+      await current?.accepted.catch((error) => { // it turns others away before
+        throw sftpxErrorOf(error) ??
+          new SftpxError(
+            "connection-lost",
+            "Cannot join: nothing is under way",
+          );
+      });
       const greeting = { ...deps, ...world, life, attempt };
       await greetAgain(conn, greeting, connection, signal);
       if (conn.carrier !== "tcp") {
@@ -301,9 +309,10 @@ export async function runSendSession(
           silentMs: () => world.clock.now() - heardAt,
           // Over others it could go on: word of what arrives comes often.
           limitMs: () =>
-            further === 0
-              ? SILENT_MS
-              : Math.min(Math.max(SOON_MS, SOON_TRIPS * tripMs()), SILENT_MS),
+            further === 0 ? SILENT_MS : Math.min(
+              Math.max(SOON_MS, SOON_TRIPS * (current?.tripMs ?? 0)),
+              SILENT_MS,
+            ),
           keep: (link) => spare = link,
         },
       }),

@@ -35,7 +35,7 @@ import type { LeaseReport, RoomMaker } from "../workers/lane_send.ts";
 
 /** A connection to a receiver that has heard our offer. */
 export interface SendLink extends Link {
-  /** Rejects with what the receiver has against it; nothing is read before. */
+  /** Rejects with what the receiver has against it. But for the answer nothing is heard, and no byte of a file sent, before. */
   readonly accepted: Promise<void>;
   readonly control: ControlChannel;
   /** What was said until then. */
@@ -50,6 +50,8 @@ export interface SendLink extends Link {
 
 /** What a wire tells the scheduler. Older epochs speak of connections that are gone. */
 export type WireMessage =
+  /** What is on the way by now may be wanted. */
+  | { readonly type: "accepted"; readonly epoch: number }
   | {
     readonly type: "status";
     readonly epoch: number;
@@ -186,14 +188,19 @@ export function openWire(
     await stream.write(encodePreamble("manifest", 0));
     await queue.run(stream, signal);
   });
-  task(() =>
+  /** The same, once the offer is accepted; whoever holds the connection judges it when it is not. */
+  const later = (run: () => Promise<void>): void =>
+    task(async () => {
+      if (await link.accepted.then(() => true, () => false)) await run();
+    });
+  later(() => say({ type: "accepted", epoch }));
+  later(() =>
     readStatus(conn, (frames) => {
       deps.heard();
       return say({ type: "status", epoch, frames });
     })
   );
-  task(async () => {
-    if (!await link.accepted.then(() => true, () => false)) return;
+  later(async () => {
     for (;;) {
       const frame = await control.read();
       if (frame === undefined) return;

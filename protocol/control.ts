@@ -128,8 +128,8 @@ export interface Receipt {
 export const VERSION = 1;
 /** Longest reason or label on the wire. */
 export const MAX_TEXT_BYTES = 1024;
-/** A certificate is a few hundred bytes. */
-const MAX_CERTIFICATE_BYTES = 8 * 1024;
+/** The longest certificate that is said, bytes; most have a few hundred. */
+export const MAX_CERTIFICATE_BYTES: number = 8 * 1024;
 /** Ports that a receiver may name: one for each further connection. */
 export const MAX_PORTS = 15;
 
@@ -304,8 +304,13 @@ function encodeWelcome(frame: Welcome, to: Writer): Uint8Array {
   const flags = (frame.continued ? 1 : 0) | (certificate ? 2 : 0);
   to.u8(frame.version).u8(flags).bytes(frame.life, 16).varint(frame.next)
     .varint(frame.window).varint(frame.maxLanes);
-  if (certificate) to.varint(certificate.length).bytes(certificate);
-  return to.finish();
+  if (certificate === undefined) return to.finish();
+  if (certificate.length > MAX_CERTIFICATE_BYTES) {
+    throw new RangeError(
+      `Cannot encode WELCOME as a certificate must have at most ${MAX_CERTIFICATE_BYTES} bytes: this one has ${certificate.length}`,
+    );
+  }
+  return to.varint(certificate.length).bytes(certificate).finish();
 }
 
 function decodeWelcome(from: Reader): Welcome {

@@ -222,6 +222,25 @@ Deno.test("connection: one beside it counts once it is accepted, and is closed w
   await end();
 });
 
+Deno.test("connection: one that comes when this life is over is closed", async () => {
+  const conn = fakeConn();
+  const { promise, resolve } = Promise.withResolvers<Link>();
+  const one = supervised<ConnectionMessage<Link>>(() =>
+    connection<Link>({
+      link: () => promise,
+      scheduler: recorder<Connected<Link>>(),
+      migration: () => recorder<Connected<Link>>(),
+      ending: () => ({ code: "cancelled", reason: "stopped" }),
+    })
+  );
+  await one.clock.advance(0);
+  const ended = one.end();
+  await one.clock.advance(0);
+  resolve({ conn });
+  await ended;
+  assertEquals(conn.closedWith, "cancelled");
+});
+
 /** A watcher whose world the test moves. */
 function watcherWith() {
   const moves: Move[] = [];

@@ -9,7 +9,7 @@ import { systemClock } from "../../core/clock.ts";
 import { type ErrorCode, SftpxError } from "../../core/errors.ts";
 import { secret } from "../../core/secret.ts";
 import { makeCertificate } from "../../crypto/certificate.ts";
-import type { Offer } from "../../protocol/control.ts";
+import type { Offer, Welcome } from "../../protocol/control.ts";
 import { encodeFrame } from "../../protocol/frame.ts";
 import type { StatusFrame, Verdict } from "../../protocol/status.ts";
 import {
@@ -124,8 +124,16 @@ Deno.test("S15 a receiver that turns a sender away gets no byte of a file and no
   }
 });
 
+const want: Verdict = { kind: "want" };
+function verdict(index: number, verdict: Verdict, gen = 0): StatusFrame {
+  return { type: "verdict", index, gen, verdict };
+}
+
 /** Welcomes a sender, and hears what it has to offer. */
-async function hearOffer(visit: RawVisit): Promise<Offer> {
+async function hearOffer(
+  visit: RawVisit,
+  fields: Partial<Welcome> = {},
+): Promise<Offer> {
   visit.read();
   await visit.control.say({
     type: "welcome",
@@ -135,6 +143,7 @@ async function hearOffer(visit: RawVisit): Promise<Offer> {
     next: 0,
     window: 8192,
     maxLanes: 8,
+    ...fields,
   });
   const offer = await visit.control.hear();
   if (offer?.type !== "offer") throw new Error("Cannot hear an offer");
@@ -156,22 +165,71 @@ Deno.test("S15 a receiver that refuses the offer gets no byte of a file", async 
 
 Deno.test("a sender whose offer was not answered makes it again, all of it", async () => {
   await using two = await meeting();
-  const sending = two.send();
+  const sending = two.send({ fresh: true });
   const visit = await two.receiver.accept();
-  const { fresh } = await hearOffer(visit);
+  assertEquals((await hearOffer(visit)).fresh, true);
   await visit.said(({ type }) => type === "end");
   visit.conn.close();
 
   const again = await two.receiver.accept();
   assert(again.hello.attempt > visit.hello.attempt);
-  assertEquals((await hearOffer(again)).fresh, fresh);
+  assertEquals((await hearOffer(again)).fresh, true);
   await again.control.say({ type: "accept" });
   await again.said(({ type }) => type === "end");
   assertEquals(again.manifest, visit.manifest);
-  again.conn.close("cancelled");
+  await again.status(verdict(1, want));
+  await again.brought(CHUNK);
+  again.conn.close();
+
+  const last = await two.receiver.accept();
+  assertEquals((await hearOffer(last)).fresh, false, "that is to be kept");
+  last.conn.close("cancelled");
   const result = await sending;
   assert(result instanceof SftpxError);
   assertEquals(result.code, "cancelled");
+});
+
+Deno.test("S15 a receiver that wants files before it accepts the offer gets none of them", async () => {
+  await using two = await meeting();
+  const sending = two.send();
+  const visit = await two.receiver.accept();
+  await hearOffer(visit);
+  await visit.said(({ type }) => type === "end");
+  await visit.status(verdict(1, want));
+  const heard = visit.control.hear(); // nor is it asked anything
+  const time = systemClock.delay(600);
+  assertEquals(await Promise.race([heard, time]), undefined);
+  assertEquals(visit.bytes.lane, 0);
+  await visit.control.say({ type: "accept" });
+  await visit.brought(CHUNK);
+  visit.conn.close();
+
+  // What was open goes on, and not before that is accepted.
+  const again = await two.receiver.accept();
+  const next = visit.manifest.filter(({ type }) => type === "entry").length;
+  await hearOffer(again, { continued: true, next });
+  await systemClock.delay(300);
+  assertEquals(again.bytes.lane, 0);
+  await again.control.say({ type: "accept" });
+  await again.brought(CHUNK);
+  again.conn.close("cancelled");
+  assert(await sending instanceof SftpxError);
+  await heard.catch(() => {});
+});
+
+Deno.test("a receiver that cancels before it accepts is heard", async () => {
+  await using two = await meeting();
+  const sending = two.send();
+  const visit = await two.receiver.accept();
+  await hearOffer(visit);
+  await visit.control.say({
+    type: "cancel",
+    code: "cancelled",
+    reason: "not now",
+  });
+  const result = await sending;
+  assert(result instanceof SftpxError);
+  assertEquals([result.code, result.message], ["cancelled", "not now"]);
 });
 
 Deno.test("S15 data of a file goes only once it is wanted", async () => {
@@ -220,10 +278,6 @@ Deno.test("S16 another certificate, an expired one and another protocol are nobo
 });
 
 /** What a receiver must not say: all of it is `protocol`. */
-const want: Verdict = { kind: "want" };
-function verdict(index: number, verdict: Verdict, gen = 0): StatusFrame {
-  return { type: "verdict", index, gen, verdict };
-}
 const BREACHES: Readonly<Record<string, (visit: RawVisit) => Promise<void>>> = {
   "an entry that was not announced is wanted": (visit) =>
     visit.status(verdict(99, want)),
