@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers";
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import {
   chunker,
   type ChunkerMessage,
@@ -17,7 +17,8 @@ import {
   type MigrationMessage,
   type Move,
 } from "../../actors/migration.ts";
-import type { Behavior } from "../../core/actor.ts";
+import type { Behavior, Context } from "../../core/actor.ts";
+import { systemClock } from "../../core/clock.ts";
 import { createOutbox } from "../../core/coalesce.ts";
 import { codeOf, type ErrorCode, SftpxError } from "../../core/errors.ts";
 import { nullLog } from "../../core/log.ts";
@@ -414,6 +415,48 @@ Deno.test("chunker: a scheduler that is slow holds the walk", async () => {
   await rest();
   assertEquals(walked.count, 50);
   await end();
+});
+
+Deno.test("chunker: a walk that never waits lets sockets be heard meanwhile", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { hostname, port } = listener.addr;
+  const accepted = listener.accept();
+  using near = await Deno.connect({ hostname, port });
+  using far = await accepted;
+  let steps = 0;
+  let heardAfter = Infinity;
+  const heard = far.read(new Uint8Array(1)).then(() => heardAfter = steps);
+  async function* walk(): AsyncGenerator<SourceEntry[], void, void> {
+    for (; steps < 60; steps++) {
+      const until = performance.now() + 2; // as long as a look at some names
+      while (performance.now() < until);
+      yield Array.from(
+        { length: 256 },
+        (_, at) => ({
+          kind: "error",
+          path: `${steps} ${at}`,
+          reason: "a test",
+        }),
+      );
+    }
+  }
+  const credit = createOutbox<"entries", number>((old, add) =>
+    Math.max(old ?? 0, add)
+  );
+  credit.add("entries", 100_000);
+  let walked = Promise.resolve();
+  const cx: Pick<Context<ChunkerMessage>, "clock" | "spawn"> = {
+    clock: systemClock,
+    spawn: (task) => void (walked = task(new AbortController().signal)),
+  };
+  await near.write(new Uint8Array(1));
+  chunker({ walk, scheduler: () => recorder<Found>() }).receive(
+    { type: "scan", run: 1, credit },
+    cx as Context<ChunkerMessage>,
+  );
+  await walked;
+  await heard;
+  assert(heardAfter < 30, `heard after ${heardAfter} of 60 steps`);
 });
 
 /** A walk ahead over two entries, and how often it was begun. */
