@@ -7,6 +7,7 @@ import { parseTicket } from "../../protocol/ticket.ts";
 import { createEndpoint } from "../../transport/quic.ts";
 import type { Conn } from "../../transport/transport.ts";
 import { scaled, within } from "../testutil/deadline.ts";
+import { peakMemory } from "../testutil/memory.ts";
 import { startCli } from "../testutil/process.ts";
 import { tempDir } from "../testutil/temp.ts";
 import { makeTree, sameTree, type TreeSpec } from "../testutil/tree.ts";
@@ -78,8 +79,8 @@ Deno.test("of 50 senders 10 stop half-way: the others finish at full speed, and 
     await pause(50);
   }
   assertEquals(await sameTree(dir.join("src"), dir.join("uploads")), []);
-  const { peakMiB } = await memory(receiver.pid);
-  note(`receiver: ${peakMiB} MiB at most`);
+  const peakMiB = await peakMemory(receiver.pid);
+  note(`receiver: ${Math.round(peakMiB)} MiB at most`);
   assertLess(peakMiB, 400);
   let filesAfter = Infinity;
   for (let wait = 0; wait < 40 && filesAfter > filesBefore + 4; wait++) {
@@ -215,12 +216,6 @@ const CONFIG = decodeURIComponent(
 
 async function openFiles(pid: number): Promise<number> {
   return (await Array.fromAsync(Deno.readDir(`/proc/${pid}/fd`))).length;
-}
-
-async function memory(pid: number): Promise<{ readonly peakMiB: number }> {
-  const text = await Deno.readTextFile(`/proc/${pid}/status`);
-  const [, peak] = /VmHWM:\s+(\d+) kB/.exec(text) ?? [];
-  return { peakMiB: Math.round(Number(peak) / 1024) };
 }
 
 function isThere(path: string): Promise<boolean> {
