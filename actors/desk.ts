@@ -178,9 +178,14 @@ export function createDesk(deps: DeskDeps): Desk {
   /** Decides what needs no wait, which is most; false: `decide()` has to. */
   const decideNow = (item: Item): boolean => {
     const { entry } = item;
-    if (entry.kind !== "file" && entry.kind !== "dir-end") return false;
+    if (entry.kind === "link") return false;
     try {
       const path = item.path = names.take(item);
+      if (entry.kind === "dir") {
+        if (!root.makeDirNow(path)) return false;
+        settle(item);
+        return true;
+      }
       if (entry.kind !== "file") {
         vault.endDir(path);
         settle(item); // its turn comes when all before it is final

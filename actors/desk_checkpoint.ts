@@ -195,6 +195,10 @@ async function endFolders(
   for (const item of open.values()) {
     const { entry, path, phase } = item;
     if (entry.kind !== "dir-end" || phase !== "whole") return;
+    if (path !== undefined && root.setDirMetaNow(path, entry)) {
+      finish(item, { digest: undefined, finalPath: path, skipped: false });
+      continue; // without a wait: all of them are told at once
+    }
     await orRefuse(item, async () => {
       const there = path && await root.lstat(path);
       // What is no folder is not ours to change.

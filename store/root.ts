@@ -68,6 +68,11 @@ export interface Root {
    */
   makeDir(path: SafePath, mode?: number): Promise<boolean>;
   /**
+   * As `makeDir()` does, at once, in a folder that is there; false if anything
+   * of that name is there, or it failed: `makeDir()` goes on from there.
+   */
+  makeDirNow(path: SafePath, mode?: number): boolean;
+  /**
    * Whether a folder was made by the last `makeDir()` of it and `endDir()` was
    * not called since: nobody but us has put anything there, so far as one can
    * know. False where small files have no quick way.
@@ -128,6 +133,8 @@ export interface Root {
   readLink(path: SafePath): Promise<string | undefined>;
   /** Gives what is there its mode and time; a link its time, never followed. */
   setMeta(path: SafePath, meta: EntryMeta): Promise<void>;
+  /** As `setMeta()` does to a folder, at once; false if it is none, or that failed. */
+  setDirMetaNow(path: SafePath, meta: EntryMeta): boolean;
   /** Gives an open file its mode and time. */
   fileMeta(fd: number, meta: EntryMeta): Promise<void>;
   /** Makes sure that all names made since the last call are on disk. */

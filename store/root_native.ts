@@ -28,6 +28,7 @@ import {
   READ_SYMBOLS,
   readerOf,
 } from "./native_read.ts";
+import { fillTimes, newTimes } from "./root_times.ts";
 
 export type { NativeStat };
 
@@ -74,7 +75,7 @@ export function openNative(): Native | undefined {
   const reader = readerOf({ symbols, close: () => library.close() });
   const facts = new BigInt64Array(32); // struct statx is 256 bytes
   const view = new DataView(facts.buffer);
-  const times = new BigInt64Array(4); // two of struct timespec
+  const times = newTimes();
   const path = newPath();
   return {
     ...reader,
@@ -163,14 +164,4 @@ const SYMBOLS = {
   syncfs: { parameters: ["i32"], result: "i32", nonblocking: true },
 } as const satisfies Deno.ForeignLibraryInterface;
 
-const NS = 1_000_000_000n;
 const LITTLE = true; // as every processor that Deno runs on is
-
-/** Time of access and of change are the same: nobody has read the file yet. */
-function fillTimes(times: BigInt64Array, ns: bigint): void {
-  const rest = ((ns % NS) + NS) % NS; // never negative, as the call wants it
-  times[0] = (ns - rest) / NS;
-  times[1] = rest;
-  times[2] = times[0];
-  times[3] = rest;
-}

@@ -6,6 +6,7 @@
  */
 import { baseName, parentOf, type SafePath } from "./paths.ts";
 import type { Folders, Root } from "./root.ts";
+import type { Dir } from "./root_dir.ts";
 import type { Dirs } from "./root_dirs.ts";
 import { type NestDir, openNest } from "./root_nest.ts";
 import { partName } from "./root_part_name.ts";
@@ -24,6 +25,12 @@ export interface FreshFolders {
   ended(path: SafePath): void;
   forget(path: SafePath): void;
 }
+
+/** What folders are made with when no entry said more. */
+export const ANY_MODE = 0o777;
+
+/** What we need to put something in a folder. */
+export const OWNER_MODE = 0o700;
 
 /** A tree comes depth first, so no more folders than it is deep are being filled. */
 const MAX_FRESH = 1024;
@@ -67,31 +74,60 @@ export interface NowDeps {
 /** What of an upload folder is done at once. */
 export function rootNow(
   { dirs, portable, small, fresh, isOpen }: NowDeps,
-): Pick<Root, "commitNow" | "foldersOf" | "lstatNow" | "nest"> {
+): Pick<
+  Root,
+  | "commitNow"
+  | "foldersOf"
+  | "lstatNow"
+  | "makeDirNow"
+  | "nest"
+  | "setDirMetaNow"
+> {
   const filled = (folder: SafePath | ""): void => {
     dirs.touch(folder);
     fresh.filled(folder);
   };
+  /** Does `work` in the folder that holds `path`; `undefined` where it cannot, or fails. */
+  const beside = <T>(
+    path: SafePath,
+    work: (small: SmallFiles, at: Dir, name: string) => T | undefined,
+  ): T | undefined => {
+    if (small === undefined || !isOpen()) return undefined;
+    try {
+      return dirs.inside(
+        parentOf(path),
+        undefined,
+        (at) => at.fd === -1 ? undefined : work(small, at, baseName(path)),
+      );
+    } catch {
+      return undefined; // the long way tells why
+    }
+  };
 
   return {
     commitNow(part: PartialDir, slot, path): LocalStamp | undefined {
-      if (small === undefined || !isOpen()) return undefined;
-      const parent = parentOf(path);
-      const name = baseName(path);
-      try {
-        const found = dirs.inside(parent, undefined, (at) => {
-          if (at.fd === -1) return undefined;
-          return small.renameNew(part.dir, partName(slot), at, name)
-            ? small.stat(at, name)
-            : undefined;
-        });
-        if (found === undefined) return undefined;
-        filled(parent);
-        return stampOf(found);
-      } catch {
-        return undefined;
-      }
+      const found = beside(path, (small, at, name) => {
+        if (!small.renameNew(part.dir, partName(slot), at, name)) {
+          return undefined;
+        }
+        filled(parentOf(path));
+        return small.stat(at, name);
+      });
+      return found && stampOf(found);
     },
+    makeDirNow(path, mode = ANY_MODE) {
+      fresh.forget(path);
+      const wanted = (mode & ANY_MODE) | OWNER_MODE;
+      return beside(path, (small, at, name) => {
+        if (!small.makeDir(at, name, wanted)) return false;
+        filled(parentOf(path));
+        fresh.made(path);
+        return true;
+      }) ?? false;
+    },
+    setDirMetaNow: (path, meta) =>
+      beside(path, (small, at, name) => small.setDirMeta(at, name, meta)) ??
+        false,
     foldersOf(paths): Folders | undefined {
       if (small === undefined || !isOpen()) return undefined;
       const release = dirs.hold();
@@ -112,17 +148,8 @@ export function rootNow(
       return { fds, release };
     },
     lstatNow(path): LocalStamp | undefined {
-      if (small === undefined || !isOpen()) return undefined;
-      try {
-        const found = dirs.inside(
-          parentOf(path),
-          undefined,
-          (at) => at.fd === -1 ? undefined : small.stat(at, baseName(path)),
-        );
-        return found && stampOf(found);
-      } catch {
-        return undefined;
-      }
+      const found = beside(path, (small, at, name) => small.stat(at, name));
+      return found && stampOf(found);
     },
     nest(part, path): NestDir | undefined {
       if (small === undefined || !isOpen() || portable) return undefined;

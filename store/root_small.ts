@@ -14,6 +14,7 @@ import { writeAscii } from "../protocol/text.ts";
 import type { Dir } from "./root_dir.ts";
 import { type NativeStat, statParser } from "./root_statx.ts";
 import type { EntryMeta } from "./root_stamp.ts";
+import { fillTimes, newTimes } from "./root_times.ts";
 
 /** The calls; each is done when it returns. */
 export interface SmallFiles {
@@ -40,6 +41,10 @@ export interface SmallFiles {
   ): boolean;
   /** Looks at a name without following a link; `undefined` when it failed. */
   stat(dir: Pick<Dir, "fd">, name: string): NativeStat | undefined;
+  /** Makes a folder; false if anything of that name is there, or it failed. */
+  makeDir(dir: Pick<Dir, "fd">, name: string, mode: number): boolean;
+  /** Gives a folder, and nothing else, its mode and time; says whether it did. */
+  setDirMeta(dir: Pick<Dir, "fd">, name: string, meta: EntryMeta): boolean;
   /** Makes a folder that nobody else may enter; returns its descriptor, or -1. */
   makeFolder(dir: Pick<Dir, "fd">, name: string): number;
   /**
@@ -78,7 +83,7 @@ export function openSmallFiles(): SmallFiles | undefined {
   const { symbols } = library;
   const facts = new BigInt64Array(32); // struct statx is 256 bytes
   const parse = statParser(new DataView(facts.buffer));
-  const times = new BigInt64Array(4); // two of struct timespec
+  const times = newTimes();
   const one = newName();
   const other = newName();
   /** Looks at what is open, once it has its mode: a umask may have taken of it. */
@@ -98,11 +103,7 @@ export function openSmallFiles(): SmallFiles | undefined {
       const mode = meta.mode & MODE_TAKEN;
       const fd = symbols.openat(dir.fd, one.bytes, MAKE, mode);
       if (fd < 0) return undefined;
-      const seconds = meta.mtimeNs / NS;
-      // Before 1970 it is the nanoseconds that must not be negative.
-      const rest = meta.mtimeNs - seconds * NS;
-      times[0] = times[2] = rest < 0n ? seconds - 1n : seconds;
-      times[1] = times[3] = rest < 0n ? rest + NS : rest;
+      fillTimes(times, meta.mtimeNs);
       const length = BigInt(bytes.length);
       const isDone = symbols.write(fd, bytes, length) === length &&
         symbols.futimens(fd, times) === 0;
@@ -130,6 +131,17 @@ export function openSmallFiles(): SmallFiles | undefined {
           facts,
         );
       return failed === 0 ? parse() : undefined;
+    },
+    makeDir: (dir, name, mode) =>
+      one.set(name) && symbols.mkdirat(dir.fd, one.bytes, mode) === 0,
+    setDirMeta(dir, name, meta) {
+      if (!one.set(name)) return false;
+      const fd = symbols.openat(dir.fd, one.bytes, ENTER, 0);
+      if (fd < 0) return false;
+      fillTimes(times, meta.mtimeNs);
+      const isDone = symbols.fchmod(fd, meta.mode & MODE_TAKEN) === 0 &&
+        symbols.futimens(fd, times) === 0;
+      return symbols.close(fd) === 0 && isDone;
     },
     makeFolder(dir, name) {
       if (!one.set(name)) return -1;
@@ -174,7 +186,6 @@ const AT_EMPTY_PATH = 0x1000;
 const AT_REMOVEDIR = 0x200;
 const STATX_BASIC_STATS = 0x7ff;
 const RENAME_NOREPLACE = 1;
-const NS = 1_000_000_000n;
 /** No file system takes a name longer than this, bytes. */
 const NAME_BYTES = 255;
 

@@ -19,7 +19,7 @@ import { type Dir, makeFolder } from "./root_dir.ts";
 import type { Dirs } from "./root_dirs.ts";
 import { openFile, type ReadFile } from "./root_file.ts";
 import type { Native } from "./root_native.ts";
-import { freshFolders, rootNow } from "./root_now.ts";
+import { ANY_MODE, freshFolders, OWNER_MODE, rootNow } from "./root_now.ts";
 import { openPartial } from "./root_partial.ts";
 import { removeEmptyPartials } from "./root_partial_dir.ts";
 import { putLink, putNew, putOver } from "./root_place.ts";
@@ -249,12 +249,6 @@ function linkTarget(place: string): string | undefined {
 /** Not to wait for a writer should it be a pipe. */
 const READ = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) |
   (constants.O_NOFOLLOW ?? 0);
-
-/** What folders are made with when no entry said more. */
-const ANY_MODE = 0o777;
-
-/** What we need to put something in a folder. */
-const OWNER_MODE = 0o700;
 
 const KIND_WORDS: Readonly<Record<LocalStamp["kind"], string>> = {
   file: "a file",
