@@ -50,8 +50,8 @@ export interface BulkDials {
 export interface BulkLanes {
   /** True while all chunks go over it. */
   readonly isUsed: boolean;
-  /** True while it is about to stand: what is given to other lanes now should be little. */
-  readonly holdsBack: boolean;
+  /** How many leases other lanes may have while it is about to stand; `undefined` at other times. */
+  readonly leasesMeanwhile: number | undefined;
   /** Tells whether a connection is ours. */
   isOurs(connection: number): boolean;
   /** Takes what the receiver has had over the network so far, bytes. */
@@ -66,6 +66,12 @@ export interface BulkLanes {
 
 /** Numbers of connections from here on are ours. */
 const FIRST = 1024;
+/**
+ * Leases of other lanes while it is about to stand; at first and near by there
+ * are none: all entries after them wait for them, and they take longer by QUIC
+ * than TCP takes to stand, as both ends have all hands full.
+ */
+const FEW_LEASES = 4;
 /** More lanes than this bring nothing over TCP: the kernel has the windows. */
 export const BULK_LANES = 3;
 /** Threads of the receiver at most, and lanes to each: it reads one while another is written. */
@@ -157,8 +163,9 @@ export function createBulkLanes(
     get isUsed() {
       return there.size > 0 && bulk.isUsed;
     },
-    get holdsBack() {
-      return bulk.holdsBack(clock.now());
+    get leasesMeanwhile() {
+      if (!bulk.holdsBack(clock.now())) return undefined;
+      return tries === 1 && wire.link.tripMs < FAR_MS ? 0 : FEW_LEASES;
     },
     isOurs: (connection) => connection >= FIRST,
     received(bytes) {

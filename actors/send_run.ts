@@ -29,7 +29,6 @@ import {
   type SourceFileEntry,
 } from "../store/source.ts";
 import { type Credit, wireEntry } from "./chunker.ts";
-import type { HashPool } from "../workers/hash_pool.ts";
 import type { LeaseReport, Payload, Readable } from "../workers/lane_send.ts";
 
 /** Something that was not sent, and why. */
@@ -46,8 +45,6 @@ export interface SendRunDeps {
   readonly failed: (failure: Failure) => void;
   /** What may be said and heard; it outlives runs. */
   readonly rules: SenderRules;
-  /** Told of bytes that may have to be hashed, when they are of many entries. */
-  readonly expect?: HashPool["expect"];
   /** Every file comes with its own BLAKE3. */
   readonly b3sum: boolean;
 }
@@ -67,6 +64,10 @@ export interface SendRun {
   readonly totals: Totals;
   /** What lanes should do next. A new connection begins with an empty one. */
   readonly plan: Plan;
+  /** True when so many entries were found that some will have to be read. */
+  readonly hasMany: boolean;
+  /** True when the receiver was told of all that it may be told of now. */
+  readonly isTold: boolean;
   /** The receiver holds this many entries open at most. */
   setWindow(entries: number): void;
   /** Takes what was found; returns frames to announce. */
@@ -103,7 +104,7 @@ export interface SendRun {
 /** A file that changes this often while it is sent is given up. */
 const MAX_CHANGES = 8;
 
-/** Of so many some will have to be read: what that takes is loaded while they are judged. */
+/** Of so many some will have to be read. */
 const MANY_ENTRIES = 256;
 const NOTHING = new Uint8Array();
 
@@ -126,6 +127,7 @@ export function sendRun(deps: SendRunDeps): SendRun {
   const credit: Credit = createOutbox((old, add) => Math.max(old ?? 0, add));
   let plan = createPlan();
   let window = 0;
+  let isEnded = false; // the walk
   let skippedByWalk = 0;
   const unsummed = new Map<OutEntry<Source>, "new" | "taken">();
   let sent = 0;
@@ -230,6 +232,12 @@ export function sendRun(deps: SendRunDeps): SendRun {
         failed: failed + skippedByWalk,
       };
     },
+    get hasMany() {
+      return ledger.next >= MANY_ENTRIES;
+    },
+    get isTold() {
+      return isEnded || ledger.next >= ledger.base + window;
+    },
     setWindow(entries) {
       window = entries;
       extend();
@@ -245,8 +253,8 @@ export function sendRun(deps: SendRunDeps): SendRun {
         sayEntry(ledger.add(entry, new FoundSource(facts)));
       }
       extend();
-      if (ledger.next >= MANY_ENTRIES) deps.expect?.(ledger.totals.found);
       if (ended) {
+        isEnded = true;
         ledger.end();
         sayEnd();
       }

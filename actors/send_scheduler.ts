@@ -19,7 +19,7 @@ import { senderRules } from "../protocol/session.ts";
 import type { HashPool } from "../workers/hash_pool.ts";
 import type { ChunkerMessage, Found } from "./chunker.ts";
 import type { Connected } from "./connection.ts";
-import { recallGreeting } from "./greeting.ts";
+import { FAR_MS, recallGreeting } from "./greeting.ts";
 import type { Joined } from "./send_fleet.ts";
 import { secondLook, type SecondLookMessage } from "./send_second.ts";
 import { type SendReport, sendReport } from "./send_report.ts";
@@ -94,6 +94,7 @@ export function sendScheduler(
   let ways: OpenWays | undefined; // of that wire
   let isLoading = false;
   let isAccepted = false; // over that wire
+  let isTelling = false; // entries are told of first
   let isResumed = false;
   let reports: SendReport | undefined;
   let receipt: Receipt | "answered" | undefined;
@@ -105,7 +106,6 @@ export function sendScheduler(
       digest: deps.digest,
       chunkSize: deps.chunkSize,
       rules,
-      expect: deps.pool.expect,
       b3sum,
       failed: (failure) => reports?.failed(failure),
     });
@@ -141,6 +141,9 @@ export function sendScheduler(
       await deps.chunker.send({ type: "scan", run: number, credit }, cx.signal);
     }
     isResumed = goesOn;
+    // Near by it is this thread that the receiver would wait for: to read and to
+    // load what hashes takes it longer than to tell what there is to judge.
+    isTelling = !goesOn && link.tripMs < FAR_MS;
   };
 
   /** The receiver takes what it was offered. */
@@ -189,9 +192,20 @@ export function sendScheduler(
     second.sum(run, cx);
   };
 
+  /** Loads what hashes, while the receiver judges what it was told of. */
+  const expect = ({ ledger: { totals } }: SendRun): void =>
+    deps.pool.expect?.(totals.found);
+
+  /** From now on files are sent. */
+  const tellsNoMore = (): void => {
+    isTelling = false;
+    feed();
+  };
+
   /** Gives leases while there are any and a lane has room. */
   const feed = (): void => {
     if (run === undefined || !isAccepted) return;
+    if (isTelling && run.hasMany) return;
     ways?.beforeLeases(run);
     while (wire?.hasRoom()) {
       const { plan } = run;
@@ -241,7 +255,9 @@ export function sendScheduler(
           if (run === undefined || message.run !== run.number) return;
           wire?.announce(run.found(message.entries, message.ended));
           if (run.ledger.totals.found > MUCH_BYTES) loadWays(cx);
-          ways?.beforeLeases(run);
+          if (isTelling && run.isTold) tellsNoMore();
+          else ways?.beforeLeases(run);
+          if (!isTelling && run.hasMany) expect(run);
           settle(cx);
           return;
         case "accepted":
@@ -293,6 +309,7 @@ export function sendScheduler(
           feed();
           return;
         case "tick":
+          if (isTelling) tellsNoMore(); // a walk may take its time
           if (run !== undefined && isAccepted) {
             loadWays(cx);
             reports?.progress(run, ways?.path);

@@ -87,9 +87,8 @@ export interface OpenWays {
   gone(connection: number, run: SendRun): void;
 }
 
-/** Bytes of a lease, and how many there are, while a faster way is about to stand. */
+/** Bytes of a lease while a faster way is about to stand. */
 const SHORT_LEASE_BYTES = 1024 * 1024;
-const FEW_LEASES = 4;
 
 /** Makes the ways of a session. */
 export function createWays(deps: WaysDeps): Ways {
@@ -145,8 +144,9 @@ export function createWays(deps: WaysDeps): Ways {
         },
         leaseBytes(pendingBytes) {
           const bytes = fleet.leaseBytes(pendingBytes);
-          if (!bulk.holdsBack) return bytes;
-          return wire.leases >= FEW_LEASES ? 0 : SHORT_LEASE_BYTES;
+          const { leasesMeanwhile: most } = bulk;
+          if (most === undefined) return bytes;
+          return wire.leases >= most ? 0 : SHORT_LEASE_BYTES;
         },
         pong: fleet.pong,
         ports: dials.side.heard,

@@ -129,3 +129,19 @@ Deno.test("bulk: what stands still loses what it has, and is not asked again", a
   assertEquals(said, ["join 1024", "drop 1024"]);
   assertEquals(bulk.isUsed, false);
 });
+
+Deno.test("bulk: while it is about to stand others have few leases, and none at first where it is near", async () => {
+  const near = table(1);
+  near.want(1024 * MIB);
+  assertEquals(near.bulk.leasesMeanwhile, undefined);
+  near.bulk.look(near.run, 1);
+  assertEquals(near.bulk.leasesMeanwhile, 0);
+  await near.pass(LOOK_MS, 0);
+  assertEquals(near.bulk.leasesMeanwhile, undefined, "it stands");
+  near.bulk.gone(1024, near.run);
+  await near.pass(11_000, 1000); // it is not tried again at once
+  assertEquals(near.dials, [1024, 1025]);
+  const far = table(20);
+  far.bulk.look(far.run, 20);
+  assertEquals(far.bulk.leasesMeanwhile, 4);
+});
