@@ -105,6 +105,7 @@ import "../store/file_modes.ts";
 import "../store/io_error.ts";
 import "../store/native_read.ts";
 import "../store/own_file.ts";
+import "../store/path_rules.ts";
 import "../store/paths.ts";
 import "../store/root_names.ts";
 import "../store/root_statx.ts";

@@ -14,23 +14,27 @@
  */
 import { SftpxError } from "../core/errors.ts";
 import { textBytes } from "../protocol/text.ts";
+import {
+  DRIVE,
+  isPlain,
+  MAX_NAME_BYTES,
+  MAX_PATH_BYTES,
+  namesPartialFolder,
+  whyUnsafe,
+} from "./path_rules.ts";
+
+export {
+  foldedName,
+  MAX_DEPTH,
+  MAX_NAME_BYTES,
+  MAX_PATH_BYTES,
+  PARTIAL_FOLDER,
+} from "./path_rules.ts";
 
 declare const brand: unique symbol;
 
 /** A relative path, `/` between its parts, that cannot leave the folder it is used in. */
 export type SafePath = string & { readonly [brand]: "SafePath" };
-
-/** The folder at the top of an upload folder that holds parts; no peer may name it. */
-export const PARTIAL_FOLDER = ".sftpx-partial";
-
-/** What Linux, macOS and Windows take for one name, in bytes or in fewer units. */
-export const MAX_NAME_BYTES = 255;
-
-/** As much as the wire carries for one path. */
-export const MAX_PATH_BYTES = 4096;
-
-/** Folders within folders; each costs an open when a path is walked. */
-export const MAX_DEPTH = 256;
 
 /** What `safePath()` can be told. */
 export interface SafePathOptions {
@@ -55,7 +59,9 @@ export function safePath(
   wire: string,
   options: SafePathOptions = {},
 ): SafePath {
-  const reason = whyUnsafe(wire, options.portable ?? false);
+  const { portable = false } = options;
+  if (!portable && isPlain(wire)) return wire as SafePath;
+  const reason = whyUnsafe(wire, portable);
   if (reason !== undefined) {
     throw new SftpxError(
       "protocol",
@@ -123,18 +129,6 @@ export function numberedPath(path: SafePath, number: number): SafePath {
 }
 
 /**
- * One name for all that a system which folds case and forms takes for the same.
- *
- * Two siblings of one transfer with the same folded name would overwrite each
- * other there.
- */
-export function foldedName(name: string): string {
-  return name.normalize("NFKC").toUpperCase().toLowerCase()
-    .replace(/\p{Default_Ignorable_Code_Point}/gu, "")
-    .replace(/[. ]+$/, "");
-}
-
-/**
  * Whether a symbolic link can only ever lead to something in the upload folder.
  *
  * Judged by the text alone. `..` is counted at the front only: after a name it
@@ -191,84 +185,5 @@ export function quoted(name: string): string {
 /** `.gz`, and `.tar.gz` for two; a leading dot begins a name, not an extension. */
 const EXTENSION = /(?<=[^.])(\.tar)?\.[\p{L}\p{N}_-]{1,16}$/u;
 
-const DRIVE = /^[A-Za-z]:/;
-
 // Joiners stay: emoji and some scripts are written with them.
 const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}]|(?![\u200c\u200d])\p{Cf}/gu;
-
-/** What Windows takes for a device, whatever the extension; digits may be raised. */
-const DEVICE =
-  /^(con|prn|aux|nul|conin\$|conout\$|clock\$|(com|lpt)[0-9\u00b9\u00b2\u00b3])$/i;
-
-function whyUnsafe(wire: string, portable: boolean): string | undefined {
-  if (wire === "") {
-    return "it is empty";
-  }
-  if (!wire.isWellFormed()) {
-    return "it is not Unicode text";
-  }
-  if (wire.length > MAX_PATH_BYTES || textBytes(wire) > MAX_PATH_BYTES) {
-    return `it is longer than ${MAX_PATH_BYTES} bytes`;
-  }
-  if (wire.includes("\0")) {
-    return "it has a zero byte";
-  }
-  if (wire.includes("\\")) {
-    return "it has a backslash, which separates folders on other systems";
-  }
-  if (wire.startsWith("/") || DRIVE.test(wire)) {
-    return "it is absolute";
-  }
-  const parts = wire.split("/");
-  if (parts.length > MAX_DEPTH) {
-    return `it is deeper than ${MAX_DEPTH} folders`;
-  }
-  if (namesPartialFolder(parts[0] ?? "")) {
-    return "parts are kept there";
-  }
-  for (const part of parts) {
-    const reason = whyUnsafePart(part) ??
-      (portable ? whyNotPortable(part) : undefined);
-    if (reason !== undefined) {
-      return reason;
-    }
-  }
-  return undefined;
-}
-
-function whyUnsafePart(part: string): string | undefined {
-  if (part === "") {
-    return "a part of it is empty";
-  }
-  if (part === "." || part === "..") {
-    return `a part of it is "${part}"`;
-  }
-  if (textBytes(part) > MAX_NAME_BYTES) {
-    return `a part of it is longer than ${MAX_NAME_BYTES} bytes`;
-  }
-  return undefined;
-}
-
-function whyNotPortable(part: string): string | undefined {
-  if (/[<>:"|?*]/.test(part) || /[^\P{Cc}\u007f-\u009f]/u.test(part)) {
-    return "this system forbids a character in it";
-  }
-  if (/[. ]$/.test(part)) {
-    return "this system drops the dot or space at the end of a part of it";
-  }
-  if (DEVICE.test((part.split(".")[0] ?? "").trimEnd())) {
-    return "a part of it is a device on this system";
-  }
-  if (/^sftpx-~\d+$/i.test(part)) {
-    return "it may be the short name of the folder for parts";
-  }
-  return undefined;
-}
-
-/** Folds to its own small letters, and so to no name with a dot. */
-const PLAIN = /^[A-Za-z0-9_]*$/;
-
-function namesPartialFolder(top: string): boolean {
-  if (PLAIN.test(top)) return false;
-  return foldedName(top) === PARTIAL_FOLDER;
-}
