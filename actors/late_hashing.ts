@@ -22,10 +22,18 @@ export function lateHashing(
 } {
   const little = late(parts.digestLittle);
   const best = late(parts.hashing);
-  const digest = lateDigest(() => {
-    if (little.now === undefined) throw new TypeError("Cannot hash: not ready");
-    return little.now.littleDigest;
-  }, async () => await (await best.load()).loadDigest());
+  const digest = lateDigest(
+    () => {
+      if (little.now === undefined) {
+        throw new TypeError("Cannot hash: not ready");
+      }
+      return little.now.littleDigest;
+    },
+    async () => await (await best.load()).loadDigest(),
+    async () => {
+      return await (await best.load()).loadDigest("jit");
+    },
+  );
   const pool = createLatePool(
     digest,
     async (digest) => (await best.load()).poolFor(digest),

@@ -207,8 +207,9 @@ export function sendScheduler(
     if (run === undefined || !isAccepted) return;
     if (isTelling && run.hasMany) return;
     ways?.beforeLeases(run);
+    const { plan } = run;
+    if (plan.pendingBytes > 0) deps.pool.expect?.(plan.pendingBytes);
     while (wire?.hasRoom()) {
-      const { plan } = run;
       const bytes = ways?.leaseBytes(plan.pendingBytes) ?? LEASE_BYTES;
       const lease = bytes > 0 ? plan.next(bytes) : undefined;
       if (lease === undefined) return;

@@ -39,6 +39,14 @@ export function createLatePool(
     return real;
   };
   const pool = (): Promise<HashPool> => making ??= make();
+  /** Whether what is there hashes so much in place, once it is loaded. */
+  const isEnough = async (bytes: number): Promise<boolean> => {
+    checkOpen();
+    if (real !== undefined) return false;
+    const isReady = late.isReady(bytes) || await late.enough(bytes);
+    checkOpen();
+    return isReady && real === undefined;
+  };
 
   return {
     failed,
@@ -48,7 +56,10 @@ export function createLatePool(
     },
     expect(bytes) {
       if (isClosed || real !== undefined || late.isReady(bytes)) return;
-      pool().catch(() => {}); // who needs it hears of it
+      const load = async (): Promise<void> => {
+        if (!await isEnough(bytes)) await pool();
+      };
+      load().catch(() => {}); // who needs it hears of it
     },
     digestNow(bytes) {
       if (isClosed) return undefined;
@@ -56,15 +67,13 @@ export function createLatePool(
       return late.isReady(bytes.length) ? late.digest(bytes) : undefined;
     },
     async digest(bytes) {
-      checkOpen();
-      if (real === undefined && late.isReady(bytes.length)) {
+      if (await isEnough(bytes.length)) {
         return { digest: late.digest(bytes), bytes };
       }
       return await (real ?? await pool()).digest(bytes);
     },
     async digestParts(bytes, parts) {
-      checkOpen();
-      if (real === undefined && late.isReady(bytes.length)) {
+      if (await isEnough(bytes.length)) {
         const digests = new Uint8Array(parts.length * DIGEST_BYTES);
         for (const [at, [start, end]] of parts.entries()) {
           const digest = late.digest(bytes.subarray(start, end));

@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { SftpxError } from "../core/errors.ts";
 import { loadDigest } from "../crypto/digest.ts";
-import { lateDigest, LITTLE_BYTES } from "../crypto/digest_late.ts";
+import { lateDigest, LITTLE_BYTES, SOME_BYTES } from "../crypto/digest_late.ts";
 import { littleDigest } from "../crypto/digest_little.ts";
 import { createHashPool, type HashPool } from "./hash_pool.ts";
 import { createLatePool } from "./late_pool.ts";
@@ -73,4 +73,30 @@ Deno.test("a late pool that is closed takes nothing, whether there is one or not
     assertEquals(error.code, "cancelled");
     assertEquals(pool.digestNow?.(new Uint8Array(1)), undefined);
   }
+});
+
+Deno.test("a late pool hashes some in place, by what is there soon, and makes a pool for more", async () => {
+  const made: HashPool[] = [];
+  const soon = await loadDigest("jit");
+  const pool = createLatePool(
+    lateDigest(
+      () => littleDigest,
+      () => Promise.resolve(BEST),
+      () => Promise.resolve(soon),
+    ),
+    (digest) => {
+      const real = createHashPool({ digest, size: 0 });
+      made.push(real);
+      return real;
+    },
+  );
+  const bytes = new Uint8Array(1024 * 1024).fill(5);
+  assertEquals(pool.digestNow?.(bytes), undefined);
+  assertEquals((await pool.digest(bytes)).digest, BEST.digest(bytes));
+  assertEquals(pool.digestNow?.(bytes), BEST.digest(bytes));
+  assertEquals(made.length, 0);
+  pool.expect?.(SOME_BYTES);
+  while (made.length === 0) await Promise.resolve();
+  assertEquals((await pool.digest(bytes)).digest, BEST.digest(bytes));
+  pool.close();
 });
