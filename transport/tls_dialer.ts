@@ -29,6 +29,7 @@ import {
 import { type TlsSocket, tlsSocket } from "./tls_socket.ts";
 import { tlsSpares } from "./tls_spares.ts";
 import type { Conn, Dialer } from "./transport.ts";
+import { limitUnsent } from "./unsent.ts";
 
 /** Whom to dial. */
 export interface TlsDialerOptions extends TlsOptions {
@@ -103,6 +104,7 @@ export function tlsDialer(options: TlsDialerOptions): Dialer {
     const isKnown = known.certificate !== undefined;
     const certificate = known.certificate ??= await learn(peer, signal);
     const tcp = await connectTcp(peer, signal);
+    if (kind === "client-stream") limitUnsent(tcp.localAddr as Deno.NetAddr);
     let tls: Deno.TlsConn;
     try {
       tls = await secure(tcp, certificate, pins, peer.remote, signal);
