@@ -13,7 +13,7 @@ import { unreachable } from "../core/actor.ts";
 import type { Clock } from "../core/clock.ts";
 import { SftpxError } from "../core/errors.ts";
 import type { HostAndPort } from "../protocol/address.ts";
-import { type BulkOptions, createBulk } from "../protocol/bulk.ts";
+import { type BulkOptions, createBulk, MOMENT_MS } from "../protocol/bulk.ts";
 import { largeRoom } from "../store/large_pages.ts";
 import type { Conn } from "../transport/transport.ts";
 import type { Work } from "../protocol/outgoing.ts";
@@ -112,12 +112,21 @@ export function createBulkLanes(
         return undefined;
       }
     });
+  /** The first one near by has what goes before it to itself. */
+  const holdsAll = (): boolean => tries === 1 && wire.link.tripMs < FAR_MS;
   const open = (to: BulkDials): void => {
     const mine = ++tries;
     const connection = ++last;
     dialFor(connection, (signal) => to.dial(connection, signal), () => {
       if (mine === tries) bulk.lost(clock.now());
     });
+    if (holdsAll()) {
+      // Others may have nothing to do that would have them looked at.
+      spawn(async (signal) => {
+        await clock.delay(MOMENT_MS + 1, signal).catch(() => {});
+        return undefined;
+      });
+    }
     if (isBarred) return;
     spawn(async (signal) => {
       for (const place of await to.places(MAX_PLACES, signal)) {
@@ -165,7 +174,7 @@ export function createBulkLanes(
     },
     get leasesMeanwhile() {
       if (!bulk.holdsBack(clock.now())) return undefined;
-      return tries === 1 && wire.link.tripMs < FAR_MS ? 0 : FEW_LEASES;
+      return holdsAll() ? 0 : FEW_LEASES;
     },
     isOurs: (connection) => connection >= FIRST,
     received(bytes) {

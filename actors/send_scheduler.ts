@@ -39,7 +39,7 @@ export type SendSchedulerMessage =
   | WireMessage
   | SecondLookMessage
   | Joined
-  | { readonly type: "tick" | "ways-loaded" };
+  | { readonly type: "tick" | "ways-changed" };
 
 /** How a transfer ended well. */
 export interface SendOutcome {
@@ -170,7 +170,8 @@ export function sendScheduler(
       spawn: (task) =>
         cx.spawn(async (signal) => {
           const joined = await task(signal);
-          if (joined !== undefined) await cx.self.send(joined, signal);
+          // What came to nothing is not waited for any more.
+          await cx.self.send(joined ?? { type: "ways-changed" }, signal);
         }),
     });
   };
@@ -181,7 +182,7 @@ export function sendScheduler(
     isLoading = true;
     cx.spawn(async (signal) => {
       await deps.loadWays();
-      await cx.self.send({ type: "ways-loaded" }, signal);
+      await cx.self.send({ type: "ways-changed" }, signal);
     });
   };
 
@@ -320,7 +321,7 @@ export function sendScheduler(
           }
           cx.after(TICK_MS, { type: "tick" });
           return;
-        case "ways-loaded":
+        case "ways-changed":
           openWays(cx);
           feed();
           return;

@@ -79,17 +79,20 @@ export function lateDigest(
   const isReady = (bytes: number): boolean =>
     taken + bytes <= Math.max(LITTLE_BYTES, mostBytes);
   const enough = async (bytes: number): Promise<boolean> => {
-    if (!isReady(bytes) && taken + bytes <= SOME_BYTES) {
-      await (loadingSoon ??= soon());
-    }
+    // While the best one loads the thread is better left to that.
+    const isSome = loading === undefined && taken + bytes <= SOME_BYTES;
+    if (!isReady(bytes) && isSome) await (loadingSoon ??= soon());
     return isReady(bytes);
+  };
+  const more = async (): Promise<void> => {
+    const isSome = loadSoon !== undefined && taken <= SOME_BYTES / 2;
+    if (!isSome || !await (loadingSoon ??= soon())) await best();
   };
   const take = (bytes: number): void => {
     taken += bytes;
     if (taken <= LITTLE_BYTES || mostBytes === Infinity) return;
-    if (taken > SOME_BYTES / 2 || loadSoon === undefined) {
-      best().catch(() => {}); // what is there does it, too
-    } else loadingSoon ??= soon();
+    if (mostBytes > 0 && taken <= SOME_BYTES / 2) return;
+    more().catch(() => {}); // what is there does it, too
   };
 
   return {

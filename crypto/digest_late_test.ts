@@ -187,3 +187,26 @@ Deno.test("a hasher of lateDigest() is right wherever each of the better ones co
     }
   }
 });
+
+Deno.test("while the best loads nothing else does, and where nothing comes sooner it is loaded for little more than little", async () => {
+  const { late, loads } = inThree();
+  const best = late.best();
+  best.catch(() => {});
+  assertEquals(await late.enough(LITTLE_BYTES + 1), false);
+  assertEquals(loads, ["best"]);
+
+  let isLoaded = false;
+  const without = lateDigest(
+    () => littleDigest,
+    () => {
+      isLoaded = true;
+      return Promise.resolve(BEST);
+    },
+    () => Promise.reject(new Error("it does not load")),
+  );
+  const bytes = new Uint8Array(LITTLE_BYTES + 1);
+  assertEquals(without.digest(bytes), BEST.digest(bytes));
+  for (let turn = 0; turn < 10; turn++) await Promise.resolve();
+  assert(isLoaded);
+  assert(without.isReady(Infinity));
+});

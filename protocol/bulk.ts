@@ -92,7 +92,7 @@ const WINDOW_MS = 1000;
 /** TCP that brings nothing for so long stands still, ms. */
 const STILL_MS = 2000;
 /** A dial that takes longer is not waited for, ms. */
-const MOMENT_MS = 200;
+export const MOMENT_MS = 200;
 /** After a try that failed the next one waits, ms; then twice as long. */
 const PAUSE_MS = 10_000;
 

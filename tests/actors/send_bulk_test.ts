@@ -2,6 +2,7 @@
  * When the sender dials over TCP for bulk, and what becomes of what it gave there.
  */
 import { assertEquals } from "@std/assert";
+import { SftpxError } from "../../core/errors.ts";
 import { type BulkLanes, createBulkLanes } from "../../actors/send_bulk.ts";
 import type { Joined } from "../../actors/send_fleet.ts";
 import type { SendRun } from "../../actors/send_run.ts";
@@ -21,6 +22,8 @@ interface Table {
   /** Connections whose work goes again. */
   readonly again: number[];
   readonly dials: number[];
+  /** When tasks came to nothing, after which leases are given anew. */
+  readonly ended: readonly number[];
   /** Says how much of what was announced is wanted. */
   want(bytes: number): void;
   /** Lets `rate` bytes come each ms, looking now and then. */
@@ -28,12 +31,16 @@ interface Table {
 }
 
 /** Bulk lanes beside one connection over a path of that length. */
-function table(tripMs: number): Table {
+function table(
+  tripMs: number,
+  dial: () => Promise<Conn> = () => Promise.resolve({} as Conn),
+): Table {
   const clock = new FakeClock();
   const said: string[] = [];
   const again: number[] = [];
   const dials: number[] = [];
   const joined: Joined[] = [];
+  const ended: number[] = [];
   const back = (verb: string) => (connection: number): readonly Work[] => {
     said.push(`${verb} ${connection}`);
     return [{ index: connection, gen: 0, first: 0, count: 1 }];
@@ -59,7 +66,7 @@ function table(tripMs: number): Table {
     dials: {
       dial(connection) {
         dials.push(connection);
-        return Promise.resolve({} as Conn);
+        return dial();
       },
       places: () => Promise.resolve([]),
       dialAt: () => Promise.reject(new Error("nowhere")),
@@ -68,6 +75,7 @@ function table(tripMs: number): Table {
     spawn(task) {
       task(new AbortController().signal).then((message) => {
         if (message !== undefined) joined.push(message);
+        else ended.push(clock.now());
       });
     },
   }, clock);
@@ -78,6 +86,7 @@ function table(tripMs: number): Table {
     said,
     again,
     dials,
+    ended,
     want: (bytes) => void (plan.pendingBytes = bytes),
     async pass(ms, rate) {
       for (let passed = 0; passed < ms; passed += LOOK_MS) {
@@ -139,9 +148,36 @@ Deno.test("bulk: while it is about to stand others have few leases, and none at 
   await near.pass(LOOK_MS, 0);
   assertEquals(near.bulk.leasesMeanwhile, undefined, "it stands");
   near.bulk.gone(1024, near.run);
-  await near.pass(11_000, 1000); // it is not tried again at once
+  // It is not tried again at once, and then others go on meanwhile.
+  for (let looks = 0; looks < 400 && near.dials.length < 2; looks++) {
+    await near.pass(LOOK_MS, 1000);
+    near.bulk.look(near.run, 1);
+  }
   assertEquals(near.dials, [1024, 1025]);
+  assertEquals(near.bulk.leasesMeanwhile, 4);
   const far = table(20);
   far.bulk.look(far.run, 20);
   assertEquals(far.bulk.leasesMeanwhile, 4);
+});
+
+Deno.test("bulk: who waits for a dial that fails, or never answers, is told that it need not", async () => {
+  const failing = table(1, () =>
+    Promise.reject(
+      new SftpxError("unreachable", "Cannot reach it: nobody is there"),
+    ));
+  failing.want(1024 * MIB);
+  failing.bulk.look(failing.run, 1);
+  for (let turn = 0; turn < 10; turn++) await Promise.resolve();
+  assertEquals(failing.bulk.leasesMeanwhile, undefined);
+  assertEquals(failing.ended.length > 0, true, "and leases are given");
+
+  const silent = table(1, () => new Promise(() => {}));
+  silent.want(1024 * MIB);
+  silent.bulk.look(silent.run, 1);
+  const places = silent.ended.length;
+  await silent.pass(150, 0);
+  assertEquals(silent.bulk.leasesMeanwhile, 0);
+  await silent.pass(100, 0);
+  assertEquals(silent.bulk.leasesMeanwhile, undefined);
+  assertEquals(silent.ended.length, places + 2, "places, and the moment");
 });
