@@ -3,8 +3,8 @@
  *
  * The kernel takes megabytes when the peer does not keep up. They are cold by the
  * time that they go, the writer is told so late that it then fills all of it at
- * once, and at the end all of it has to go over a path of its own. It keeps the
- * window as large as the path wants it: only what waits for the window is meant
+ * once, and at the end all of it has still to go, by one stream. The window stays
+ * as large as the path wants it: only what waits for the window is meant
  * (`TCP_NOTSENT_LOWAT`). There is no call of the platform for it, so it is done
  * by FFI, best effort.
  *

@@ -42,7 +42,8 @@ export function createLatePool(
   /** Whether what is there hashes so much in place, once it is loaded. */
   const isEnough = async (bytes: number): Promise<boolean> => {
     checkOpen();
-    if (real !== undefined) return false;
+    // The best may be one that is not to hash on this thread: the pool knows.
+    if (real !== undefined || late.isReady(Infinity)) return false;
     const isReady = late.isReady(bytes) || await late.enough(bytes);
     checkOpen();
     return isReady && real === undefined;

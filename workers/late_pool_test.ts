@@ -100,3 +100,18 @@ Deno.test("a late pool hashes some in place, by what is there soon, and makes a 
   assertEquals((await pool.digest(bytes)).digest, BEST.digest(bytes));
   pool.close();
 });
+
+Deno.test("a late pool makes a pool once the best is there, whoever wanted that", async () => {
+  const made: HashPool[] = [];
+  const late = lateDigest(() => littleDigest, () => Promise.resolve(BEST));
+  const pool = createLatePool(late, (digest) => {
+    const real = createHashPool({ digest, size: 0 });
+    made.push(real);
+    return real;
+  });
+  await late.best(); // the digest of all entries wanted it
+  const bytes = new Uint8Array(1024 * 1024).fill(6);
+  assertEquals((await pool.digest(bytes)).digest, BEST.digest(bytes));
+  assertEquals(made.length, 1, "it may be slow, and hash elsewhere");
+  pool.close();
+});

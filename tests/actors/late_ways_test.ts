@@ -4,7 +4,7 @@
 import { assertEquals, assertGreater } from "@std/assert";
 import * as ways from "../../actors/send_ways.ts";
 import { late } from "../../core/late.ts";
-import { CHUNK, pair, SMALL_TREE } from "./pair.ts";
+import { CHUNK, pair, slowControl, SMALL_TREE } from "./pair.ts";
 
 /** The ways, and how often they were loaded. */
 function counted() {
@@ -70,17 +70,7 @@ Deno.test("who answers slowly is waited for with something else to do", async ()
   let told = 0;
   await using two = await pair({
     send: { away: () => void told++ },
-    path: (conn, _, clock) => ({
-      ...conn,
-      openBidi: async () => {
-        const stream = await conn.openBidi();
-        const write = async (bytes: Uint8Array): Promise<void> => {
-          await clock.delay(10);
-          await stream.send.write(bytes);
-        };
-        return { ...stream, send: { ...stream.send, write } };
-      },
-    }),
+    path: slowControl(10),
   });
   const receiving = two.receive();
   await two.run(two.send());

@@ -312,6 +312,21 @@ export async function pair(options: PairOptions = {}): Promise<Pair> {
   }
 }
 
+/** A path over which what is said on the control stream takes `ms`. */
+export function slowControl(ms: number): NonNullable<PairOptions["path"]> {
+  return (conn, _, clock) => ({
+    ...conn,
+    openBidi: async () => {
+      const stream = await conn.openBidi();
+      const write = async (bytes: Uint8Array): Promise<void> => {
+        await clock.delay(ms);
+        await stream.send.write(bytes);
+      };
+      return { ...stream, send: { ...stream.send, write } };
+    },
+  });
+}
+
 /** What kind of message it is. */
 export function typeOf(message: unknown): string {
   return String((Object(message) as { type?: unknown }).type);

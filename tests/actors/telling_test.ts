@@ -5,7 +5,13 @@
 import { assertEquals, assertGreater } from "@std/assert";
 import { nextTurn } from "../../core/turn.ts";
 import { namedRoots, openSourceDisk, walkInSteps } from "../../store/source.ts";
-import { type Pair, pair, type PairOptions, typeOf } from "./pair.ts";
+import {
+  type Pair,
+  pair,
+  type PairOptions,
+  slowControl,
+  typeOf,
+} from "./pair.ts";
 
 const FILES = 1200;
 const TREE = Object.fromEntries(
@@ -102,16 +108,6 @@ Deno.test("a walk that takes its time is not waited for", async () => {
 });
 
 Deno.test("far away, files are sent while others are found", async () => {
-  const path: PairOptions["path"] = (conn, _, clock) => ({
-    ...conn,
-    openBidi: async () => {
-      const stream = await conn.openBidi();
-      const write = async (bytes: Uint8Array): Promise<void> => {
-        await clock.delay(10);
-        await stream.send.write(bytes);
-      };
-      return { ...stream, send: { ...stream.send, write } };
-    },
-  });
+  const path = slowControl(10);
   assertGreater((await leasesDuring({ stepMs: 0, path })).half, 0);
 });
