@@ -15,6 +15,7 @@ import {
   type QuicListenerOptions,
   type QuicOptions,
 } from "../transport/quic.ts";
+import { bindSamePort, type SamePort } from "../transport/same_port.ts";
 import { tlsListener, type TlsOptions } from "../transport/tls.ts";
 import type { Listener } from "../transport/transport.ts";
 import { sideListen } from "./side_listen.ts";
@@ -83,7 +84,10 @@ export function openEntrance(options: EntranceOptions): Entrance {
   if (carrier === "tcp") {
     return { listener: byTcp(options.port), close: () => {} };
   }
-  const endpoint = createEndpoint({ hostname, port: options.port });
+  const where = { hostname, port: options.port };
+  const { endpoint, tcp, noTcp }: SamePort = carrier === "quic"
+    ? { endpoint: createEndpoint(where) }
+    : bindSamePort(where, byTcp);
   const { sidePort = (open) => open } = options;
   const side = createSidePorts({
     quic: sidePort(quicPorts(options, own)),
@@ -94,18 +98,11 @@ export function openEntrance(options: EntranceOptions): Entrance {
     endpoint.close();
   };
   const quic = quicListener({ ...own, endpoint, ...options.quic });
-  if (carrier === "quic") return { listener: quic, side, close };
-  try {
-    const tcp = byTcp(endpoint.port);
-    return { listener: combineListeners(quic, tcp), side, close };
-  } catch (error) {
-    if (!(error instanceof SftpxError)) throw error;
-    emit({
-      type: "warning",
-      message: `over UDP only: ${error.message}`,
-    });
-    return { listener: quic, side, close };
+  if (noTcp !== undefined) {
+    emit({ type: "warning", message: `over UDP only: ${noTcp.message}` });
   }
+  const listener = tcp === undefined ? quic : combineListeners(quic, tcp);
+  return { listener, side, close };
 }
 
 /** Side ports for QUIC: on threads as long as there are any, else on this one. */

@@ -4,7 +4,6 @@
  * @module
  */
 import { type Clock, systemClock } from "../core/clock.ts";
-import { SftpxError } from "../core/errors.ts";
 import { type Log, nullLog } from "../core/log.ts";
 import { createMetrics } from "../core/metrics.ts";
 import type { Secret } from "../core/secret.ts";
@@ -12,7 +11,8 @@ import { readCertificate } from "../crypto/certificate.ts";
 import { systemRandomBytes } from "../crypto/random.ts";
 import { parseBind } from "../protocol/address.ts";
 import { combineListeners } from "../transport/carrier.ts";
-import { createEndpoint, quicListener } from "../transport/quic.ts";
+import { type Endpoint, quicListener } from "../transport/quic.ts";
+import { bindSamePort } from "../transport/same_port.ts";
 import { tlsListener } from "../transport/tls.ts";
 import type { Listener } from "../transport/transport.ts";
 import { HELPER_ALPN, HELPER_PORT } from "./messages.ts";
@@ -85,8 +85,7 @@ export function serveHelper(options: ServeHelperOptions): RunningHelper {
   const signal = options.signal === undefined
     ? own.signal
     : AbortSignal.any([own.signal, options.signal]);
-  const endpoint = createEndpoint({ hostname, port });
-  const listener = listenOn({ ...options, hostname }, endpoint, clock);
+  const { endpoint, listener } = listenOn(options, { hostname, port }, clock);
   const context = { clock, log, metrics, randomBytes: systemRandomBytes };
   // Beside STUN's port, so that one rule of a firewall lets both in.
   const [tcpPort] = stunPortsOf(endpoint.port);
@@ -147,10 +146,10 @@ function limitsOf(
 const FAREWELL_MS = 50;
 
 function listenOn(
-  { certificate, log, hostname }: ServeHelperOptions & { hostname: string },
-  endpoint: ReturnType<typeof createEndpoint>,
+  { certificate, log }: ServeHelperOptions,
+  where: { readonly hostname: string; readonly port: number },
   clock: Clock,
-): Listener {
+): { readonly endpoint: Endpoint; readonly listener: Listener } {
   const own = {
     cert: certificate.cert,
     key: new TextDecoder().decode(certificate.key.reveal()),
@@ -158,6 +157,13 @@ function listenOn(
     clock,
     ...log && { log },
   };
+  const { endpoint, tcp, noTcp } = bindSamePort(
+    where,
+    (port) => tlsListener({ ...own, hostname: where.hostname, port }),
+  );
+  if (noTcp !== undefined) {
+    log?.event("helper.no-tcp", { error: noTcp.message });
+  }
   const quic = quicListener({
     ...own,
     endpoint,
@@ -168,12 +174,6 @@ function listenOn(
     maxHandshakes: 1024,
     maxWaiting: 1024,
   });
-  try {
-    const tcp = tlsListener({ ...own, hostname, port: endpoint.port });
-    return combineListeners(quic, tcp);
-  } catch (error) {
-    if (!(error instanceof SftpxError)) throw error;
-    log?.event("helper.no-tcp", { error: error.message });
-    return quic;
-  }
+  const listener = tcp === undefined ? quic : combineListeners(quic, tcp);
+  return { endpoint, listener };
 }

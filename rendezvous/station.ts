@@ -10,16 +10,16 @@ import { SftpxError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import type { Secret } from "../core/secret.ts";
 import type { RandomBytes } from "../crypto/random.ts";
-import { type Family, familyOf, formatAddress } from "../transport/address.ts";
+import { familyOf, formatAddress } from "../transport/address.ts";
 import {
   type Congestion,
   createEndpoint,
-  type Endpoint,
   type EndpointPool,
   quicDialer,
   quicListener,
   type QuicOptions,
 } from "../transport/quic.ts";
+import { bindSamePort } from "../transport/same_port.ts";
 import { tlsDialer, tlsListener, type TlsOptions } from "../transport/tls.ts";
 import type { Conn, Dialer, Listener } from "../transport/transport.ts";
 import { kindOfAddress } from "./candidates.ts";
@@ -91,7 +91,6 @@ export function openStation(options: StationOptions): Station {
   const { role, certificate, fingerprint, clock, log, random, bind = {} } =
     options;
   const stop = new AbortController();
-  const endpoints = bindAll(options.addresses(), bind);
   const own = {
     cert: certificate.cert,
     key: new TextDecoder().decode(certificate.key.reveal()),
@@ -99,22 +98,22 @@ export function openStation(options: StationOptions): Station {
     clock,
     log,
   };
+  const { hostname = "0.0.0.0", port = 0 } = bind;
+  const { endpoint, tcp, noTcp } = bindSamePort(
+    { hostname, port },
+    (port) => tlsListener({ ...own, hostname, port, ...options.tls }),
+  );
+  if (noTcp !== undefined) { // another program has the port: UDP will do
+    log.event("station.no-tcp", { error: noTcp.message });
+  }
+  const endpoints = [endpoint];
+  if (bind.hostname === undefined && hasIpv6(options.addresses())) {
+    endpoints.push(createEndpoint({ hostname: "::" }));
+  }
   const listeners: Listener[] = endpoints.map((endpoint) =>
     quicListener({ ...own, endpoint, ...options.quic })
   );
-  const [first] = endpoints;
-  const tcp = first && listenTcp(first);
   if (tcp !== undefined) listeners.push(tcp);
-
-  function listenTcp({ address, port }: Endpoint): Listener | undefined {
-    const hostname = address.slice(0, address.lastIndexOf(":"));
-    try {
-      return tlsListener({ ...own, hostname, port, ...options.tls });
-    } catch (error) { // another program has the port: UDP will do
-      log.event("station.no-tcp", { error: String(error) });
-      return undefined;
-    }
-  }
 
   const notes = new Map<string, CandidateKind>(); // the oldest first
   /** Where a connection that came leads, as far as that can be seen. */
@@ -187,7 +186,7 @@ export function openStation(options: StationOptions): Station {
     context: {
       role,
       endpoints,
-      tcpPort: tcp && first?.port,
+      tcpPort: tcp && endpoint.port,
       clock,
       log,
       randomBytes: random,
@@ -238,19 +237,11 @@ export function openStation(options: StationOptions): Station {
   };
 }
 
-/** A socket for each family that leads somewhere. */
-function bindAll(
-  addresses: readonly string[],
-  { hostname, port = 0 }: NonNullable<StationOptions["bind"]>,
-): Endpoint[] {
-  if (hostname !== undefined) return [createEndpoint({ hostname, port })];
-  const families = new Set<Family | undefined>(
-    addresses.filter((address) => !/^(::1$|fe80:)/i.test(address))
-      .map((address) => familyOf(address)),
+/** Whether one of the addresses leads somewhere by IPv6. */
+function hasIpv6(addresses: readonly string[]): boolean {
+  return addresses.some((address) =>
+    familyOf(address) === 6 && !/^(::1$|fe80:)/i.test(address)
   );
-  const bound = [createEndpoint({ hostname: "0.0.0.0", port })];
-  if (families.has(6)) bound.push(createEndpoint({ hostname: "::" }));
-  return bound;
 }
 
 /** For the log: where a candidate leads. */
