@@ -9,7 +9,9 @@ import { codeOf, SftpxError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import type { HostAndPort } from "../protocol/address.ts";
 import type { Conn, Dialer } from "../transport/transport.ts";
+
 import { BULK_LANES, type BulkDials, PLACE_LANES } from "./send_bulk.ts";
+import type { SendLink } from "./send_wire.ts";
 import {
   createSideDials,
   type SideDialer,
@@ -42,8 +44,9 @@ export interface DialsDeps {
   readonly threads?: SendThreads | undefined;
   /** Connections at most, those on threads not counted. */
   readonly connections: number;
-  /** Connects, and says who we are. */
+  /** Connects, and says who we are, and of which first connection it is a further one. */
   readonly dialBy: (
+    first: SendLink,
     dialer: Dialer,
     connection: number,
     signal: AbortSignal,
@@ -55,6 +58,15 @@ export interface DialsDeps {
 /** Dials of one session. */
 export interface Dials {
   readonly side: SideDials;
+  /**
+   * Those that go with a first connection. A receiver lets none in that comes
+   * when another has taken its place: the two may be at different files.
+   */
+  of(first: SendLink): LinkDials;
+}
+
+/** Dials that go with one first connection. */
+export interface LinkDials {
   /** A further connection, from a thread of its own if there is one. */
   more(
     connection: number,
@@ -85,35 +97,41 @@ export function createDials(deps: DialsDeps): Dials {
     dialer: ways,
     connections: deps.connections + (threads?.max ?? 0),
   });
-  const more: Dials["more"] = (connection, congestion, signal) => {
-    const first = congestion === "bbr" ? bbrDialer : firstWay ?? dialer;
-    return side.dial({
-      congestion,
-      signal,
-      connect: (way, signal) => deps.dialBy(way ?? first, connection, signal),
-    });
-  };
-  return {
-    side,
-    more,
-    bulk: bulkDialer && {
-      dial: (connection, signal) => deps.dialBy(bulkDialer, connection, signal),
-      places: (count, signal) =>
-        bulkSideDialer === undefined
-          ? Promise.resolve([])
-          : side.places("tcp", count, signal),
-      async dialAt(place, connection, signal) {
-        const dialer = bulkSideDialer?.(place, 1 + PLACE_LANES) ?? bulkDialer;
-        return await deps.dialBy(dialer, connection, signal);
+  const of: Dials["of"] = (link) => {
+    const dialBy = deps.dialBy.bind(undefined, link);
+    const more: LinkDials["more"] = (connection, congestion, signal) => {
+      const first = congestion === "bbr" ? bbrDialer : firstWay ?? dialer;
+      return side.dial({
+        congestion,
+        signal,
+        connect: (way, signal) => dialBy(way ?? first, connection, signal),
+      });
+    };
+    return {
+      more,
+      bulk: bulkDialer && {
+        dial: (connection, signal) => dialBy(bulkDialer, connection, signal),
+        places: (count, signal) =>
+          bulkSideDialer === undefined
+            ? Promise.resolve([])
+            : side.places("tcp", count, signal),
+        async dialAt(place, connection, signal) {
+          const dialer = bulkSideDialer?.(place, 1 + PLACE_LANES) ?? bulkDialer;
+          return await dialBy(dialer, connection, signal);
+        },
       },
-    },
-    async thread(connection, signal) {
-      if (threads?.hasRoom() !== true) {
-        throw new SftpxError("peer-busy", "Cannot use another thread: enough");
-      }
-      return await more(connection, "cubic", signal);
-    },
+      async thread(connection, signal) {
+        if (threads?.hasRoom() !== true) {
+          throw new SftpxError(
+            "peer-busy",
+            "Cannot use another thread: enough",
+          );
+        }
+        return await more(connection, "cubic", signal);
+      },
+    };
   };
+  return { side, of };
 }
 
 /** A thread of its own; where none is to be had, the one that there is. */

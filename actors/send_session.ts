@@ -203,13 +203,14 @@ export async function runSendSession(
   };
 
   const dialBy = async (
+    { hello: { life, attempt }, accepted }: SendLink,
     dialer: Dialer,
     connection: number,
     signal: AbortSignal,
   ): Promise<Conn> => {
     const conn = await dialer.dial(signal);
     try {
-      await current?.accepted.catch((error) => { // it turns others away before
+      await accepted.catch((error) => { // it turns others away before
         throw sftpxErrorOf(error) ??
           new SftpxError(
             "connection-lost",

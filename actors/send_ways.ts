@@ -97,6 +97,7 @@ export function createWays(deps: WaysDeps): Ways {
     early: dials.side.early,
     open(wire, { clock, log, say, spawn }) {
       const { link } = wire;
+      const ours = dials.of(link);
       const { pace, path } = pacesOf(link, deps, clock);
       deps.enlarge?.();
       wire.equip({
@@ -106,13 +107,13 @@ export function createWays(deps: WaysDeps): Ways {
       const mayBulk = deps.limiter === undefined && link.conn.carrier !== "tcp";
       const bulk = createBulkLanes(wire, {
         ...deps.bulk,
-        dials: mayBulk ? dials.bulk : undefined,
+        dials: mayBulk ? ours.bulk : undefined,
         lanes: BULK_LANES,
         spawn,
       }, clock);
       const threads = deps.threads && createThreadLanes(
         wire,
-        { ...deps.threads, dial: dials.thread },
+        { ...deps.threads, dial: ours.thread },
         spawn,
         clock,
       );
@@ -131,7 +132,7 @@ export function createWays(deps: WaysDeps): Ways {
         pace,
         path,
         threads: () => 1 + (threads?.count ?? 0),
-        dialMore: dials.more,
+        dialMore: ours.more,
         ping: (id) => say({ type: "ping", id }),
         spawn,
       }, clock);
