@@ -70,6 +70,7 @@ const FLAGS = "--v8-flags=--min-semi-space-size=4,--max-semi-space-size=4," +
   "--heap-growing-percent=60,--no-lazy,--initial-old-space-size=64," +
   "--invocation-count-for-maglev=2000,--invocation-count-for-turbofan=20000";
 const SFTPX = [DENO, "run", "-A", FLAGS, `${ROOT}cmd/sftpx.ts`];
+const BARE = [DENO, "run", "-A", FLAGS, `${ROOT}bench/bare_copy.ts`];
 const COPY = {
   quic: [DENO, "run", "-A", "--unstable-net", `${ROOT}bench/quic_copy.ts`],
   tls: [DENO, "run", "-A", `${ROOT}bench/tls_copy.ts`],
@@ -143,6 +144,29 @@ export async function plainCopy(
   const result = await outcome(receiver, sender, began, true);
   const { event: { handshakeMs } } = await sender.mark("connected");
   return { ...result, handshakeMs: Number(handshakeMs) };
+}
+
+/** Copies a file or a tree by the least that does it: see `bare_copy.ts`. */
+export async function bareCopy(
+  source: string,
+  target: string,
+  limitMs: number,
+  at: Machines = HERE,
+): Promise<Transfer> {
+  const receiver = startWatched({
+    command: [...at.receiver, ...BARE, "receive", at.host, target],
+    limitMs,
+  });
+  const { event } = await receiver.mark("listening");
+  const began = performance.now();
+  const sender = startWatched({
+    command: [
+      ...[...at.sender, ...BARE, "send", at.host],
+      ...[`${event["port"]}`, `${event["fingerprint"]}`, source],
+    ],
+    limitMs,
+  });
+  return await outcome(receiver, sender, began, true);
 }
 
 /** Runs a program to its end; returns how long that took, seconds. */

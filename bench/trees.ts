@@ -109,8 +109,12 @@ export async function makeMixedFiles(
   return { path, files, bytes };
 }
 
-async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
+/** Writes all of `bytes`. */
+export async function writeAll(
+  to: { write(bytes: Uint8Array): Promise<number> },
+  bytes: Uint8Array,
+): Promise<void> {
   for (let done = 0; done < bytes.length;) {
-    done += await file.write(bytes.subarray(done));
+    done += await to.write(bytes.subarray(done));
   }
 }

@@ -16,6 +16,7 @@ import { openRivals } from "../lab/rivals.ts";
 import { openVeth } from "../lab/veth.ts";
 import { median, short } from "../stats.ts";
 import {
+  bareCopy,
   type Machines,
   plainCopy,
   preparePlace,
@@ -25,6 +26,8 @@ import { makeFile } from "../trees.ts";
 import { clear } from "./large_file.ts";
 
 const LIMIT_MS = 120_000;
+/** See `bare_copy.ts`. */
+export const BARE = "a bare loop: read, hash, TLS, hash, write, sync";
 const HERE: Machines = { sender: [], receiver: [], host: "127.0.0.1" };
 
 /** Measures all three in turn, over loopback and over a pair of virtual interfaces. */
@@ -53,8 +56,8 @@ async function measure(
   await Deno.mkdir(own);
   await using rivals = await openRivals(at, own);
   const scp = rivals.all.find(({ name }) => name === "scp");
-  const rates = { ours: [], whole: [], tls: [], scp: [] } as Record<
-    "ours" | "whole" | "tls" | "scp",
+  const rates = { ours: [], whole: [], tls: [], bare: [], scp: [] } as Record<
+    "ours" | "whole" | "tls" | "bare" | "scp",
     number[]
   >;
   const rate = (seconds: number): number => bytes / MIB / seconds;
@@ -71,14 +74,17 @@ async function measure(
     rates.ours.push(rate(sent.dataS));
     rates.whole.push(rate(sent.wholeS));
     await clear(target);
+    const bare = await bareCopy(file, target, LIMIT_MS, at);
+    rates.bare.push(rate(bare.dataS));
+    await clear(target);
     const by = await scp?.send(file, bytes, LIMIT_MS / 1000);
     if (by !== undefined) rates.scp.push(rate(by.seconds));
     bench.tell(
       `carriers, ${path}, run ${n + 1}: plain TLS ${
         short(rate(plain.dataS))
-      } MiB/s, ours ${short(rate(sent.dataS))}, scp ${
-        by === undefined ? "absent" : short(rate(by.seconds))
-      }`,
+      } MiB/s, ours ${short(rate(sent.dataS))}, bare ${
+        short(rate(bare.dataS))
+      }, scp ${by === undefined ? "absent" : short(rate(by.seconds))}`,
     );
   }
   await Deno.remove(file);
@@ -93,6 +99,15 @@ async function measure(
     ratio: tls,
     goal: ">= 0.55",
     met: tls >= 0.55,
+    limiter: "CPU",
+    numbers,
+  }, {
+    name: `the same; against ${BARE}`,
+    ours: `${short(median(rates.ours))} MiB/s`,
+    other: `${short(median(rates.bare))} MiB/s`,
+    ratio: median(rates.ours) / median(rates.bare),
+    goal: "",
+    met: undefined,
     limiter: "CPU",
     numbers,
   }];

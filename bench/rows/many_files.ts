@@ -7,22 +7,29 @@ import type { Bench, Row, Skipped } from "../bench_context.ts";
 import { type FreshDisk, freshDisk } from "../fresh_disk.ts";
 import { type Daemon, startDaemon } from "../rsync.ts";
 import { median, short } from "../stats.ts";
-import { type Place, preparePlace, run, transfer } from "../transfer.ts";
+import {
+  bareCopy,
+  type Place,
+  preparePlace,
+  run,
+  transfer,
+} from "../transfer.ts";
 import {
   makeLargeTree,
   makeMixedFiles,
   makeSmallFiles,
   type Tree,
 } from "../trees.ts";
+import { BARE } from "./carriers.ts";
 import { clear } from "./large_file.ts";
 
 const LIMIT_MS = 180_000;
 const GIB = 2 ** 30;
 
 /**
- * Measures small files and a mixed tree against rsync, and then once more, and a
- * large tree that is there already; or one of these, `rsync`, `again` or
- * `unchanged`.
+ * Measures small files and a mixed tree against rsync, and then once more, both
+ * against a bare loop, and a large tree that is there already; or one of these,
+ * `rsync`, `again`, `bare` or `unchanged`.
  */
 export async function manyFiles(
   bench: Bench,
@@ -30,7 +37,12 @@ export async function manyFiles(
   const { folder, quick, part } = bench;
   const place = await preparePlace(folder);
   const rows: (Row | Skipped)[] = [];
-  if (part !== "unchanged") rows.push(...await smallFiles(bench, place));
+  if (part !== "unchanged" && part !== "bare") {
+    rows.push(...await smallFiles(bench, place));
+  }
+  if (part === undefined || part === "bare") {
+    rows.push(...await againstBare(bench, place));
+  }
   if (part === undefined || part === "unchanged") {
     const large = await makeLargeTree(
       `${folder}/large`,
@@ -132,6 +144,56 @@ async function against(
     limiter: "CPU",
     numbers: { ours, rsync },
   };
+}
+
+/**
+ * The same trees against the least that does the same. The disk is another, so
+ * that the memory of neither measurement is short of pages that were used before.
+ */
+async function againstBare(
+  { folder, quick, runs, tell }: Bench,
+  place: Place,
+): Promise<readonly (Row | Skipped)[]> {
+  const disk = await freshDisk(folder);
+  const rows: (Row | Skipped)[] = [];
+  try {
+    const small = `${disk.folder}/small`;
+    const mixed = `${disk.folder}/mixed`;
+    const trees = [
+      [await makeSmallFiles(small, quick ? 1000 : 20_000, 4096), "of 4 KiB"],
+      [await makeMixedFiles(mixed, quick ? 500 : 10_000), "of mixed size"],
+    ] as const;
+    for (const [{ path, files }, what] of trees) {
+      const ours: number[] = [];
+      const bare: number[] = [];
+      for (let n = 0; n < runs; n++) {
+        const target = `${path}-${n}`;
+        const options = { place, target, limitMs: LIMIT_MS, isTold: false };
+        await run(["sync", "-f", disk.folder]);
+        ours.push((await transfer({ ...options, source: path })).wholeS);
+        await run(["sync", "-f", disk.folder]);
+        bare.push((await bareCopy(path, `${target}-bare`, LIMIT_MS)).wholeS);
+        tell(
+          `${what}, run ${n + 1}: bare ${short(bare[n] ?? 0)} s, ours ${
+            short(ours[n] ?? 0)
+          } s`,
+        );
+      }
+      rows.push({
+        name: `${files} files ${what}, on ${disk.what}; against ${BARE}`,
+        ours: `${short(median(ours))} s`,
+        other: `${short(median(bare))} s`,
+        ratio: median(ours) / median(bare),
+        goal: "",
+        met: undefined,
+        limiter: "CPU",
+        numbers: { ours, bare },
+      });
+    }
+  } finally {
+    await disk.remove();
+  }
+  return rows;
 }
 
 /** The second time should take as long as a look at every file. */
