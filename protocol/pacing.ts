@@ -53,6 +53,10 @@ const START = 2;
 /** The start is over when as many pieces in a row brought no such growth. */
 const GROWTH = 1.25;
 const FLAT_PIECES = 3;
+/** When nothing has arrived for so long, ms, it starts again: what was learnt before may have been the pause. */
+const STILL_MS = 500;
+/** For so long the answers that come are those to what was asked during it, ms. */
+const BLIND_MS = 1000;
 /** In two of so many pieces a little more is sent. */
 const CYCLE = 6;
 const PROBE = 1.2;
@@ -81,6 +85,9 @@ export function createPacing(): Pacing {
   let isStarting = true;
   let turn = 0;
   let full = 0;
+  let stillMs = 0;
+  /** Until then round trips are those of the pause, and tell nothing of a queue. */
+  let blindUntilMs = -Infinity;
 
   const gain = (isFull: boolean): number => {
     if (isStarting && !isFull && flat < FLAT_PIECES) return START;
@@ -109,12 +116,27 @@ export function createPacing(): Pacing {
     }
     const measured = (arrivedBytes - last.arrivedBytes) / passedMs * 1000;
     last = now;
+    if (measured === 0) { // a pause says nothing of the path
+      stillMs += passedMs;
+      return verdict(arrivedBytes, rttMs);
+    }
+    const wasStill = stillMs >= STILL_MS;
+    stillMs = 0;
+    if (wasStill) { // nor does what comes all at once after it
+      isStarting = true;
+      pieces = [];
+      means = [];
+      best = flat = 0;
+      blindUntilMs = nowMs + BLIND_MS;
+      return verdict(arrivedBytes, rttMs);
+    }
     flat = measured > best * GROWTH ? 0 : flat + 1;
     best = Math.max(best, measured);
     pieces = [...pieces, measured].slice(-MEAN_PIECES);
     const mean = pieces.reduce((sum, piece) => sum + piece) / pieces.length;
     means = [...means, mean].slice(-MEANS);
-    const isFull = lateRttMs - rttMs > Math.max(QUEUE_MS, rttMs * QUEUE);
+    const isFull = nowMs >= blindUntilMs &&
+      lateRttMs - rttMs > Math.max(QUEUE_MS, rttMs * QUEUE);
     const factor = gain(isFull);
     const known = isStarting ? measured : Math.max(...means);
     const least = isStarting ? rate : LEAST_RATE;

@@ -7,6 +7,8 @@ interface Path {
   readonly rttMs: number;
   /** A queue that others keep, ms. */
   readonly othersMs?: number;
+  /** What a round trip takes beside that, ms. */
+  readonly moreMs?: (second: number) => number;
 }
 
 interface Played {
@@ -17,7 +19,10 @@ interface Played {
 }
 
 /** Plays a path with an endless queue: what does not fit makes round trips longer. */
-function play({ carries, rttMs, othersMs = 0 }: Path, seconds: number): Played {
+function play(
+  { carries, rttMs, othersMs = 0, moreMs = () => 0 }: Path,
+  seconds: number,
+): Played {
   const pacing = createPacing();
   const rates: number[] = [];
   let { rate, mostBytes } = { rate: FIRST_RATE, mostBytes: Infinity };
@@ -28,13 +33,14 @@ function play({ carries, rttMs, othersMs = 0 }: Path, seconds: number): Played {
     const room = carries(nowMs / 1000) / 20;
     arrived = Math.min(given, arrived + room);
     late.push(arrived);
-    const waitMs = (given - arrived) / room * 50;
+    const waitMs = room > 0 ? (given - arrived) / room * 50 : 0;
     if (nowMs > seconds * 500) queueMs = Math.max(queueMs, waitMs);
     const verdict = pacing({
       nowMs,
       arrivedBytes: late.at(-1 - Math.ceil(rttMs / 50)) ?? 0,
       rttMs,
-      lateRttMs: rttMs + waitMs + (nowMs > 2000 ? othersMs : 0),
+      lateRttMs: rttMs + waitMs + (nowMs > 2000 ? othersMs : 0) +
+        moreMs(nowMs / 1000),
     });
     ({ rate, mostBytes } = verdict);
     rates.push(rate);
@@ -61,6 +67,19 @@ Deno.test("createPacing() follows a path that comes to carry less, and one that 
     rttMs: 100,
   }, 60);
   assert((more.rates.at(-1) ?? 0) > 15e6);
+});
+
+Deno.test("createPacing() takes a pause for what it is, and goes on as before", () => {
+  for (const [from, to] of [[0.5, 3], [1, 6], [1, 1.8], [12, 16]] as const) {
+    const { arrived } = play({
+      carries: (second) => second >= from && second < to ? 0 : 20e6,
+      rttMs: 20,
+      // Who was asked during the pause answers after it.
+      moreMs: (second) => second >= to && second < to + 0.9 ? 500 : 0,
+    }, 30);
+    const most = 20e6 * (30 - (to - from));
+    assert(arrived > most * 0.8, `${from} to ${to} s: ${arrived / most}`);
+  }
 });
 
 Deno.test("createPacing() holds its own where others keep a queue full", () => {
