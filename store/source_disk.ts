@@ -121,20 +121,37 @@ function quickDisk(native: NativeReader): SourceDisk {
   };
 }
 
+/**
+ * The number of a descriptor that was closed is soon another file's: so none is
+ * used after that, and it is closed once nobody reads from it.
+ */
 function quickFile(native: NativeReader, fd: number): DiskFile {
   let isOpen = true;
+  let readers = 0;
+  const checkOpen = (): void => {
+    if (!isOpen) throw failed("EBADF");
+  };
   return {
-    stat: () => statOpen(native, fd),
+    async stat() {
+      checkOpen();
+      return await statOpen(native, fd);
+    },
     isAt: () => Promise.resolve(true), // it would not have been opened else
     async read(into, position) {
+      checkOpen();
       const count = native.readCached(fd, into, position);
       if (count > 0 || into.length === 0) return count;
-      const read = await native.read(fd, into, position);
-      if (read < 0) throw failed("EIO");
-      return read;
+      readers++;
+      try {
+        const read = await native.read(fd, into, position);
+        if (read < 0) throw failed("EIO");
+        return read;
+      } finally {
+        if (--readers === 0 && !isOpen) native.closePlain(fd);
+      }
     },
     close() {
-      if (isOpen) native.closePlain(fd);
+      if (isOpen && readers === 0) native.closePlain(fd);
       isOpen = false;
       return Promise.resolve();
     },

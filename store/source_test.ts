@@ -434,6 +434,24 @@ test("openSource() reads at a position and says how much there was", async () =>
   await assertRejects(() => file.read(into, 0), SftpxError, 'read "f"');
 });
 
+test("openSource() reads nothing of the file that has its descriptor after it", async () => {
+  await using dir = await folder();
+  await fill(dir.at, "f", "other");
+  const file = await openSource(await only(`${dir.at}/f`));
+  await file.close();
+  // One of these has the number that the first one had.
+  const others = await Promise.all(
+    Array.from({ length: 8 }, async () => {
+      return await openSource(await only(`${dir.at}/other`));
+    }),
+  );
+  const into = new Uint8Array(5);
+  await assertRejects(() => file.read(into, 0), SftpxError, 'read "f"');
+  await assertRejects(() => file.changed(), SftpxError, 'read "f"');
+  assertEquals(into, new Uint8Array(5));
+  for (const other of others) await other.close();
+});
+
 test("openSource() does not follow a link that took the file's place", async () => {
   await using dir = await folder();
   await fill(dir.at, "f", "secret");
