@@ -53,8 +53,12 @@ const START = 2;
 /** The start is over when as many pieces in a row brought no such growth. */
 const GROWTH = 1.25;
 const FLAT_PIECES = 3;
-/** When nothing has arrived for so long, ms, it starts again: what was learnt before may have been the pause. */
+/**
+ * When nothing has arrived for so long, ms, it starts again, so many times
+ * slower: what was learnt before may have been the pause, or of another path.
+ */
 const STILL_MS = 500;
+const STILL_DOWN = 4;
 /** For so long the answers that come are those to what was asked during it, ms. */
 const BLIND_MS = 1000;
 /** In two of so many pieces a little more is sent. */
@@ -124,6 +128,7 @@ export function createPacing(): Pacing {
     stillMs = 0;
     if (wasStill) { // nor does what comes all at once after it
       isStarting = true;
+      rate = Math.max(rate / STILL_DOWN, FIRST_RATE);
       pieces = [];
       means = [];
       best = flat = 0;

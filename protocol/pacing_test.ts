@@ -82,6 +82,21 @@ Deno.test("createPacing() takes a pause for what it is, and goes on as before", 
   }
 });
 
+Deno.test("createPacing() slows down where little comes, with pauses in between", () => {
+  const pacing = createPacing();
+  const ask = (nowMs: number, arrivedBytes: number): number =>
+    pacing({ nowMs, arrivedBytes, rttMs: 20, lateRttMs: 20 }).rate;
+  let nowMs = 0;
+  for (; nowMs < 5000; nowMs += 50) ask(nowMs, nowMs * 20_000);
+  assert(ask(nowMs, nowMs * 20_000) > 10e6);
+  const fast = nowMs * 20_000;
+  let rate = 0;
+  for (let n = 0; n < 600; n++) {
+    rate = ask(nowMs += 50, fast + Math.floor(n / 20) * 16_384);
+  }
+  assert(rate <= FIRST_RATE, `${rate}`);
+});
+
 Deno.test("createPacing() holds its own where others keep a queue full", () => {
   const { rates } = play({
     carries: () => 20e6,
