@@ -452,6 +452,33 @@ test("openSource() reads nothing of the file that has its descriptor after it", 
   for (const other of others) await other.close();
 });
 
+Deno.test({
+  name: "openSource() keeps the descriptor for as long as it is read from",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    await using dir = await folder();
+    await fill(dir.at, "f");
+    const path = await Deno.realPath(`${dir.at}/f`);
+    const quick = openSourceDisk();
+    using _end = { [Symbol.dispose]: () => quick.close() };
+    const file = await quick.open(path, false);
+    const count = (): number =>
+      [...Deno.readDirSync("/proc/self/fd")].filter(({ name }) => {
+        try {
+          return Deno.readLinkSync(`/proc/self/fd/${name}`) === path;
+        } catch { // it was that of the list
+          return false;
+        }
+      }).length;
+    // Nothing is there, so another thread looks.
+    const reading = file.read(new Uint8Array(5), 4096);
+    await file.close();
+    assertEquals(count(), 1);
+    assertEquals(await reading, 0);
+    assertEquals(count(), 0);
+  },
+});
+
 test("openSource() does not follow a link that took the file's place", async () => {
   await using dir = await folder();
   await fill(dir.at, "f", "secret");
