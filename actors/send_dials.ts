@@ -9,7 +9,6 @@ import { codeOf, SftpxError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import type { HostAndPort } from "../protocol/address.ts";
 import type { Conn, Dialer } from "../transport/transport.ts";
-
 import { BULK_LANES, type BulkDials, PLACE_LANES } from "./send_bulk.ts";
 import type { SendLink } from "./send_wire.ts";
 import {

@@ -9,14 +9,13 @@
  *
  * @module
  */
-import { makeCertificate } from "../crypto/certificate.ts";
 import { type Digest, loadDigest } from "../crypto/digest.ts";
 import { openReader } from "../store/native_read.ts";
 import { openSmallFiles } from "../store/root_small.ts";
+import { acceptOne, dialOne, tell } from "./plain_tls.ts";
 import { writeAll } from "./trees.ts";
 
 const MIB = 1024 * 1024;
-const ALPN = ["bench"];
 /** Name's length u16, kind u16, size f64. */
 const HEADER_BYTES = 12;
 const FOLDER = 1;
@@ -28,28 +27,9 @@ const FILE_MODE = 0o644;
 const ENCODER = new TextEncoder();
 const DECODER = new TextDecoder();
 
-function tell(event: Readonly<Record<string, unknown>>): void {
-  Deno.stdout.writeSync(ENCODER.encode(`${JSON.stringify(event)}\n`));
-}
-
 async function receive(hostname: string, target: string): Promise<void> {
-  const { cert, key } = await makeCertificate({
-    ips: [hostname],
-    now: new Date(),
-  });
   const tree = openTree(target, await loadDigest());
-  const listener = Deno.listenTls({
-    hostname,
-    port: 0,
-    cert,
-    key,
-    alpnProtocols: ALPN,
-  });
-  const { port } = listener.addr;
-  tell({ type: "listening", port, fingerprint: encodeURIComponent(cert) });
-  using conn = await listener.accept();
-  await conn.handshake();
-  tell({ type: "connected" });
+  using conn = await acceptOne(hostname);
   const buffer = new Uint8Array(4 * PIECE_BYTES);
   const view = new DataView(buffer.buffer);
   let held = 0;
@@ -88,7 +68,6 @@ async function receive(hostname: string, target: string): Promise<void> {
   await tree.end();
   await conn.write(ENCODER.encode("."));
   await conn.closeWrite();
-  listener.close();
 }
 
 /** Makes what comes below `target`. */
@@ -183,15 +162,7 @@ async function send(
 ): Promise<void> {
   const [calls, digest] = [openReader(), await loadDigest()];
   if (calls === undefined) throw new Error("not on this system");
-  const began = performance.now();
-  using conn = await Deno.connectTls({
-    hostname,
-    port,
-    caCerts: [decodeURIComponent(cert)],
-    alpnProtocols: ALPN,
-  });
-  await conn.handshake();
-  tell({ type: "connected", handshakeMs: performance.now() - began });
+  using conn = await dialOne(hostname, port, cert);
   let full = new Uint8Array(4 * PIECE_BYTES);
   let spare = new Uint8Array(full.length);
   let used = 0;

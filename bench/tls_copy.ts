@@ -8,40 +8,17 @@
  *
  * @module
  */
-import { makeCertificate } from "../crypto/certificate.ts";
+import { acceptOne, dialOne, tell } from "./plain_tls.ts";
 
 const BLOCK_BYTES = 1024 * 1024;
-const ALPN = ["bench"];
-
-function tell(event: Readonly<Record<string, unknown>>): void {
-  Deno.stdout.writeSync(
-    new TextEncoder().encode(`${JSON.stringify(event)}\n`),
-  );
-}
 
 async function receive(hostname: string): Promise<void> {
-  const { cert, key } = await makeCertificate({
-    ips: [hostname],
-    now: new Date(),
-  });
-  const listener = Deno.listenTls({
-    hostname,
-    port: 0,
-    cert,
-    key,
-    alpnProtocols: ALPN,
-  });
-  const { port } = listener.addr;
-  tell({ type: "listening", port, fingerprint: encodeURIComponent(cert) });
-  using conn = await listener.accept();
-  await conn.handshake();
-  tell({ type: "connected" });
+  using conn = await acceptOne(hostname);
   const buffer = new Uint8Array(BLOCK_BYTES);
   let total = 0;
   for (let count; (count = await conn.read(buffer)) !== null;) total += count;
   await conn.write(new TextEncoder().encode(String(total)));
   await conn.closeWrite();
-  listener.close();
 }
 
 async function send(
@@ -50,15 +27,7 @@ async function send(
   cert: string,
   bytes: number,
 ): Promise<void> {
-  const began = performance.now();
-  using conn = await Deno.connectTls({
-    hostname,
-    port,
-    caCerts: [decodeURIComponent(cert)],
-    alpnProtocols: ALPN,
-  });
-  await conn.handshake();
-  tell({ type: "connected", handshakeMs: performance.now() - began });
+  using conn = await dialOne(hostname, port, cert);
   const buffer = new Uint8Array(BLOCK_BYTES);
   for (let at = 0; at < BLOCK_BYTES; at += 65_536) {
     crypto.getRandomValues(buffer.subarray(at, at + 65_536));
