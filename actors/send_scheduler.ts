@@ -51,6 +51,8 @@ export interface SendOutcome {
 /** What the sender's scheduler needs. */
 export interface SendSchedulerDeps {
   readonly session: string;
+  /** Of this life, as it is said in HELLO. */
+  readonly life: Uint8Array;
   readonly chunker: Address<ChunkerMessage>;
   readonly digest: Digester;
   readonly pool: HashPool;
@@ -115,6 +117,9 @@ export function sendScheduler(
     link: SendLink,
     cx: Context<SendSchedulerMessage>,
   ): Promise<void> => {
+    // It waited in the mailbox while a former life of ours failed: what the
+    // receiver goes on with is not what we know of. Its loss brings another.
+    if (!sameDigest(link.hello.life, deps.life)) return link.conn.close();
     wire?.close();
     isAccepted = false;
     const { welcome, offer } = link;

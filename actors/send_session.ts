@@ -276,6 +276,7 @@ export async function runSendSession(
       life = world.randomBytes(16);
       return sendScheduler({
         ...deps,
+        life,
         ...(world.cpuMs && { cpuMs: world.cpuMs }),
         session: hex,
         chunker: chunks,
