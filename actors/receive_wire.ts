@@ -24,6 +24,7 @@ import {
 import { receiveFarLane } from "./lane_far.ts";
 import { receiveLane, type ReceiveLaneDeps } from "./lane_receive.ts";
 import { type Carrying, stallWatch } from "./receive_stalled.ts";
+import { answerProbes } from "./trip_pings.ts";
 
 /** A connection to a sender that has said hello and may come in. */
 export interface ReceiveLink extends Link {
@@ -224,6 +225,8 @@ export function openReceiveWire(
         await status.run(stream, signal);
       });
       task(sayBeats);
+      const { datagrams } = conn;
+      if (datagrams !== undefined) task(() => answerProbes(datagrams));
       task(() => takeStreams(link));
     },
     join(other) {

@@ -130,9 +130,15 @@ export function createFleet(
   const paces = new Map<number, Pace>();
   if (deps.pace !== undefined) paces.set(0, deps.pace);
   const kinds = new Map<number, "cubic" | "bbr">();
-  const pings = createTripPings(clock, wire.link.tripMs, deps.ping);
-  const { trips } = pings;
   const { link } = wire;
+  const pings = createTripPings({
+    clock,
+    firstMs: link.tripMs,
+    ping: deps.ping,
+    datagrams: link.conn.datagrams,
+  });
+  const { trips } = pings;
+  deps.spawn(() => pings.listen().then(() => undefined));
   // The second one of the greeting is there by then.
   link.accepted.then(() => trips.add(clock.now(), link.tripMs), () => {});
   const shortest = (): number => trips.shortestMs;

@@ -64,6 +64,22 @@ export function quicConn(
       return ended === undefined ? readRemote() : remote;
     },
     closed,
+    datagrams: {
+      async send(bytes) {
+        try {
+          await conn.sendDatagram(bytes);
+        } catch (error) {
+          throw streamError("send datagram", error);
+        }
+      },
+      async receive() {
+        try {
+          return await conn.readDatagram();
+        } catch {
+          return undefined; // why is for `closed` to say
+        }
+      },
+    },
     async openBidi() {
       try {
         const { readable, writable } = await conn.createBidirectionalStream({

@@ -55,6 +55,17 @@ export interface BidiStream {
   readonly receive: ReceiveStream;
 }
 
+/**
+ * Packets by themselves (RFC 9221): what is lost is not sent again and holds up
+ * nothing, and what comes may come twice or in another order.
+ */
+export interface Datagrams {
+  /** Sends one of at most 1,000 bytes; resolves when it is taken. */
+  send(bytes: Uint8Array): Promise<void>;
+  /** The next one; `undefined` once the connection is gone. Who does not read loses the oldest. */
+  receive(): Promise<Uint8Array | undefined>;
+}
+
 /** How an application closed a connection. */
 export interface CloseInfo {
   /** The code of the table in `core/errors.ts`; `undefined` for a plain end or a number it does not have. */
@@ -74,6 +85,8 @@ export interface Conn {
   readonly carrier?: Carrier;
   /** How it reaches the peer; `undefined` where it was dialed by its address. */
   readonly path?: Path;
+  /** `undefined` where what carries it has only streams. */
+  readonly datagrams?: Datagrams;
   /** The peer's address as it is now, `host:port`: it changes when the peer moves. */
   readonly remote: string;
   /** How it ended. */

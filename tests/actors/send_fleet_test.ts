@@ -38,7 +38,7 @@ function table(connections: number, tripMs = 10): Table {
   const working = new Set(busy);
   const wire: Partial<Wire> = {
     epoch: 1,
-    link: { tripMs, accepted: Promise.resolve() } as Wire["link"],
+    link: { tripMs, accepted: Promise.resolve(), conn: {} } as Wire["link"],
     get connections() {
       return working.size;
     },

@@ -21,6 +21,7 @@ import {
   encodeManifest,
   rootRecord,
 } from "../../protocol/manifest.ts";
+import { decodeProbe, encodeProbe } from "../../protocol/probe.ts";
 import { decodeStatus, encodeStatus } from "../../protocol/status.ts";
 import {
   readVarint,
@@ -51,6 +52,7 @@ export const KINDS = {
   status: framed(decodeStatus, encodeStatus),
   lane,
   root,
+  probe: whole(decodeProbe, encodeProbe),
   "group-hello": whole(decodeHello, encodeHello),
   "group-stream": whole(decodeHeader, encodeHeader),
   "group-frame": whole((bytes) => {
