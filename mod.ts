@@ -168,6 +168,7 @@ export type {
   Carrier,
   CloseInfo,
   Conn,
+  Datagrams,
   Dialer,
   Listener,
   ReceiveStream,

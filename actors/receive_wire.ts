@@ -226,7 +226,9 @@ export function openReceiveWire(
       });
       task(sayBeats);
       const { datagrams } = conn;
-      if (datagrams !== undefined) task(() => answerProbes(datagrams));
+      if (datagrams !== undefined) {
+        task(() => answerProbes(datagrams, stalls.heard));
+      }
       task(() => takeStreams(link));
     },
     join(other) {

@@ -106,7 +106,7 @@ const LEASE_METER_MS = 2000;
 const LAST_LEASES = 24;
 const LEAST_LEASE_BYTES = 1024 * 1024;
 const MOST_LEASE_BYTES = 4 * 1024 * 1024;
-/** What tells whether there is a queue: the round trips of so long, ms, where packets may be lost. */
+/** What tells whether there is a queue: the round trips of so long, ms, where lost packets may lengthen them. */
 const LOSSY_MS = 2000;
 /** And of so long, ms and part of one, where they should not. */
 const LATE_MS = 100;
@@ -180,19 +180,20 @@ export function createFleet(
     forget(connection);
   };
   const keepPace = (): void => {
+    const lateMs = Math.max(LATE_MS, shortest() * LATE);
     for (const [connection, pace] of paces) {
       pace.look({
         // One that does not say which brought what, brought all of it over this.
         arrivedBytes: arrivals.bytesOf(connection) ?? receivedBytes,
         rttMs: shortest(),
-        lateRttMs: trips.lateMs(LOSSY_MS),
+        lateRttMs: trips.lateMs(pings.isExact ? lateMs : LOSSY_MS),
       });
     }
     deps.path?.look({
       arrived: (connection) =>
         arrivals.bytesOf(connection) ?? (arrivals.isEmpty ? receivedBytes : 0),
       rttMs: shortest(),
-      lateRttMs: trips.lateMs(Math.max(LATE_MS, shortest() * LATE)),
+      lateRttMs: trips.lateMs(lateMs),
     });
   };
   /** What a connection had that brings nothing any more goes over the others. */

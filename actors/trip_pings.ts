@@ -50,15 +50,22 @@ const MAX_PINGS = 12;
 /** Datagrams whose answer is looked for: those before are lost. */
 const MAX_PROBES = 64;
 
-/** Answers what is asked in datagrams until the connection is gone; nothing else is answered. */
+/**
+ * Answers what is asked in datagrams until the connection is gone; nothing else
+ * is answered.
+ *
+ * @param heard Told of each question: the path is there.
+ */
 export async function answerProbes(
   { send, receive }: Datagrams,
+  heard: () => void,
 ): Promise<void> {
   for (;;) {
     const bytes = await receive();
     if (bytes === undefined) return;
     const probe = decodeProbe(bytes);
     if (probe?.kind !== "question") continue;
+    heard();
     await send(encodeProbe({ kind: "answer", id: probe.id }));
   }
 }

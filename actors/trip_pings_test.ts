@@ -129,7 +129,8 @@ Deno.test("pings go over the control stream where there are no datagrams, twelve
 
 Deno.test("answerProbes() answers questions and nothing else, until the connection is gone", async () => {
   const net = datagrams();
-  const answering = answerProbes(net.own);
+  let heard = 0;
+  const answering = answerProbes(net.own, () => heard++);
   net.comes(
     encodeProbe({ kind: "question", id: 7 }),
     answer(8),
@@ -138,6 +139,7 @@ Deno.test("answerProbes() answers questions and nothing else, until the connecti
     undefined,
   );
   await answering;
+  assertEquals(heard, 2);
   assertEquals(net.probes(), [
     { kind: "answer", id: 7 },
     { kind: "answer", id: 2 ** 32 - 1 },

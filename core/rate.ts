@@ -69,10 +69,14 @@ export interface Pacer extends RateLimiter {
 }
 
 /** What a pacer saves up, in milliseconds' worth: a queue on the way may hold no more. */
-const PACER_BURST_MS = 20;
+export const PACER_BURST_MS = 20;
 
-/** Creates a pacer that holds nothing back until it is told to. */
-export function createPacer(clock: Clock): Pacer {
+/**
+ * Creates a pacer that holds nothing back until it is told to.
+ *
+ * @param burstMs What it saves up, and what a piece is, in milliseconds' worth.
+ */
+export function createPacer(clock: Clock, burstMs = PACER_BURST_MS): Pacer {
   const turn = createSemaphore(1);
   let rate = Infinity;
   let most = Infinity;
@@ -92,15 +96,15 @@ export function createPacer(clock: Clock): Pacer {
       return taken;
     },
     get pieceBytes() {
-      return pieceOf(rate);
+      return pieceOf(rate, burstMs);
     },
     async take(bytes, signal) {
       signal?.throwIfAborted();
       using _turn = await turn.acquire(signal);
       const from = Math.max(paidUntil, clock.now());
       let next = due(from, bytes);
-      while (next - PACER_BURST_MS > clock.now()) {
-        await until(next - PACER_BURST_MS, changed.promise, clock, signal);
+      while (next - burstMs > clock.now()) {
+        await until(next - burstMs, changed.promise, clock, signal);
         next = due(from, bytes);
       }
       paidUntil = next;
@@ -169,10 +173,10 @@ export function bothLimit(
   };
 }
 
-/** What goes at once at `bytesPerSecond`: 20 ms' worth, within reason. */
-function pieceOf(bytesPerSecond: number): number {
+/** What goes at once at `bytesPerSecond`: `ms` worth, within reason. */
+function pieceOf(bytesPerSecond: number, ms: number): number {
   if (bytesPerSecond === Infinity) return Infinity;
-  const worth = Math.round(bytesPerSecond * PACER_BURST_MS / 1000);
+  const worth = Math.round(bytesPerSecond * ms / 1000);
   return Math.min(Math.max(worth, LEAST_PIECE_BYTES), MOST_PIECE_BYTES);
 }
 

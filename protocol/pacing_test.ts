@@ -1,121 +1,159 @@
 import { assert, assertEquals, assertLess } from "@std/assert";
-import { createPacing, FIRST_RATE, LEAST_RATE } from "./pacing.ts";
+import {
+  type Bottleneck,
+  type FlowPlayed,
+  playBottleneck,
+} from "../tests/protocol/bottleneck.ts";
+import {
+  createPacing,
+  FIRST_WINDOW_BYTES,
+  LEAST_WINDOW_BYTES,
+  type Pacing,
+} from "./pacing.ts";
 
-interface Path {
-  /** What the path carries, bytes a second. */
-  readonly carries: (second: number) => number;
-  readonly rttMs: number;
-  /** A queue that others keep, ms. */
-  readonly othersMs?: number;
-  /** What a round trip takes beside that, ms. */
-  readonly moreMs?: (second: number) => number;
+interface Part {
+  /** Bits a second that came. */
+  readonly ours: number;
+  readonly theirs: number;
 }
 
-interface Played {
-  readonly rates: readonly number[];
-  /** The longest queue of ours in the second half, ms. */
-  readonly queueMs: number;
-  readonly arrived: number;
-}
-
-/** Plays a path with an endless queue: what does not fit makes round trips longer. */
+/** Plays a path, and says what came in a part of the time, s, and what was dropped of ours. */
 function play(
-  { carries, rttMs, othersMs = 0, moreMs = () => 0 }: Path,
-  seconds: number,
-): Played {
-  const pacing = createPacing();
-  const rates: number[] = [];
-  let { rate, mostBytes } = { rate: FIRST_RATE, mostBytes: Infinity };
-  let [given, arrived, queueMs] = [0, 0, 0];
-  const late: number[] = []; // what has arrived, as the sender hears of it
-  for (let nowMs = 0; nowMs < seconds * 1000; nowMs += 50) {
-    given = Math.min(given + rate / 20, Math.max(given, mostBytes));
-    const room = carries(nowMs / 1000) / 20;
-    arrived = Math.min(given, arrived + room);
-    late.push(arrived);
-    const waitMs = room > 0 ? (given - arrived) / room * 50 : 0;
-    if (nowMs > seconds * 500) queueMs = Math.max(queueMs, waitMs);
-    const verdict = pacing({
-      nowMs,
-      arrivedBytes: late.at(-1 - Math.ceil(rttMs / 50)) ?? 0,
-      rttMs,
-      lateRttMs: rttMs + waitMs + (nowMs > 2000 ? othersMs : 0) +
-        moreMs(nowMs / 1000),
-    });
-    ({ rate, mostBytes } = verdict);
-    rates.push(rate);
-  }
-  return { rates, queueMs, arrived };
+  path: Bottleneck,
+  [from, to]: readonly [number, number],
+): Part & { readonly dropped: number } {
+  const at = new Map<number, Part>();
+  const bits = (flow: FlowPlayed): number => flow.arrivedBytes * 8;
+  const { ours } = playBottleneck({
+    ...path,
+    seen: (second, now) =>
+      at.set(second, { ours: bits(now.ours), theirs: bits(now.theirs) }),
+  }, to);
+  const before = at.get(from) ?? { ours: 0, theirs: 0 };
+  const after = at.get(to) ?? before;
+  return {
+    ours: (after.ours - before.ours) / (to - from),
+    theirs: (after.theirs - before.theirs) / (to - from),
+    dropped: ours.dropped / ours.sent,
+  };
 }
 
-Deno.test("createPacing() finds what a path carries, and keeps its queue short", () => {
-  for (const rttMs of [20, 100, 400]) {
-    const { arrived, queueMs } = play({ carries: () => 20e6, rttMs }, 60);
-    assert(arrived > 20e6 * 60 * 0.85, `${rttMs} ms: ${arrived}`);
-    assertLess(queueMs, Math.max(300, rttMs * 2), `${rttMs} ms`);
+const SEEDS = [1, 2, 3];
+const mean = (values: readonly number[]): number =>
+  values.reduce((sum, one) => sum + one) / values.length;
+
+Deno.test("createPacing() fills a path, and its queue hardly overflows", () => {
+  const paths = [[20, 50], [50, 10], [50, 100], [100, 200], [200, 100]];
+  for (const [rttMs = 0, mbit = 0] of paths) {
+    for (const seed of SEEDS) {
+      const name = `${rttMs} ms, ${mbit} Mbit/s, ${seed}`;
+      const { ours, dropped } = play({ rttMs, mbit, seed }, [5, 30]);
+      assert(ours > 0.9 * mbit * 1e6, `${name}: ${ours}`);
+      assertLess(dropped, 0.03, name);
+    }
+  }
+});
+
+Deno.test("createPacing() fills a path that loses packets all the same", () => {
+  const paths = [[100, 200, 0.01], [50, 50, 0.1]];
+  for (const [rttMs = 0, mbit = 0, loss = 0] of paths) {
+    for (const seed of SEEDS) {
+      const name = `${rttMs} ms, ${mbit} Mbit/s, ${loss}, ${seed}`;
+      const { ours, dropped } = play({ rttMs, mbit, loss, seed }, [5, 30]);
+      assert(ours > 0.85 * mbit * 1e6, `${name}: ${ours}`);
+      assertLess(dropped, 0.03, name);
+    }
+  }
+});
+
+Deno.test("createPacing() takes its share beside one that goes by CUBIC, whoever came first", () => {
+  for (const [rttMs, mbit] of [[50, 100], [100, 200]] as const) {
+    for (const from of [0, 10]) {
+      const shares = SEEDS.map((seed) => {
+        const cubic = [from, Infinity] as const;
+        const played = play({ rttMs, mbit, seed, cubic }, [25, 60]);
+        const { ours, theirs, dropped } = played;
+        assertLess(dropped, 0.05);
+        return ours / (ours + theirs);
+      });
+      const name = `${rttMs} ms from ${from} s: ${shares}`;
+      assert(mean(shares) > 0.3 && mean(shares) < 0.7, name);
+      for (const share of shares) assert(share > 0.2 && share < 0.9, name);
+    }
+  }
+});
+
+Deno.test("createPacing() has all of the path again when the other has gone", () => {
+  for (const seed of SEEDS) {
+    const cubic = [0, 30] as const;
+    const { ours } = play({ rttMs: 50, mbit: 100, seed, cubic }, [35, 50]);
+    assert(ours > 85e6, `${seed}: ${ours}`);
   }
 });
 
 Deno.test("createPacing() follows a path that comes to carry less, and one that comes to carry more", () => {
-  const less = play({
-    carries: (second) => second < 15 ? 20e6 : 5e6,
-    rttMs: 100,
-  }, 40);
-  assertLess(less.rates.at(-1) ?? 0, 5e6 * 1.3);
-  const more = play({
-    carries: (second) => second < 15 ? 5e6 : 20e6,
-    rttMs: 100,
-  }, 60);
-  assert((more.rates.at(-1) ?? 0) > 15e6);
-});
-
-Deno.test("createPacing() takes a pause for what it is, and goes on as before", () => {
-  for (const [from, to] of [[0.5, 3], [1, 6], [1, 1.8], [12, 16]] as const) {
-    const { arrived } = play({
-      carries: (second) => second >= from && second < to ? 0 : 20e6,
-      rttMs: 20,
-      // Who was asked during the pause answers after it.
-      moreMs: (second) => second >= to && second < to + 0.9 ? 500 : 0,
-    }, 30);
-    const most = 20e6 * (30 - (to - from));
-    assert(arrived > most * 0.8, `${from} to ${to} s: ${arrived / most}`);
+  for (const [first, then] of [[100, 25], [25, 100]] as const) {
+    const mbit = (second: number) => second < 15 ? first : then;
+    const path = { rttMs: 50, mbit, bufferMs: 100 };
+    const { ours, dropped } = play(path, [25, 40]);
+    assert(ours > 0.9 * then * 1e6, `${first} to ${then}: ${ours}`);
+    assertLess(dropped, 0.1);
   }
 });
 
-Deno.test("createPacing() slows down where little comes, with pauses in between", () => {
-  const pacing = createPacing();
-  const ask = (nowMs: number, arrivedBytes: number): number =>
-    pacing({ nowMs, arrivedBytes, rttMs: 20, lateRttMs: 20 }).rate;
-  let nowMs = 0;
-  for (; nowMs < 5000; nowMs += 50) ask(nowMs, nowMs * 20_000);
-  assert(ask(nowMs, nowMs * 20_000) > 10e6);
-  const fast = nowMs * 20_000;
-  let rate = 0;
-  for (let n = 0; n < 600; n++) {
-    rate = ask(nowMs += 50, fast + Math.floor(n / 20) * 16_384);
+Deno.test("createPacing() goes on after a pause, as fast as before", () => {
+  for (const [from, to] of [[0.5, 3], [1, 6], [2, 2.8], [12, 16]] as const) {
+    const mbit = (second: number) => second >= from && second < to ? 0 : 100;
+    const { ours } = play({ rttMs: 20, mbit }, [0, 30]);
+    const most = 100e6 * (30 - (to - from)) / 30;
+    assert(ours > 0.8 * most, `${from} to ${to} s: ${ours / most}`);
   }
-  assert(rate <= FIRST_RATE, `${rate}`);
 });
 
-Deno.test("createPacing() holds its own where others keep a queue full", () => {
-  const { rates } = play({
-    carries: () => 20e6,
-    rttMs: 100,
-    othersMs: 100,
-  }, 60);
-  assert(Math.min(...rates.slice(-100)) > 2e6);
+/** A pacing that hears of `bytes` each 50 ms. */
+function fed(pacing: Pacing): (bytes: number, givenBytes?: number) => number {
+  let [nowMs, arrivedBytes] = [0, 0];
+  return (bytes, givenBytes = arrivedBytes + bytes) => {
+    nowMs += 50;
+    arrivedBytes += bytes;
+    const { mostBytes } = pacing({
+      ...{ nowMs, arrivedBytes, givenBytes },
+      ...{ rttMs: 20, lateRttMs: 20 },
+    });
+    return mostBytes - arrivedBytes;
+  };
+}
+
+Deno.test("createPacing() has less under way where little comes, with pauses in between", () => {
+  const next = fed(createPacing());
+  let window = 0;
+  for (let n = 0; n < 100; n++) window = next(1e6, n * 1e6 + 5e6);
+  const fast = window;
+  assert(fast > 8 * FIRST_WINDOW_BYTES, `${fast}`);
+  for (let n = 0; n < 600; n++) window = next(n % 20 === 0 ? 16_384 : 0);
+  assert(window <= 4 * FIRST_WINDOW_BYTES, `${window}`);
 });
 
-Deno.test("createPacing() has never more under way than the path carries in a few round trips", () => {
+Deno.test("createPacing() never keeps from a lane what it takes for its receiver to tell of it", () => {
+  const next = fed(createPacing());
+  for (let n = 0; n < 200; n++) {
+    assert(next(50) >= LEAST_WINDOW_BYTES);
+  }
+  // Nothing is told of before each of the lanes has all of a frame.
+  let window = 0;
+  for (let n = 0; n < 200; n++) window = next(0);
+  assert(window >= 8 * 1024 * 1024, `${window}`);
+});
+
+Deno.test("createPacing() begins anew with a count that does", () => {
   const pacing = createPacing();
-  const ask = (nowMs: number, arrivedBytes: number) =>
-    pacing({ nowMs, arrivedBytes, rttMs: 100, lateRttMs: 100 });
-  for (let nowMs = 0; nowMs < 10_000; nowMs += 100) ask(nowMs, nowMs * 1000);
-  const { mostBytes } = ask(10_000, 10e6);
-  assertLess(mostBytes, 10e6 + 1e6 * 2);
-});
-
-Deno.test("createPacing() never stops a transfer", () => {
-  const { rates } = play({ carries: () => 1, rttMs: 100 }, 20);
-  assertEquals(Math.min(...rates), LEAST_RATE);
+  const ask = (nowMs: number, arrivedBytes: number): number => {
+    const givenBytes = arrivedBytes;
+    const more = { givenBytes, rttMs: 100, lateRttMs: 100 };
+    return pacing({ nowMs, arrivedBytes, ...more }).mostBytes;
+  };
+  for (let nowMs = 0; nowMs < 10_000; nowMs += 50) ask(nowMs, nowMs * 1000);
+  const most = ask(10_000, 0);
+  assert(most > 0 && most < 10e6, `${most}`);
+  assertEquals(most, ask(10_050, 0));
 });
