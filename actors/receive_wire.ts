@@ -182,6 +182,10 @@ export function openReceiveWire(
       task(() => readStream(stream, hello.connection).finally(() => streams--));
     }
   };
+  const answer = ({ datagrams }: Conn, heard = (): void => {}): void => {
+    if (datagrams === undefined) return;
+    task(() => answerProbes(datagrams, heard));
+  };
   const further = new Map<Conn, number>();
   /** Ends a connection that has what the others need, and brings nothing. */
   const endStalled = (): void => {
@@ -225,10 +229,7 @@ export function openReceiveWire(
         await status.run(stream, signal);
       });
       task(sayBeats);
-      const { datagrams } = conn;
-      if (datagrams !== undefined) {
-        task(() => answerProbes(datagrams, stalls.heard));
-      }
+      answer(conn, stalls.heard);
       task(() => takeStreams(link));
     },
     join(other) {
@@ -251,6 +252,7 @@ export function openReceiveWire(
         arrivals.delete(connection);
       });
       task(() => takeStreams(other));
+      answer(conn);
     },
     say: (...frames) => status.push(...frames),
     tell(frame) {

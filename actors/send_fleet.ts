@@ -18,9 +18,10 @@ import {
 import type { Arrived } from "../protocol/status.ts";
 import type { Conn } from "../transport/transport.ts";
 import { createArrivals } from "./arrivals.ts";
-import { createPace, type Pace } from "./pace.ts";
+import type { Pace } from "./pace.ts";
+import { createPaces } from "./paces.ts";
 import type { PathPace } from "./path_pace.ts";
-import { createTripPings } from "./trip_pings.ts";
+import { createTripPings, type TripPings } from "./trip_pings.ts";
 import type { SendRun } from "./send_run.ts";
 import type { Wire } from "./send_wire.ts";
 
@@ -106,9 +107,9 @@ const LEASE_METER_MS = 2000;
 const LAST_LEASES = 24;
 const LEAST_LEASE_BYTES = 1024 * 1024;
 const MOST_LEASE_BYTES = 4 * 1024 * 1024;
-/** What tells whether there is a queue: the round trips of so long, ms, where lost packets may lengthen them. */
-const LOSSY_MS = 2000;
-/** And of so long, ms and part of one, where they should not. */
+/** What a round trip usually is: the shortest of so long, ms. */
+const USUAL_MS = 2000;
+/** And what it is now: of so long, ms and part of one. */
 const LATE_MS = 100;
 const LATE = 0.6;
 /** A connection that brings nothing for as long while others do has stalled, ms and round trips. */
@@ -127,8 +128,6 @@ export function createFleet(
     mayTryBbr: deps.congestion === "auto",
   });
   let congestion: "cubic" | "bbr" = deps.congestion === "bbr" ? "bbr" : "cubic";
-  const paces = new Map<number, Pace>();
-  if (deps.pace !== undefined) paces.set(0, deps.pace);
   const kinds = new Map<number, "cubic" | "bbr">();
   const { link } = wire;
   const pings = createTripPings({
@@ -138,7 +137,11 @@ export function createFleet(
     datagrams: link.conn.datagrams,
   });
   const { trips } = pings;
-  deps.spawn(() => pings.listen().then(() => undefined));
+  const listen = (to: TripPings): void =>
+    deps.spawn(() => to.listen().then(() => undefined));
+  listen(pings);
+  const paces = createPaces(clock, pings, listen);
+  if (deps.pace !== undefined) paces.first(deps.pace);
   // The second one of the greeting is there by then.
   link.accepted.then(() => trips.add(clock.now(), link.tripMs), () => {});
   const shortest = (): number => trips.shortestMs;
@@ -181,14 +184,10 @@ export function createFleet(
   };
   const keepPace = (): void => {
     const lateMs = Math.max(LATE_MS, shortest() * LATE);
-    for (const [connection, pace] of paces) {
-      pace.look({
-        // One that does not say which brought what, brought all of it over this.
-        arrivedBytes: arrivals.bytesOf(connection) ?? receivedBytes,
-        rttMs: shortest(),
-        lateRttMs: trips.lateMs(pings.isExact ? lateMs : LOSSY_MS),
-      });
-    }
+    // One that does not say which brought what, brought all of it over this.
+    const arrived = (connection: number): number =>
+      arrivals.bytesOf(connection) ?? receivedBytes;
+    paces.look({ rate: meter.rate(), arrived, lateMs });
     deps.path?.look({
       arrived: (connection) =>
         arrivals.bytesOf(connection) ?? (arrivals.isEmpty ? receivedBytes : 0),
@@ -215,7 +214,7 @@ export function createFleet(
       return {
         underWayBytes: meter.rate() / 1000 * shortest(),
         windowBytes: wire.connections * CONNECTION_WINDOW_BYTES,
-        isLossy: paces.size > 0,
+        isLossy: !paces.isEmpty,
         threads: deps.threads?.() ?? 1,
       };
     },
@@ -253,7 +252,7 @@ export function createFleet(
           ? undefined
           : arrivals.bytesOf(newest),
         rttMs: shortest(),
-        usualRttMs: trips.lateMs(LOSSY_MS),
+        usualRttMs: trips.lateMs(USUAL_MS),
         connections: wire.grown,
         dialling,
         ...(deps.path && { underWayBytes: deps.path.underWayBytes }),
@@ -285,14 +284,13 @@ export function createFleet(
       }
     },
     joined({ connection, conn }, run) {
-      const pace = kinds.get(connection) === "bbr" && conn.carrier !== "tcp"
-        ? createPace(clock)
+      const isPaced = conn.carrier !== "tcp";
+      const pace = kinds.get(connection) === "bbr" && isPaced
+        ? paces.add(connection, conn)
         : undefined;
-      if (pace !== undefined) paces.set(connection, pace);
       // A contest takes something to contest for, and the others may have it all.
       const isContest = congestion === "cubic" && pace !== undefined;
       if (isContest) { for (const work of wire.yield()) run.again(work); }
-      const isPaced = conn.carrier !== "tcp";
       const limiter = pace ??
         (isPaced ? deps.path?.join(connection) : undefined);
       wire.join(connection, conn, { limiter });

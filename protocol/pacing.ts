@@ -66,6 +66,8 @@ const LEAST_RATE = 32 * 1024;
 
 /** At first: what may be under way, over what arrived in a round trip. With 2 a queue as long as the path overflows. */
 const START = 1.8;
+/** More for each piece that brought no growth, and no queue: it may wait for lost packets. */
+const START_MORE = 1.25;
 /** The start is over when as many pieces in a row brought no such growth. */
 const GROWTH = 1.15;
 const FLAT_PIECES = 4;
@@ -162,13 +164,15 @@ export function createPacing(): Pacing {
   /** While nothing is known of the path: the window for now; false once something is. */
   const start = (seen: Seen, arrivedBytes: number): boolean => {
     const { rttMs, unheardMs, recent, queueMs, aimMs } = seen;
-    window = Math.max(window, recent * (START * rttMs + unheardMs));
+    const more = START * START_MORE ** flat;
+    window = Math.max(window, recent * (more * rttMs + unheardMs));
     peak = Math.max(peak, recent);
     if (queueMs <= aimMs || arrivedBytes < TELLING_BYTES) return true;
     // All may wait for packets that have just been lost.
     const perMs = Math.max(recent, peak / 2);
     rates.begin(perMs * 1000);
-    window = perMs * (rttMs + unheardMs);
+    // Some of it may wait for lost packets: what is too much, the queue will tell.
+    window = (window + perMs * (rttMs + unheardMs)) / 2;
     return isStarting = false;
   };
   const leaveRival = ({ rttMs, unheardMs }: Seen): void => {
