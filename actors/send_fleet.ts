@@ -18,6 +18,7 @@ import {
 import type { Arrived } from "../protocol/status.ts";
 import type { Conn } from "../transport/transport.ts";
 import { createArrivals } from "./arrivals.ts";
+import { untilAborted } from "./frames.ts";
 import type { Pace } from "./pace.ts";
 import { createPaces } from "./paces.ts";
 import type { PathPace } from "./path_pace.ts";
@@ -138,7 +139,9 @@ export function createFleet(
   });
   const { trips } = pings;
   const listen = (to: TripPings): void =>
-    deps.spawn(() => to.listen().then(() => undefined));
+    deps.spawn((signal) =>
+      untilAborted(to.listen(), signal).then(() => undefined)
+    );
   listen(pings);
   const paces = createPaces(clock, pings, listen);
   if (deps.pace !== undefined) paces.first(deps.pace);

@@ -55,6 +55,8 @@ export const CODE_VERSION = 1;
 
 /** How long the peer may take over each message, ms. */
 const WORD_MS = 20_000;
+/** And the helper over a code that is burnt. */
+const BURN_MS = 2000;
 const SHARE = 1;
 const CONFIRM = 2;
 const HASH_LENGTH = 32;
@@ -129,9 +131,31 @@ export async function agree(
     confirm.end();
     return { keys, fingerprint: met, identity };
   } catch (error) {
-    await channel.write({ type: "burn" }).catch(() => {});
+    await burn(channel, clock, signal);
     throw error;
   }
+}
+
+/**
+ * Burns the code, and stays until the helper says that it is: what was said is
+ * lost with a connection that is left before it is there, the other side would
+ * wait for us, and the code be good for another guess.
+ */
+async function burn(
+  channel: Channel,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
+  const told = async (): Promise<void> => {
+    await channel.write({ type: "burn" });
+    for (;;) {
+      const message = await channel.read();
+      if (message === undefined || message.type === "end") return;
+    }
+  };
+  // Whatever happens to it, the code is not used any more.
+  await within(told(), BURN_MS, "Cannot burn the code", clock, signal)
+    .catch(() => {});
 }
 
 /** The next thing the peer says; `undefined` when it has left. */

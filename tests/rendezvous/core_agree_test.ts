@@ -3,10 +3,12 @@ import { ristretto255 } from "@noble/curves/ed25519.js";
 import { assert, assertEquals } from "@std/assert";
 import { SftpxError } from "../../core/errors.ts";
 import type { Agreement } from "../../rendezvous/agree.ts";
+import type { Channel } from "../../rendezvous/channel.ts";
 import { generator } from "../../crypto/cpace.ts";
 import { codeKeys, tagOf } from "../../rendezvous/keys.ts";
 import type { Message } from "../../rendezvous/messages.ts";
 import { WORDS } from "../../rendezvous/words.ts";
+import { FakeClock } from "../testutil/fake_clock.ts";
 import { channelPair, exchange, type Said } from "./core_kit.ts";
 
 Deno.test("agree: the same words give the same keys, and each learns of the other", async () => {
@@ -36,6 +38,40 @@ Deno.test("S11: one wrong word burns the code, and both are told", async () => {
   for (const said of Object.values(results)) {
     refused(said, "unauthorized");
     assert(said instanceof Error && said.message.includes("burnt"));
+  }
+});
+
+Deno.test("S11: who burns a code leaves once the helper has heard it, or does not answer", async () => {
+  for (const answers of [true, false]) {
+    const pair = channelPair();
+    const { sender } = pair.channels;
+    const told = Promise.withResolvers<void>();
+    let isBurnt = false;
+    const slow: Channel = {
+      ...sender,
+      async write(message) {
+        isBurnt ||= message.type === "burn";
+        await sender.write(message);
+      },
+      async read() {
+        if (isBurnt) await told.promise;
+        return await sender.read();
+      },
+    };
+    const channels = { ...pair.channels, sender: slow };
+    const clock = new FakeClock();
+    let isOver = false;
+    const both = exchange({ ...pair, channels }, {
+      sender: { clock },
+      receiver: { code: { slot: 7, phrase: "tiger-melon" } },
+    }).finally(() => isOver = true);
+    while (!isBurnt) await clock.advance(0);
+    await clock.advance(500);
+    assertEquals(isOver, false);
+    if (answers) told.resolve();
+    else await clock.advance(2000);
+    refused((await both).sender, "unauthorized");
+    told.resolve();
   }
 });
 

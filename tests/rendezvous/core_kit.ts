@@ -106,7 +106,11 @@ export function channelPair(): {
     async write(message) {
       between.seen.push({ from: role, bytes: encodeMessage(message) });
       if (message.type === "burn") {
-        return queues[other(role)].put({ type: "end", reason: "burnt" });
+        // As a helper does: both are told.
+        for (const to of Object.values(queues)) {
+          to.put({ type: "end", reason: "burnt" });
+        }
+        return;
       }
       const changed = between.change(message, role);
       if (changed !== undefined) queues[other(role)].put(changed);
