@@ -229,7 +229,9 @@ export function createPacing(): Pacing {
     if (bytes === 0) { // a pause says nothing of the path
       stillMs += passedMs;
       // What has come may not have been told: a frame is told of when it is whole.
-      if (stillMs >= STILL_MS) window = Math.min(2 * window, STILL_BYTES);
+      if (stillMs < STILL_MS) return;
+      rival = undefined;
+      window = Math.min(2 * window, STILL_BYTES);
       return;
     }
     const wasStill = stillMs >= STILL_MS;

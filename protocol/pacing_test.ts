@@ -110,15 +110,22 @@ Deno.test("createPacing() goes on after a pause, as fast as before", () => {
   }
 });
 
-/** A pacing that hears of `bytes` each 50 ms. */
-function fed(pacing: Pacing): (bytes: number, givenBytes?: number) => number {
+interface Heard {
+  /** Bytes that were given. @default {all that has arrived} */
+  readonly givenBytes?: number;
+  /** The shortest round trip of late, ms. @default {20} */
+  readonly lateRttMs?: number;
+}
+
+/** A pacing that hears of `bytes` each 50 ms; gives what may be under way, bytes. */
+function fed(pacing: Pacing): (bytes: number, heard?: Heard) => number {
   let [nowMs, arrivedBytes] = [0, 0];
-  return (bytes, givenBytes = arrivedBytes + bytes) => {
+  return (bytes, { givenBytes, lateRttMs = 20 } = {}) => {
     nowMs += 50;
     arrivedBytes += bytes;
     const { mostBytes } = pacing({
-      ...{ nowMs, arrivedBytes, givenBytes },
-      ...{ rttMs: 20, lateRttMs: 20 },
+      ...{ nowMs, arrivedBytes, givenBytes: givenBytes ?? arrivedBytes },
+      ...{ rttMs: 20, lateRttMs },
     });
     return mostBytes - arrivedBytes;
   };
@@ -127,7 +134,9 @@ function fed(pacing: Pacing): (bytes: number, givenBytes?: number) => number {
 Deno.test("createPacing() has less under way where little comes, with pauses in between", () => {
   const next = fed(createPacing());
   let window = 0;
-  for (let n = 0; n < 100; n++) window = next(1e6, n * 1e6 + 5e6);
+  for (let n = 0; n < 100; n++) {
+    window = next(1e6, { givenBytes: n * 1e6 + 5e6 });
+  }
   const fast = window;
   assert(fast > 8 * FIRST_WINDOW_BYTES, `${fast}`);
   for (let n = 0; n < 600; n++) window = next(n % 20 === 0 ? 16_384 : 0);
@@ -135,14 +144,44 @@ Deno.test("createPacing() has less under way where little comes, with pauses in 
 });
 
 Deno.test("createPacing() never keeps from a lane what it takes for its receiver to tell of it", () => {
-  const next = fed(createPacing());
-  for (let n = 0; n < 200; n++) {
-    assert(next(50) >= LEAST_WINDOW_BYTES);
+  // Eight lanes may each have all but a byte of a piece of 8 KiB.
+  assert(LEAST_WINDOW_BYTES > 8 * (8 * 1024 - 1));
+  for (const lateRttMs of [20, 100]) { // beside another as well
+    const next = fed(createPacing());
+    for (let n = 0; n < 200; n++) next(50_000);
+    for (let n = 0; n < 200; n++) {
+      assert(next(50, { lateRttMs }) >= LEAST_WINDOW_BYTES);
+    }
+    // Nothing is told of before each of the lanes has all of a frame.
+    for (let n = 0; n < 100; n++) next(0, { lateRttMs });
+    const open = Array.from({ length: 20 }, () => next(0, { lateRttMs }));
+    const least = Math.min(...open);
+    assert(least >= 8 * 1024 * 1024, `${lateRttMs}: ${least}`);
   }
-  // Nothing is told of before each of the lanes has all of a frame.
-  let window = 0;
-  for (let n = 0; n < 200; n++) window = next(0);
-  assert(window >= 8 * 1024 * 1024, `${window}`);
+});
+
+Deno.test("createPacing() gives no more room to who does not use it", () => {
+  const play = (used: number): number => {
+    const next = fed(createPacing());
+    let [window, arrived] = [0, 0];
+    for (let n = 0; n < 400; n++) {
+      arrived += 1e6;
+      window = next(1e6, { givenBytes: arrived + used * window });
+    }
+    return window;
+  };
+  assertLess(play(0.1), play(1) / 2);
+});
+
+Deno.test("createPacing() takes answers after a pause for late, not for a queue", () => {
+  const next = fed(createPacing());
+  for (let n = 0; n < 100; n++) next(100_000);
+  for (let n = 0; n < 40; n++) next(0);
+  let window = Infinity;
+  for (let n = 0; n < 16; n++) {
+    window = Math.min(window, next(100_000, { lateRttMs: n < 4 ? 20 : 900 }));
+  }
+  assert(window >= FIRST_WINDOW_BYTES, `${window}`);
 });
 
 Deno.test("createPacing() begins anew with a count that does", () => {

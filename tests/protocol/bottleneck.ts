@@ -7,6 +7,7 @@
  */
 import { createPacing, type Pacing } from "../../protocol/pacing.ts";
 import { createRoundTrips } from "../../protocol/round_trips.ts";
+import { seeded } from "../testutil/random.ts";
 
 /** A path that is shared. */
 export interface Bottleneck {
@@ -67,7 +68,7 @@ export function playBottleneck(
 ): { readonly ours: FlowPlayed; readonly theirs: FlowPlayed } {
   const { rttMs, mbit, loss = 0, bufferMs = rttMs, seed = 1 } = path;
   const { cubic = [Infinity, Infinity] } = path;
-  const random = numbers(seed);
+  const random = seeded(seed);
   const packetsPerMs = (second: number): number =>
     (typeof mbit === "number" ? mbit : mbit(second)) * 125 / PACKET_BYTES;
   const room = Math.max(4, Math.round(bufferMs * packetsPerMs(0)));
@@ -299,15 +300,4 @@ function cubicFlow(
     },
   };
   return flow;
-}
-
-/** Numbers from 0 to 1 that are the same each time (mulberry32). */
-function numbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = state + 0x6d2b79f5 | 0;
-    let t = Math.imul(state ^ state >>> 15, 1 | state);
-    t = t + Math.imul(t ^ t >>> 7, 61 | t) ^ t;
-    return ((t ^ t >>> 14) >>> 0) / 2 ** 32;
-  };
 }
