@@ -8,7 +8,8 @@
 export interface Arrivals<T> {
   /** How many wait. */
   readonly size: number;
-  put(thing: T): void;
+  /** Adds one; false once closed: whoever brings it keeps it. */
+  put(thing: T): boolean;
   /** The next one; `undefined` once closed. */
   take(): Promise<T | undefined>;
   /** Lets all go who wait for more, and gives back what nobody took. */
@@ -25,9 +26,11 @@ export function arrivals<T>(): Arrivals<T> {
       return waiting.length;
     },
     put(thing) {
+      if (!open) return false;
       const taker = takers.shift();
       if (taker === undefined) waiting.push(thing);
       else taker(thing);
+      return true;
     },
     take() {
       const thing = waiting.shift();

@@ -155,7 +155,11 @@ export function tlsListener(options: TlsListenerOptions): Listener {
   ): Promise<void> => {
     if (member.unused >= maxUnused) return socket.close();
     member.unused++;
-    if (kind === "server-stream") return member.lent.put(socket);
+    if (kind === "server-stream") {
+      // Its group may have ended since it was looked up.
+      if (!member.lent.put(socket)) socket.close();
+      return;
+    }
     await member.group.join(socket);
     member.unused--;
   };

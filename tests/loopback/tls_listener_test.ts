@@ -266,6 +266,41 @@ Deno.test("tls: a peer that reads nothing does not hold what was closed", async 
   await sides.stop();
 });
 
+Deno.test("tls: a connection that is lent as its group ends is closed with it", async () => {
+  if (Deno.build.os !== "linux") return;
+  const sides = tlsSides({ handshakeTimeoutMs: 300 });
+  const accepting = (async () => {
+    while (await sides.listener.accept() !== undefined);
+  })();
+  for (let n = 0; n < 20; n++) {
+    const group = crypto.getRandomValues(new Uint8Array(32));
+    const control = await raw(sides);
+    const lent = await Promise.all([raw(sides), raw(sides), raw(sides)]);
+    await control.write(encodeHello({ kind: "control", group }));
+    await control.read(new Uint8Array(10)); // it is let in
+    const close = encodeFrame({ type: "close", code: 0, reason: "" });
+    const hello = encodeHello({ kind: "server-stream", group });
+    await Promise.all([
+      lent[0]?.write(hello),
+      control.write(close),
+      lent[1]?.write(hello),
+      lent[2]?.write(hello),
+    ]);
+    for (const conn of [control, ...lent]) conn.close();
+  }
+  await within(
+    5000,
+    "the last of them",
+    (async () => {
+      while (openSockets(sides.port) > 1) { // the listener's
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    })(),
+  );
+  await sides.stop();
+  await accepting;
+});
+
 Deno.test("tls: a line that breaks is seen at once, not after the idle time", async () => {
   const pair = await proxiedTlsPair();
   pair.proxy.cut();
