@@ -22,7 +22,7 @@ export interface Arrivals {
   bytesOf(connection: number): number | undefined;
   /** True when the receiver says of none what came over it. */
   readonly isEmpty: boolean;
-  /** Takes what the receiver says. */
+  /** Takes what the receiver says, of connections that there are. */
   take(connections: readonly Arrived[]): void;
   forget(connection: number): void;
   /**
@@ -75,7 +75,8 @@ export function createArrivals(clock: Clock, limitMs: () => number): Arrivals {
       const sinceLookMs = Math.round(now - lookedAt);
       lookedAt = now;
       const limit = limitMs();
-      const newestMs = Math.max(...arrivals.values().map(({ atMs }) => atMs));
+      const newestMs = arrivals.values()
+        .reduce((newest, { atMs }) => Math.max(newest, atMs), -Infinity);
       const stalled: Stalled[] = [];
       for (const [connection, arrival] of arrivals) {
         if (isIdle(connection, arrival.bytes)) arrival.atMs = now;

@@ -28,7 +28,8 @@ export interface Paces {
   first(pace: Pace): void;
   /** Creates the pace of a further connection. */
   add(connection: number, conn: Pick<Conn, "datagrams">): Pace;
-  delete(connection: number): void;
+  /** One is gone, with all that it had under way; the first may have work again. */
+  leave(connection: number): void;
   /** Has all follow what is known now. */
   look(known: PacesKnown): void;
 }
@@ -67,7 +68,10 @@ export function createPaces(
       paces.set(connection, { pace, pings });
       return pace;
     },
-    delete: (connection) => void paces.delete(connection),
+    leave(connection) {
+      if (connection > 0) paces.delete(connection);
+      else paces.get(connection)?.pace.leave();
+    },
     look({ rate, arrived, lateMs }) {
       for (const [connection, { pace, pings }] of paces) {
         if (pings !== path) pings.look(rate);

@@ -78,7 +78,7 @@ async function played(
   }
   over.abort();
   await Promise.all(taking);
-  paces.delete(1);
+  paces.leave(1);
   assert(paces.isEmpty);
   const { pieceBytes = Infinity } = pace;
   return { pieceBytes, asked: further.asked.length };

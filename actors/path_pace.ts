@@ -160,8 +160,9 @@ export function createPathPace(clock: Clock, tripMs: number): PathPace {
     look({ arrived, rttMs, lateRttMs }) {
       const nowMs = clock.now();
       for (const [connection, member] of members) {
-        const now = arrived(connection);
-        const more = Math.max(0, now - member.arrived);
+        // What is said of it may be missing for a moment.
+        const now = Math.max(member.arrived, arrived(connection));
+        const more = now - member.arrived;
         if (more > 0) arrivedAt = nowMs;
         arrivedBytes += more;
         member.arrived = now;

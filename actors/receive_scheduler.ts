@@ -23,7 +23,7 @@ import { type PersistenceMessage, repeatFacts } from "./persistence.ts";
 import { type QuietLimits, quietWatch } from "./quiet.ts";
 import { createPings } from "./pings.ts";
 import { type ReceiveCounts, receiveCounts } from "./receive_counts.ts";
-import { findPorts, type FoundPorts, letIn } from "./receive_join.ts";
+import { findPorts, type FoundPorts } from "./receive_ports.ts";
 import { laneDeps, type LaneTies } from "./receive_lanes.ts";
 import { passManifest } from "./receive_manifest.ts";
 import { type ReceiveRun, receiveRun } from "./receive_run.ts";
@@ -306,15 +306,16 @@ export function receiveScheduler(
   };
 
   /** Lets a further connection in, if it is of the one that is open. */
-  const joined = (
-    link: ReceiveLink,
-    cx: Context<ReceiveSchedulerMessage>,
-  ): void => {
+  const joined = (link: ReceiveLink): void => {
     const { attempt, life: theirs } = link.hello;
     const isOurs = isOpen() && wire?.link.hello.attempt === attempt &&
       peerLife === theirs.toHex();
-    if (isOurs && wire) letIn(cx, link, wire, welcomeBy(life));
-    else link.conn.close("peer-busy", "Cannot join: nothing is under way");
+    if (!isOurs || wire === undefined) {
+      return link.conn.close("peer-busy", "Cannot join: nothing is under way");
+    }
+    const welcomed = link.control.write(welcomeBy(life));
+    welcomed.catch(() => {}); // it may be one too many
+    wire.join(link, welcomed);
   };
 
   return {
@@ -356,7 +357,7 @@ export function receiveScheduler(
           if (message.epoch === wire?.epoch) settle();
           return;
         case "joined":
-          joined(message.link, cx);
+          joined(message.link);
           return;
         case "ports":
           if (message.epoch !== wire?.epoch || !isOpen()) return;

@@ -54,8 +54,11 @@ export interface ReceiveWire {
   /** Begins to take manifest and lanes, and to say what the status is. */
   open(): void;
   readonly isOpen: boolean;
-  /** Takes lanes over a further connection; one too many is closed. */
-  join(link: ReceiveLink): void;
+  /**
+   * Takes lanes over a further connection once it is welcomed; one too many is
+   * closed, and one that takes no welcome.
+   */
+  join(link: ReceiveLink, welcomed: Promise<void>): void;
   /** Puts frames on the status stream. */
   say(...frames: Uint8Array[]): void;
   /** Puts a frame on the control stream, in order. */
@@ -70,6 +73,9 @@ const STATUS_PRIORITY = 500;
 const MAX_FURTHER = 15;
 /** Lanes and a manifest, and some that are ending. */
 const MAX_STREAMS = 80;
+
+/** How long one of them may take to hear that it is welcome, ms. */
+const WELCOME_MS = 10_000;
 
 /** How often a sender hears from us, ms: it takes silence for a sign. */
 const BEAT_MS = 100;
@@ -187,6 +193,21 @@ export function openReceiveWire(
     task(() => answerProbes(datagrams, heard));
   };
   const further = new Map<Conn, number>();
+  /** True once a connection has heard that it is welcome: a peer need not take it. */
+  const isIn = async (conn: Conn, welcomed: Promise<void>) => {
+    const heard = new AbortController();
+    const either = AbortSignal.any([signal, heard.signal]);
+    cx.clock.delay(WELCOME_MS, either).then(() => conn.close(), () => {});
+    try {
+      await welcomed;
+      return true;
+    } catch {
+      conn.close(); // whoever dialled it hears of it
+      return false;
+    } finally {
+      heard.abort();
+    }
+  };
   /** Ends a connection that has what the others need, and brings nothing. */
   const endStalled = (): void => {
     const others = new Map<number, Carrying>(arrivals);
@@ -232,7 +253,7 @@ export function openReceiveWire(
       answer(conn, stalls.heard);
       task(() => takeStreams(link));
     },
-    join(other) {
+    join(other, welcomed) {
       const { conn } = other;
       if (signal.aborted || !isOpen || further.size >= MAX_FURTHER) {
         return conn.close("peer-busy", "Cannot take another connection");
@@ -243,7 +264,6 @@ export function openReceiveWire(
       }
       const { connection } = other.hello;
       further.set(conn, connection);
-      arrivals.set(connection, { bytes: 0, waiting: 0 });
       task(async () => {
         await conn.closed.catch(() => {});
         further.delete(conn);
@@ -251,8 +271,12 @@ export function openReceiveWire(
         if ([...further.values()].includes(connection)) return;
         arrivals.delete(connection);
       });
-      task(() => takeStreams(other));
-      answer(conn);
+      task(async () => {
+        if (!await isIn(conn, welcomed) || !further.has(conn)) return;
+        arrivals.set(connection, { bytes: 0, waiting: 0 });
+        answer(conn);
+        await takeStreams(other);
+      });
     },
     say: (...frames) => status.push(...frames),
     tell(frame) {

@@ -15,6 +15,7 @@ import {
   createGrowth,
   type GrowthSample,
 } from "../protocol/growth.ts";
+import { leaseBytes } from "../protocol/lease_size.ts";
 import type { Arrived } from "../protocol/status.ts";
 import type { Conn } from "../transport/transport.ts";
 import { createArrivals } from "./arrivals.ts";
@@ -98,16 +99,8 @@ export type PathSeen = Pick<
 /** What decides how fast to send: one of the platform's, or whichever does better. */
 export type CongestionChoice = "auto" | "cubic" | "bbr";
 
-/**
- * What is in a lease goes over one lane: much of it on a fast path, for the sake
- * of few messages, and little on a slow one, for others to be there soon.
- */
-const LEASE_MS = 100;
-const LEASE_METER_MS = 2000;
-/** What is left is given in as many leases at least: the slowest lane should not have much of it. */
-const LAST_LEASES = 24;
-const LEAST_LEASE_BYTES = 1024 * 1024;
-const MOST_LEASE_BYTES = 4 * 1024 * 1024;
+/** What arrives a second is measured over so long, ms. */
+const METER_MS = 2000;
 /** What a round trip usually is: the shortest of so long, ms. */
 const USUAL_MS = 2000;
 /** And what it is now: of so long, ms and part of one. */
@@ -155,7 +148,7 @@ export function createFleet(
   let numbers = 0;
   let dialling = 0;
   let receivedBytes = 0;
-  const meter = createMeter(clock, LEASE_METER_MS);
+  const meter = createMeter(clock, METER_MS);
 
   const add = (kind: "cubic" | "bbr"): void => {
     dialling++;
@@ -176,7 +169,7 @@ export function createFleet(
     });
   };
   const forget = (connection: number): void => {
-    paces.delete(connection);
+    paces.leave(connection);
     deps.path?.leave(connection);
     kinds.delete(connection);
     arrivals.forget(connection);
@@ -189,11 +182,10 @@ export function createFleet(
     const lateMs = Math.max(LATE_MS, shortest() * LATE);
     // One that does not say which brought what, brought all of it over this.
     const arrived = (connection: number): number =>
-      arrivals.bytesOf(connection) ?? receivedBytes;
+      arrivals.bytesOf(connection) ?? (arrivals.isEmpty ? receivedBytes : 0);
     paces.look({ rate: meter.rate(), arrived, lateMs });
     deps.path?.look({
-      arrived: (connection) =>
-        arrivals.bytesOf(connection) ?? (arrivals.isEmpty ? receivedBytes : 0),
+      arrived,
       rttMs: shortest(),
       lateRttMs: trips.lateMs(lateMs),
     });
@@ -221,13 +213,7 @@ export function createFleet(
         threads: deps.threads?.() ?? 1,
       };
     },
-    leaseBytes(leftBytes) {
-      const rate = meter.rate() * LEASE_MS / 1000;
-      const worth = Math.min(rate, leftBytes / LAST_LEASES);
-      return Math.round(
-        Math.max(LEAST_LEASE_BYTES, Math.min(worth, MOST_LEASE_BYTES)),
-      );
-    },
+    leaseBytes: (leftBytes) => leaseBytes(meter.rate(), leftBytes),
     get rttMs() {
       return shortest();
     },
@@ -237,7 +223,7 @@ export function createFleet(
       receivedBytes = bytes;
     },
     arrived(connections) {
-      arrivals.take(connections);
+      arrivals.take(connections.filter((one) => wire.has(one.connection)));
       pings.look(meter.rate());
       keepPace();
     },

@@ -90,6 +90,8 @@ export interface Wire {
   readonly link: SendLink;
   /** Connections, the first one included. */
   readonly connections: number;
+  /** True for one that is there, or was there first. */
+  has(connection: number): boolean;
   /** Puts frames on the manifest stream. */
   announce(...frames: Uint8Array[]): void;
   /** Leases that were given and are not finished. */
@@ -275,6 +277,7 @@ export function openWire(
     get connections() {
       return working().length;
     },
+    has: (connection) => groups.has(connection),
     get grown() {
       return grown().length;
     },

@@ -137,6 +137,7 @@ function rules(us: Side, options: RulesOptions): SenderRules & ReceiverRules {
   let welcome: Welcome | undefined;
   let life: Uint8Array | undefined;
   let offer: Offer | undefined;
+  let receiptRoot: Uint8Array | undefined;
   let continued = false;
   let agreed = window;
 
@@ -168,8 +169,12 @@ function rules(us: Side, options: RulesOptions): SenderRules & ReceiverRules {
           fail(`a receipt counts ${frame.entries} entries, not ${book.total}`);
         }
         if (us === "receiver" && !allRetired()) fail("entries are not retired");
+        receiptRoot = frame.root;
         return;
       case "receipt-ack":
+        if (receiptRoot === undefined || !sameBytes(frame.root, receiptRoot)) {
+          fail("what is agreed with is not what the receipt says");
+        }
         if (us === "sender" && !allRetired()) fail("entries are not retired");
         return;
     }

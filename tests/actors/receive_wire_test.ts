@@ -29,11 +29,13 @@ function asking(ids: readonly number[]) {
   return { conn, answers };
 }
 
-Deno.test("receive wire: probes are answered over each connection, once the offer is accepted", async () => {
+/** A wire of nothing but connections. */
+function bareWire() {
+  const clock = new FakeClock();
   const over = new AbortController();
   const cx = {
     signal: over.signal,
-    clock: new FakeClock(),
+    clock,
     self: { send: () => Promise.resolve() },
     spawn: (task: (signal: AbortSignal) => Promise<void>) =>
       void task(over.signal).catch(() => {}), // over
@@ -44,10 +46,77 @@ Deno.test("receive wire: probes are answered over each connection, once the offe
       control: { read: never },
       hello: { connection },
     }) as unknown as Parameters<typeof openReceiveWire>[2];
+  const lane = { rooms: {} } as unknown as Parameters<
+    typeof openReceiveWire
+  >[4];
+  const open = (first: Conn) =>
+    openReceiveWire(cx, 1, link(first, 0), () => new Uint8Array(), lane);
+  return { clock, over, link, open };
+}
+
+/** A connection that does nothing but end. */
+function ending() {
+  const ended = Promise.withResolvers<void>();
+  let isClosed = false;
+  const conn = {
+    acceptUni: never,
+    openUni: never,
+    closed: ended.promise,
+    close() {
+      isClosed = true;
+      ended.resolve();
+    },
+  } as unknown as Conn;
+  return {
+    conn,
+    get isClosed() {
+      return isClosed;
+    },
+  };
+}
+
+Deno.test("receive wire: who does not hear that it is welcome takes a place, and not for long", async () => {
+  const { clock, over, link, open } = bareWire();
+  const wire = open(ending().conn);
+  wire.open();
+  const conns = Array.from({ length: 40 }, ending);
+  const closed = () => conns.filter(({ isClosed }) => isClosed).length;
+  for (const [n, { conn }] of conns.entries()) {
+    wire.join(link(conn, n + 1), never());
+  }
+  await settle();
+  assertEquals(closed(), 25);
+  await clock.advance(10_000);
+  assertEquals(closed(), 40);
+  const later = ending();
+  wire.join(link(later.conn, 50), Promise.resolve());
+  await clock.advance(11_000);
+  assertEquals(later.isClosed, false); // the places are free again
+  wire.close();
+  over.abort();
+  assertEquals(later.isClosed, true);
+});
+
+Deno.test("receive wire: who waits for its welcome is let go when the wire is closed", async () => {
+  const { clock, over, link, open } = bareWire();
+  const wire = open(ending().conn);
+  wire.open();
+  const [silent, failing] = [ending(), ending()];
+  wire.join(link(silent.conn, 1), never());
+  wire.join(link(failing.conn, 2), Promise.reject(new Error("it is gone")));
+  await settle();
+  assertEquals([silent.isClosed, failing.isClosed], [false, true]);
+  wire.close();
+  over.abort();
+  await settle();
+  assertEquals(silent.isClosed, true);
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("receive wire: probes are answered over each connection, once the offer is accepted", async () => {
+  const { over, link, open } = bareWire();
   const [first, further] = [asking([1, 2]), asking([7])];
-  const lane = {} as unknown as Parameters<typeof openReceiveWire>[4];
-  const beat = (): Uint8Array => new Uint8Array();
-  const wire = openReceiveWire(cx, 1, link(first.conn, 0), beat, lane);
+  const wire = open(first.conn);
   await settle();
   assertEquals(first.answers, []);
   wire.open();
@@ -56,7 +125,7 @@ Deno.test("receive wire: probes are answered over each connection, once the offe
     { kind: "answer", id: 1 },
     { kind: "answer", id: 2 },
   ]);
-  wire.join(link(further.conn, 1));
+  wire.join(link(further.conn, 1), Promise.resolve());
   await settle();
   assertEquals(further.answers, [{ kind: "answer", id: 7 }]);
   wire.close();

@@ -43,6 +43,7 @@ function table(connections: number, tripMs = 10): Table {
       return working.size;
     },
     newest: undefined,
+    has: (connection) => bytes.has(connection),
     isBusy: (connection) => working.has(connection) && busy.has(connection),
     drop(connection) {
       dropped.push([connection, clock.now()]);
@@ -180,4 +181,15 @@ Deno.test("fleet: leases are large on a fast path, and small when little is left
   assertEquals(fleet.leaseBytes(1e12), 4 * 1024 * 1024);
   assertEquals(fleet.leaseBytes(48 * 1024 * 1024), 2 * 1024 * 1024);
   assertEquals(fleet.leaseBytes(1000), 1024 * 1024);
+});
+
+Deno.test("fleet: connections that there are not are of no interest, however many are named", async () => {
+  const at = table(2);
+  for (let n = 10; n < 200_000; n += 16) {
+    at.fleet.arrived(
+      Array.from({ length: 16 }, (_, k) => ({ connection: n + k, bytes: 1 })),
+    );
+  }
+  await at.pass(3000, [0, 1]);
+  assertEquals(at.dropped, []);
 });

@@ -352,7 +352,16 @@ Deno.test("a receipt comes after the end and counts every entry", () => {
   good.heardStatus(verdict(0, 0, { kind: "have", digest: bytes(32) }));
   good.heardStatus({ type: "retired", next: 1 });
   assert(good.finished);
-  good.saidControl({ type: "receipt-ack", root: bytes(32) });
+  const another = bytes(32, 2);
+  refuses(
+    () => good.saidControl({ type: "receipt-ack", root: another }),
+    "internal",
+  );
+
+  const theirs = receiver();
+  theirs.heardManifest({ type: "end", entries: 0, bytes: 0 });
+  theirs.saidControl({ ...RECEIPT, entries: 0 });
+  refuses(() => theirs.heardControl({ type: "receipt-ack", root: another }));
 
   const ours = receiver();
   ours.heardManifest(entry(0, 0, file("a")));
