@@ -15,6 +15,7 @@
  */
 import { unreachable } from "../core/actor.ts";
 import { createWriter, type Reader, type Writer } from "./cursor.ts";
+import { writtenTime } from "./times.ts";
 
 /** One file, folder or link. */
 export type Entry =
@@ -124,7 +125,8 @@ export function writeEntry(to: Writer, entry: Entry): void {
       `Cannot encode ENTRY as mode must be <= 0o7777: current value is ${entry.mode}`,
     );
   }
-  to.u8(KINDS.indexOf(entry.kind)).varint(entry.mode).i64(entry.mtimeNs)
+  to.u8(KINDS.indexOf(entry.kind)).varint(entry.mode)
+    .i64(writtenTime(entry.mtimeNs))
     .string(entry.path, MAX_PATH_BYTES, 1);
   switch (entry.kind) {
     case "file":

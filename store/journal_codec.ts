@@ -27,6 +27,7 @@
  *
  * @module
  */
+import { writtenTime } from "../protocol/times.ts";
 import { textBytes, writeText } from "../protocol/text.ts";
 import { readVarint, varintLength, writeVarint } from "../protocol/varint.ts";
 import { MAX_PATH_BYTES } from "./paths.ts";
@@ -136,7 +137,7 @@ export function encodeRecord(
       at = writeVarint(view, at, record.slot);
       at = writeVarint(view, at, record.chunkSize);
       at = writeVarint(view, at, record.size);
-      view.setBigInt64(at, in64(record.mtimeNs, true));
+      view.setBigInt64(at, writtenTime(record.mtimeNs));
       at += 8;
       text(record.path, pathBytes);
       break;
@@ -148,12 +149,12 @@ export function encodeRecord(
     case "done": {
       const { local } = record;
       at = writeVarint(view, at, record.size);
-      view.setBigInt64(at, in64(record.mtimeNs, true));
+      view.setBigInt64(at, writtenTime(record.mtimeNs));
       bytes.set(record.digest, at + 8);
       at = writeVarint(view, at + 40, local.size);
-      view.setBigInt64(at, in64(local.mtimeNs, true));
-      view.setBigInt64(at + 8, in64(local.ctimeNs, true));
-      view.setBigUint64(at + 16, in64(local.ino, false));
+      view.setBigInt64(at, writtenTime(local.mtimeNs));
+      view.setBigInt64(at + 8, writtenTime(local.ctimeNs));
+      view.setBigUint64(at + 16, in64(local.ino));
       at += 24;
       text(record.path, pathBytes);
       text(other, otherBytes);
@@ -301,9 +302,8 @@ function bytesOfPath(path: string): number {
   return bytes;
 }
 
-function in64(value: bigint, signed: boolean): bigint {
-  const same = signed ? BigInt.asIntN(64, value) : BigInt.asUintN(64, value);
-  if (same !== value) bad("64-bit integer", value);
+function in64(value: bigint): bigint {
+  if (BigInt.asUintN(64, value) !== value) bad("64-bit integer", value);
   return value;
 }
 
