@@ -218,7 +218,7 @@ export function createDesk(deps: DeskDeps): Desk {
         settle(item);
         return;
       case "link":
-        item.placed = await placeLink(root, path, entry.target, deps);
+        item.placed = await placeLink(root, path, entry, deps);
         settle(item);
         return;
       case "file":

@@ -4,6 +4,7 @@
  * @module
  */
 import { SftpxError } from "../core/errors.ts";
+import type { Entry } from "../protocol/entry.ts";
 import { taken } from "../store/incoming_place.ts";
 import {
   linkStaysInside,
@@ -14,6 +15,8 @@ import {
 import type { Root } from "../store/root.ts";
 import type { Conflict } from "../store/vault.ts";
 import type { LinkPolicy } from "./options.ts";
+
+type LinkEntry = Extract<Entry, { kind: "link" }>;
 
 /** Names that are tried when one is taken. */
 const MAX_NUMBER = 9999;
@@ -28,10 +31,16 @@ const MAX_NUMBER = 9999;
 export async function placeLink(
   root: Root,
   path: SafePath,
-  target: string,
+  entry: LinkEntry,
   policy: { readonly links: LinkPolicy; readonly onConflict: Conflict },
 ): Promise<{ readonly finalPath: SafePath; readonly skipped: boolean }> {
   const { links, onConflict } = policy;
+  const { target } = entry;
+  const make = async (at: SafePath, replace: boolean): Promise<boolean> => {
+    if (!await root.makeLink(at, target, { replace })) return false;
+    await root.setMeta(at, entry);
+    return true;
+  };
   if (links === "none") {
     throw new SftpxError(
       "unauthorized",
@@ -49,8 +58,7 @@ export async function placeLink(
   if (await root.readLink(path) === target) {
     return { finalPath: path, skipped: true };
   }
-  const replace = onConflict === "overwrite";
-  if (await root.makeLink(path, target, { replace })) {
+  if (await make(path, onConflict === "overwrite")) {
     return { finalPath: path, skipped: false };
   }
   if (onConflict === "rename") {
@@ -59,7 +67,7 @@ export async function placeLink(
       if (await root.readLink(finalPath) === target) {
         return { finalPath, skipped: true };
       }
-      if (await root.makeLink(finalPath, target, { replace: false })) {
+      if (await make(finalPath, false)) {
         return { finalPath, skipped: false };
       }
     }

@@ -48,13 +48,13 @@ export async function makePart(
   }
 }
 
-/** Leaves in place what is the same; its owner may want the new time and mode. */
+/** Leaves in place what is the same. It gets the new time and mode if it is ours, or its owner wants it so. */
 export async function keepInPlace(
   deps: VaultDeps,
-  { entry, path, slot, found }: IncomingOptions,
+  { entry, path, slot, found, replaces }: IncomingOptions,
 ): Promise<Placement> {
   const finalPath = found?.kind === "file" ? found.path : path;
-  if (deps.onConflict === "overwrite") {
+  if (deps.onConflict === "overwrite" || replaces !== undefined) {
     await deps.root.setMeta(finalPath, entry);
   }
   await deps.partial.remove(slot);
