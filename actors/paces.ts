@@ -78,7 +78,8 @@ export function createPaces(
         pace.look({
           arrivedBytes: arrived(connection),
           rttMs: path.trips.shortestMs,
-          lateRttMs: pings.isExact
+          // The first question waits in the connection's own first window.
+          lateRttMs: pings.isExact && pings.trips.isTelling
             ? pings.trips.lateMs(lateMs)
             : path.trips.lateMs(LOSSY_MS),
         });

@@ -99,3 +99,50 @@ Deno.test("paces: where no answer comes, the path's round trips have to do", asy
   const full = await played(4 * RTT_MS, undefined);
   assertLess(full.pieceBytes, clear.pieceBytes);
 });
+
+Deno.test("paces: one question that waited does not make a queue", async () => {
+  const clock = new FakeClock();
+  const first = answering(clock, () => RTT_MS);
+  const { own } = answering(clock, () => RTT_MS);
+  let isFirst = true;
+  const further: Datagrams = {
+    receive: own.receive,
+    async send(bytes) {
+      const waitsMs = isFirst ? 4 * RTT_MS : 0; // for the connection's own first window
+      isFirst = false;
+      await clock.delay(waitsMs);
+      await own.send(bytes);
+      await clock.delay(waitsMs);
+    },
+  };
+  const listen = (pings: TripPings): void => void pings.listen();
+  const path = createTripPings({
+    ...{ clock, firstMs: RTT_MS, ping() {} },
+    datagrams: first.own,
+  });
+  listen(path);
+  const paces = createPaces(clock, path, listen);
+  const pace = paces.add(1, { datagrams: further });
+  const over = new AbortController();
+  let taken = 0;
+  const take = async (): Promise<void> => {
+    for (;;) {
+      await pace.take(16 * 1024, over.signal);
+      taken += 16 * 1024;
+    }
+  };
+  take().catch(() => {}); // over
+  const given: number[] = [];
+  let arrived = 0;
+  for (let ms = 0; ms < 2000; ms += 25) {
+    await clock.advance(25);
+    given.push(taken);
+    // A round trip late; the connection begins with ten packets, and the path carries 25 MB a second.
+    const most = Math.min(7000 * 2 ** (ms / RTT_MS), 25_000 * 25);
+    arrived = Math.min(given.at(-1 - RTT_MS / 25) ?? 0, arrived + most);
+    path.look(MB);
+    paces.look({ rate: MB, arrived: () => arrived, lateMs: 100 });
+  }
+  over.abort();
+  assert(taken > 20 * MB, `only ${taken} bytes`);
+});

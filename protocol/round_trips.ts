@@ -11,6 +11,8 @@ export interface RoundTrips {
   add(nowMs: number, ms: number): void;
   /** The shortest of the last minute. */
   readonly shortestMs: number;
+  /** True once there were enough for {@linkcode RoundTrips.lateMs} to be of more than one. */
+  readonly isTelling: boolean;
   /** The shortest of those that came in the last `overMs`, three at least: loss makes many of them long, a queue all. */
   lateMs(overMs: number): number;
 }
@@ -36,6 +38,9 @@ export function createRoundTrips(firstMs: number): RoundTrips {
   return {
     get shortestMs() {
       return shortestMs;
+    },
+    get isTelling() {
+      return late.length >= LEAST;
     },
     lateMs(overMs) {
       const last = late.at(-1);
