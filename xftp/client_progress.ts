@@ -5,7 +5,7 @@
  */
 import type { Clock } from "../core/clock.ts";
 import type { SftpxError } from "../core/errors.ts";
-import type { EventSink } from "../core/events.ts";
+import type { EventSink, Totals } from "../core/events.ts";
 import { createMeter } from "../core/rate.ts";
 
 /** Counts bytes, and tells of them. */
@@ -21,13 +21,14 @@ export interface StoreProgress {
   /** Something is good to know. */
   warn(message: string): void;
   /** All is done. */
-  done(
-    entries: number,
-    contentBytes: number,
-    skipped: number,
-    digest: string,
-  ): void;
+  done(totals: StoreTotals, digest: string): void;
 }
+
+/** What was stored or fetched, as `Totals` has it. */
+export type StoreTotals = Pick<
+  Totals,
+  "entries" | "bytes" | "skipped" | "failed"
+>;
 
 /** Rates are over so long. */
 const WINDOW_MS = 5000;
@@ -100,17 +101,17 @@ export function storeProgress(
       onEvent({ type: "reconnecting", session, code, reason: message });
     },
     warn: (message) => onEvent({ type: "warning", message }),
-    done(count, contentBytes, skipped, digest) {
+    done({ entries, bytes: contentBytes, skipped, failed }, digest) {
       onEvent({
         type: "done",
         session,
         totals: {
-          entries: count,
+          entries,
           bytes: contentBytes,
           sent,
           reused: Math.max(0, bytes - sent),
           skipped,
-          failed: 0,
+          failed,
         },
         root: digest,
         ms: clock.now() - startedMs,

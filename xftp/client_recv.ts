@@ -43,7 +43,10 @@ import { type Description, routersOf } from "./description.ts";
 
 const DEFAULT_KEEP_FREE = 64 * 1024 * 1024;
 
-/** Fetches. When it is done, what was stored is in place and on disk. */
+/**
+ * Fetches. When it is done, what was stored is in place and on disk, but for what
+ * `failures` names: then it can be fetched again.
+ */
 export async function fetchFromRouters(
   options: FetchOptions,
 ): Promise<FetchResult> {
@@ -148,6 +151,11 @@ async function fetchWhole(fetch: Fetch): Promise<FetchResult> {
       stored.close();
     }
     await root.syncDirs();
+    if (result.failed > 0) {
+      // It is to be had with other options, so no router hears of anything.
+      await partial.remove(SLOT.content);
+      return result;
+    }
     // Until all routers were told, a next run must find the chunks here.
     await fetch.acknowledge();
     await partial.removeAll();

@@ -1,0 +1,154 @@
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { SftpxError } from "../../core/errors.ts";
+import { formatRouterAddress } from "../../xftp/address.ts";
+import { kitRun } from "./client_cli_kit.ts";
+import { addressOf, type KitUser, kitUser, only } from "./client_kit.ts";
+import { lyingRouter } from "./lying_router.ts";
+import { kitRouter } from "./router_kit.ts";
+
+Deno.test("skip: a file whose name another one has stays at the router, and is there for the next command", async () => {
+  await using router = await lyingRouter();
+  await using user = await kitUser();
+  const path = await user.file("a.txt", 1000);
+  await there(user, "a.txt", "other");
+  const { recipients } = await user.store([path], [router.address]);
+  const left = await user.fetch(only(recipients), { onConflict: "skip" });
+  assertEquals(left.places, []);
+  assertEquals(left.failed, 1);
+  assertEquals(only(left.failures).path, "a.txt");
+  assertMatch(only(left.failures).reason, /something of that name is there/);
+  const { outcome, reason } = user.last("entry");
+  assertEquals(outcome, "refused");
+  assertEquals(reason, only(left.failures).reason);
+  const { failed, skipped, bytes } = user.last("done").totals;
+  assertEquals([failed, skipped, bytes], [1, 0, 0]);
+  assert(!router.heard.includes("FACK"));
+  assertEquals(await textOf(user, "a.txt"), "other");
+  const got = await user.fetch(only(recipients), { onConflict: "rename" });
+  assertEquals(got.places, ["a (1).txt"]);
+  await user.sameAs(path, "a (1).txt");
+  assert(router.heard.includes("FACK"));
+  assertEquals(await names(user, ""), ["a (1).txt", "a.txt"]);
+});
+
+Deno.test("skip: of an archive the others arrive, and all of it stays at the router", async () => {
+  await using router = await lyingRouter();
+  await using user = await kitUser();
+  const folder = await tree(user, ["a", "b", "c"]);
+  await there(user, "d/b", "other");
+  const { recipients } = await user.store([folder], [router.address]);
+  const left = await user.fetch(only(recipients), { onConflict: "skip" });
+  assertEquals([left.places, left.failed, left.bytes], [["d"], 1, 30]);
+  assertEquals(only(left.failures).path, "d/b");
+  assert(!router.heard.includes("FACK"));
+  await user.sameAs(`${folder}/c`, "d/c");
+  assertEquals(await textOf(user, "d/b"), "other");
+  const got = await user.fetch(only(recipients), { onConflict: "overwrite" });
+  assertEquals(got.failed, 0);
+  await user.sameAs(`${folder}/b`, "d/b");
+  assert(router.heard.includes("FACK"));
+  assertEquals(await names(user, ""), ["d"]);
+});
+
+Deno.test("skip: what is the same counts as there, and is acknowledged", async () => {
+  await using router = await lyingRouter();
+  await using user = await kitUser();
+  const folder = await tree(user, ["a", "b"]);
+  await Deno.symlink("a", `${folder}/l`);
+  await there(user, "d/b", await Deno.readTextFile(`${folder}/b`));
+  await Deno.symlink("a", user.dir.join("uploads/d/l"));
+  const { recipients } = await user.store([folder], [router.address]);
+  const got = await user.fetch(only(recipients), { onConflict: "skip" });
+  assertEquals([got.failed, got.failures], [0, []]);
+  assertEquals(user.last("done").totals.skipped, 2);
+  assert(router.heard.includes("FACK"));
+});
+
+Deno.test("skip and overwrite: what stands in the way of a link or as a folder leaves out that one", async () => {
+  await using router = await lyingRouter();
+  await using user = await kitUser();
+  const folder = await tree(user, ["a", "s/x", "z"]);
+  await Deno.symlink("a", `${folder}/l`);
+  await there(user, "d/s", "a file");
+  await Deno.mkdir(user.dir.join("uploads/d/l"));
+  const { recipients } = await user.store([folder], [router.address]);
+  for (const onConflict of ["skip", "overwrite"] as const) {
+    const { failures } = await user.fetch(only(recipients), { onConflict });
+    assertEquals(failures.map(({ path }) => path), ["d/l", "d/s", "d/s/x"]);
+    await user.sameAs(`${folder}/z`, "d/z");
+    assertEquals(await textOf(user, "d/s"), "a file");
+  }
+  assert(!router.heard.includes("FACK"));
+});
+
+Deno.test("fail: the first name that is taken ends it, and nothing is acknowledged", async () => {
+  await using router = await lyingRouter();
+  await using user = await kitUser();
+  const folder = await tree(user, ["a", "b", "c"]);
+  await there(user, "d/b", "other");
+  const { recipients } = await user.store([folder], [router.address]);
+  const error = await assertRejects(
+    () => user.fetch(only(recipients), { onConflict: "fail" }),
+    SftpxError,
+    "something of that name is there already",
+  );
+  assertEquals(error.code, "local-io");
+  assertEquals(await names(user, "d"), ["a", "b"]);
+  assert(!router.heard.includes("FACK"));
+  await Deno.remove(user.dir.join("uploads/d/b"));
+  await user.fetch(only(recipients), { onConflict: "fail" });
+  await user.sameAs(`${folder}/c`, "d/c");
+});
+
+Deno.test("recv --on-conflict skip ends with 8, names what is left, and keeps the description", async () => {
+  await using router = await kitRouter();
+  await using user = await kitUser();
+  const path = await user.file("a.txt", 10);
+  await there(user, "a.txt", "other");
+  const env = { SFTPX_ROUTER: formatRouterAddress(addressOf(router)) };
+  await kitRun(user, ["xftp", "send", path], { env });
+  const description = user.dir.join("a.txt.xftp/rcv1.xftp");
+  const args = ["recv", description, "--yes"];
+  const left = await kitRun(user, [...args, "--on-conflict", "skip"]);
+  assertEquals([left.code, left.stdout], [8, ""], left.stderr);
+  assertMatch(left.stderr, /^not received: "a\.txt": .* is there already$/m);
+  assertMatch(left.stderr, /^sftpx: cannot receive "a\.txt": something of/m);
+  assertMatch(left.stderr, /^hint: .*--on-conflict/m);
+  const quiet = await kitRun(user, [...args, "-q", "--on-conflict", "skip"]);
+  assertMatch(quiet.stderr, /not received: "a\.txt"/);
+  const got = await kitRun(user, args);
+  assertEquals(got.code, 0, got.stderr);
+  await user.sameAs(path, "a (1).txt");
+  await assertRejects(() => Deno.stat(description), Deno.errors.NotFound);
+});
+
+/** Makes a folder of files of 15 bytes each. */
+async function tree(user: KitUser, files: readonly string[]): Promise<string> {
+  for (const [at, file] of files.entries()) {
+    const path = user.dir.join("d", file);
+    await Deno.mkdir(path.replace(/\/[^/]*$/, ""), { recursive: true });
+    await Deno.writeTextFile(path, `${at}`.repeat(15));
+  }
+  return user.dir.join("d");
+}
+
+/** Puts something into the upload folder before anything comes. */
+async function there(
+  user: KitUser,
+  name: string,
+  content: string,
+): Promise<void> {
+  const path = user.dir.join("uploads", name);
+  await Deno.mkdir(path.replace(/\/[^/]*$/, ""), { recursive: true });
+  await Deno.writeTextFile(path, content);
+}
+
+function textOf(user: KitUser, name: string): Promise<string> {
+  return Deno.readTextFile(user.dir.join("uploads", name));
+}
+
+async function names(user: KitUser, folder: string): Promise<string[]> {
+  const dir = user.dir.join("uploads", folder);
+  const found = await Array.fromAsync(Deno.readDir(dir));
+  return found.map(({ name }) => name).toSorted();
+}
