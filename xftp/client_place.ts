@@ -41,7 +41,8 @@ export async function placing(
     return { ...thing, place: await work() };
   } catch (error) {
     if (!(error instanceof SftpxError)) throw error;
-    const isLeftOut = isPlaceFailure(error) && onConflict !== "fail";
+    const isLeftOut = error.code === "unauthorized" ||
+      isPlaceFailure(error) && onConflict !== "fail";
     if (!isLeftOut) throw error;
     return { ...thing, place: undefined, refusal: error };
   }
@@ -55,7 +56,7 @@ const COMPARE_BYTES = 1024 * 1024;
 export function fileName(
   name: string,
   root: Root,
-  { allowHidden }: NamePolicy,
+  policy: NamePolicy,
 ): SafePath {
   const path = safePath(name, { portable: root.portable });
   if (path.includes("/")) {
@@ -64,7 +65,8 @@ export function fileName(
       `Cannot use the name ${quoted(name)}: it is one of a folder and a file`,
     );
   }
-  checkHidden(path, allowHidden);
+  const refusal = hiddenRefusal(path, policy);
+  if (refusal !== undefined) throw refusal;
   return path;
 }
 
@@ -117,7 +119,6 @@ export function unpacker(
 
   const admit = (wire: string): SafePath => {
     const path = safePath(wire, { portable: root.portable });
-    checkHidden(path, policy.allowHidden);
     const name = root.portable ? foldedName(path) : path;
     if (names.has(name)) {
       throw new SftpxError(
@@ -136,8 +137,13 @@ export function unpacker(
   };
 
   const reader = tarReader({
-    async entry({ kind, path: wire, mode, mtimeSeconds, target = "" }) {
+    async entry({ kind, path: wire, size, mode, mtimeSeconds, target = "" }) {
       const path = admit(wire);
+      const refusal = hiddenRefusal(path, policy);
+      if (refusal !== undefined) {
+        onOutcome({ path, kind, bytes: size, place: undefined, refusal });
+        return; // and its content is passed over
+      }
       const mtimeNs = BigInt(mtimeSeconds) * 1_000_000_000n;
       if (kind === "file") {
         await partial.remove(slot);
@@ -248,13 +254,15 @@ async function isSame(
   }
 }
 
-function checkHidden(path: SafePath, allowHidden: boolean): void {
-  if (isHidden(path) && !allowHidden) {
-    throw new SftpxError(
-      "unauthorized",
-      `Cannot use the name ${quoted(path)}: it begins with a dot`,
-    );
-  }
+function hiddenRefusal(
+  path: SafePath,
+  { allowHidden }: NamePolicy,
+): SftpxError | undefined {
+  if (allowHidden || !isHidden(path)) return undefined;
+  return new SftpxError(
+    "unauthorized",
+    `Cannot use the name ${quoted(path)}: it begins with a dot`,
+  );
 }
 
 function taken(path: SafePath): SftpxError {

@@ -122,6 +122,98 @@ Deno.test("recv --on-conflict skip ends with 8, names what is left, and keeps th
   await assertRejects(() => Deno.stat(description), Deno.errors.NotFound);
 });
 
+Deno.test("a link that is refused is left out and named, and what comes after it arrives", async () => {
+  for (const links of ["inside", "none"] as const) {
+    await using router = await lyingRouter();
+    await using user = await kitUser();
+    const folder = await tree(user, ["1", "z"]);
+    await Deno.symlink("/etc/hostname", `${folder}/lnk`);
+    const { recipients } = await user.store([folder], [router.address]);
+    const left = await user.fetch(only(recipients), { links });
+    assertEquals([left.places, left.failed, left.bytes], [["d"], 1, 30]);
+    assertEquals(only(left.failures).path, "d/lnk");
+    assertEquals(await names(user, "d"), ["1", "z"]);
+    const told = user.events.filter((event) =>
+      event.type === "entry" && event.outcome === "refused"
+    );
+    assertEquals(told, [{
+      type: "entry",
+      session: user.last("done").session,
+      path: "d/lnk",
+      kind: "link",
+      outcome: "refused",
+      bytes: 0,
+      reason: only(left.failures).reason,
+    }]);
+    assertEquals(user.last("done").totals.failed, 1);
+    assert(!router.heard.includes("FACK"));
+    const got = await user.fetch(only(recipients), { links: "all" });
+    assertEquals(got.failed, 0);
+    const link = user.dir.join("uploads/d/lnk");
+    assertEquals(await Deno.readLink(link), "/etc/hostname");
+    assert(router.heard.includes("FACK"));
+  }
+});
+
+Deno.test("hidden names at the top are left out with all below them, unless they are allowed", async () => {
+  await using router = await lyingRouter();
+  await using user = await kitUser();
+  const folder = await tree(user, ["a"]);
+  const hidden = user.dir.join(".h");
+  await Deno.mkdir(hidden);
+  await Deno.writeTextFile(`${hidden}/x`, "hidden");
+  const { recipients } = await user.store([hidden, folder], [router.address]);
+  const left = await user.fetch(only(recipients));
+  assertEquals(left.failures.map(({ path }) => path), [".h", ".h/x"]);
+  assertEquals(await names(user, "d"), ["a"]);
+  assert(!(await names(user, "")).includes(".h"));
+  assert(!router.heard.includes("FACK"));
+  await user.fetch(only(recipients), { allowHidden: true });
+  assertEquals(await textOf(user, ".h/x"), "hidden");
+});
+
+Deno.test("fail: a link that is refused takes no name, and does not end it", async () => {
+  await using router = await lyingRouter();
+  await using user = await kitUser();
+  const folder = await tree(user, ["1", "z"]);
+  await Deno.symlink("/etc/hostname", `${folder}/lnk`);
+  const { recipients } = await user.store([folder], [router.address]);
+  const left = await user.fetch(only(recipients), { onConflict: "fail" });
+  assertEquals(only(left.failures).path, "d/lnk");
+  await user.sameAs(`${folder}/z`, "d/z");
+});
+
+Deno.test("recv names a refused link on stderr and in events, and ends with 8", async () => {
+  await using router = await kitRouter();
+  await using user = await kitUser();
+  const folder = await tree(user, ["1", "z"]);
+  await Deno.symlink("/etc/hostname", `${folder}/lnk`);
+  const env = { SFTPX_ROUTER: formatRouterAddress(addressOf(router)) };
+  await kitRun(user, ["xftp", "send", folder], { env });
+  const args = ["recv", user.dir.join("d.sftpx.tar.xftp/rcv1.xftp"), "-y"];
+  const left = await kitRun(user, args);
+  assertEquals(left.code, 8, left.stderr);
+  assertEquals(left.stdout, `${user.dir.join("uploads/d")}\n`);
+  assertMatch(
+    left.stderr,
+    /^not received: "d\/lnk": .* leads out of what was/m,
+  );
+  assertMatch(left.stderr, /^received .*1 failed$/m);
+  assertMatch(
+    left.stderr,
+    /^sftpx: cannot receive everything: "d\/lnk": .*; the rest is there and verified$/m,
+  );
+  const told = await kitRun(user, [...args, "--json"]);
+  const events = told.stdout.trimEnd().split("\n").map((line) =>
+    JSON.parse(line)
+  );
+  const { reason } = events.find(({ outcome }) => outcome === "refused");
+  assertMatch(reason, /leads out of what was sent, to "\/etc\/hostname"$/);
+  assertEquals(events.at(-1), { type: "exit", code: 8 });
+  const got = await kitRun(user, [...args, "--links", "all"]);
+  assertEquals(got.code, 0, got.stderr);
+});
+
 /** Makes a folder of files of 15 bytes each. */
 async function tree(user: KitUser, files: readonly string[]): Promise<string> {
   for (const [at, file] of files.entries()) {
