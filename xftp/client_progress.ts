@@ -12,8 +12,10 @@ import { createMeter } from "../core/rate.ts";
 export interface StoreProgress {
   /** It has begun; nobody is reached yet. */
   begin(label: string, remote: string, isResumed: boolean): void;
-  /** A router is reached; told once. */
+  /** A router is reached; told once, and not when it goes on without. */
   connected(): void;
+  /** It goes on, though no router may have been reached: all is here. */
+  started(): void;
   /** Bytes are where they are to be. */
   add(bytes: number, isNew: boolean): void;
   /** Something was tried again. */
@@ -52,7 +54,7 @@ export function storeProgress(
   let sent = 0;
   let toldMs = -Infinity;
   let begun: { label: string; remote: string; resumed: boolean } | undefined;
-  let isConnected = false;
+  let isStarted = false;
   const tell = (): void => {
     toldMs = clock.now();
     onEvent({
@@ -63,9 +65,16 @@ export function storeProgress(
       counted: true,
       entries,
       sent,
-      rate: meter.rate(),
+      rate: Math.round(meter.rate()),
       limiter: "none",
     });
+  };
+  const start = (): void => {
+    if (isStarted || begun === undefined) return;
+    isStarted = true;
+    const { label, remote } = begun;
+    onEvent({ type: "started", session, label, remote });
+    if (bytes > 0) tell();
   };
   return {
     begin(label, remote, resumed) {
@@ -74,9 +83,8 @@ export function storeProgress(
       onEvent({ type: "connecting", address: remote, attempt: 1 });
     },
     connected() {
-      if (isConnected || begun === undefined) return;
-      isConnected = true;
-      const { label, remote, resumed } = begun;
+      if (isStarted || begun === undefined) return;
+      const { remote, resumed } = begun;
       onEvent({
         type: "connected",
         session,
@@ -85,16 +93,16 @@ export function storeProgress(
         carrier: "tcp",
         resumed,
       });
-      onEvent({ type: "started", session, label, remote });
-      if (bytes > 0) tell();
+      start();
     },
+    started: start,
     add(more, isNew) {
       bytes += more;
       if (isNew) {
         sent += more;
         meter.add(more);
       }
-      if (!isConnected) return; // it is told with that
+      if (!isStarted) return; // it is told with that
       if (bytes >= total || clock.now() - toldMs >= EVERY_MS) tell();
     },
     retry({ code, message }) {
@@ -102,6 +110,7 @@ export function storeProgress(
     },
     warn: (message) => onEvent({ type: "warning", message }),
     done({ entries, bytes: contentBytes, skipped, failed }, digest) {
+      start();
       onEvent({
         type: "done",
         session,
@@ -114,7 +123,7 @@ export function storeProgress(
           failed,
         },
         root: digest,
-        ms: clock.now() - startedMs,
+        ms: Math.round(clock.now() - startedMs),
       });
     },
   };

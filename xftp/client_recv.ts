@@ -25,6 +25,7 @@ import {
   acknowledgeChunks,
   chunksOf,
   fetchChunks,
+  reachRouter,
   type Routers,
   routersOnDemand,
   type WantedChunk,
@@ -170,12 +171,13 @@ async function fetchWhole(fetch: Fetch): Promise<FetchResult> {
 
 /** Fetches the chunks that are not there yet. */
 async function fetchMissing(
-  { description, routers, options, signal, progress, isReached }: Fetch,
+  fetch: Fetch,
   root: Root,
   stored: PartFile,
   isNew: boolean,
   onWrite: () => void,
 ): Promise<void> {
+  const { description, routers, options, clock, signal, progress } = fetch;
   const wanted: WantedChunk[] = [];
   let held = 0;
   for (const one of chunksOf(description.chunks)) {
@@ -206,7 +208,10 @@ async function fetchMissing(
     held > 0,
   );
   if (held > 0) progress.add(held, false);
-  if (isReached()) progress.connected();
+  if (fetch.isReached()) progress.connected();
+  else if (first !== undefined && wanted.length === 0) {
+    await reachRouter(first.router, routers, clock, signal);
+  }
   await fetchChunks(
     wanted,
     routers,
@@ -219,6 +224,7 @@ async function fetchMissing(
     options.connections,
   );
   await stored.sync();
+  progress.started();
 }
 
 /** Whether an earlier run has brought a chunk. */

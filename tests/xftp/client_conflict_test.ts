@@ -214,6 +214,54 @@ Deno.test("recv names a refused link on stderr and in events, and ends with 8", 
   assertEquals(got.code, 0, got.stderr);
 });
 
+Deno.test("events come in the usual order when all parts are there already, too", async () => {
+  await using router = await kitRouter();
+  await using user = await kitUser();
+  const path = await user.file("a.txt", 10);
+  await there(user, "a.txt", "other");
+  const { recipients } = await user.store([path], [addressOf(router)]);
+  const usual = "connecting connected started progress entry done";
+  for (const onConflict of ["skip", "skip", "rename"] as const) {
+    user.events.length = 0;
+    await user.fetch(only(recipients), { onConflict });
+    assertEquals(user.events.map(({ type }) => type).join(" "), usual);
+  }
+  assert(user.last("connected").resumed);
+  assertEquals(user.last("done").totals.sent, 0);
+});
+
+Deno.test("parts that are all there are put in place without a router, and no event comes after the last", async () => {
+  await using user = await kitUser();
+  const path = await user.file("a.txt", 10);
+  await there(user, "a.txt", "other");
+  const router = await kitRouter();
+  const { recipients } = await user.store([path], [addressOf(router)]);
+  await user.fetch(only(recipients), { onConflict: "skip" });
+  await router[Symbol.asyncDispose]();
+  user.events.length = 0;
+  const { places } = await user.fetch(only(recipients), { attempts: 1 });
+  assertEquals(places, ["a (1).txt"]);
+  const types = user.events.map(({ type }) => type).join(" ");
+  assertEquals(types, "connecting started progress entry done warning");
+});
+
+Deno.test("times and rates in events are whole numbers", async () => {
+  await using router = await kitRouter();
+  await using user = await kitUser();
+  const path = await user.file("a.bin", 100_000);
+  const { recipients } = await user.store([path], [addressOf(router)]);
+  await user.fetch(only(recipients));
+  const numbers = user.events.flatMap((event) =>
+    event.type === "done"
+      ? event.ms
+      : event.type === "progress"
+      ? event.rate
+      : []
+  );
+  assert(numbers.length >= 4);
+  assertEquals(numbers, numbers.map(Math.round));
+});
+
 /** Makes a folder of files of 15 bytes each. */
 async function tree(user: KitUser, files: readonly string[]): Promise<string> {
   for (const [at, file] of files.entries()) {
