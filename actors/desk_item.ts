@@ -8,7 +8,7 @@ import type { Entry } from "../protocol/entry.ts";
 import type { RangeSet } from "../protocol/ranges.ts";
 import type { Verdict } from "../protocol/status.ts";
 import type { Incoming } from "../store/incoming.ts";
-import { errorCode } from "../store/io_error.ts";
+import { isPlaceFailure } from "../store/io_error.ts";
 import type { SafePath } from "../store/paths.ts";
 import type { CandidateRun, FinalFact } from "./facts.ts";
 import type { CheckedChunk } from "./lane_receive.ts";
@@ -81,23 +81,12 @@ export function newItem(announced: Announced): Item {
   };
 }
 
-/** What the disk as a whole refuses: no other entry will fare better. */
-const DISK_CODES: ReadonlySet<string> = new Set([
-  "ENOSPC",
-  "EDQUOT",
-  "EROFS",
-  "EIO",
-  "EMFILE",
-  "ENFILE",
-  "ENOMEM",
-]);
-
 /** True when a failure concerns one entry alone, and others may go on. */
 export function isOwnFailure(error: unknown): error is SftpxError {
   if (!(error instanceof SftpxError)) return false;
   switch (error.code) {
     case "local-io":
-      return !DISK_CODES.has(errorCode(error.cause) ?? "");
+      return isPlaceFailure(error);
     case "unauthorized":
     case "protocol": // a name that cannot be taken
       return true;

@@ -6,11 +6,11 @@
 import { codeOf, SftpxError } from "../core/errors.ts";
 import { printable, quoted, safePath } from "../store/paths.ts";
 import { parseRouterAddress } from "../xftp/address.ts";
+import type { FetchResult } from "../xftp/client_options.ts";
 import type { Description } from "../xftp/description.ts";
 import { routersOf } from "../xftp/description.ts";
 import { isLink } from "../xftp/link.ts";
 import { hinted } from "./hint.ts";
-import type { Io } from "./io.ts";
 import { type Given, settled } from "./config.ts";
 import { defined } from "./defined.ts";
 import type { Values } from "./settings.ts";
@@ -20,7 +20,7 @@ import type { XftpAsked } from "./xftp_args.ts";
 import {
   findDescription,
   findSenderDescription,
-  removeDescription,
+  removeUsed,
   writeDescriptions,
   type WrittenDescriptions,
 } from "./xftp_files.ts";
@@ -168,7 +168,7 @@ export async function xftpRecv(
   const { description, file } = await findDescription(io, from);
   const { yes, routerConnections, ...options } = flags;
   const { fetchFromRouters } = await import("../xftp/client_recv.ts");
-  const { places } = await fetchFromRouters({
+  const result = await fetchFromRouters({
     ...defined({ ...options, connections: routerConnections }),
     description,
     signal,
@@ -179,14 +179,32 @@ export async function xftpRecv(
       ? hinted(error, "it was fetched already, removed, or has expired")
       : goOnHint(error, signal);
   });
-  for (const place of places) {
+  for (const place of result.places) {
     const path = `${options.uploadDir ?? "uploads"}/${place}`;
     output.data(printable(path), { type: "file", path });
   }
-  if (file !== undefined && await mayRemove(file, yes, { io, output })) {
-    await removeDescription(file);
-  }
+  checkComplete(result);
+  if (file !== undefined) await removeUsed(file, yes, { io, output });
   return 0;
+}
+
+/** Ends with the first thing that is left out, before its description is removed. */
+function checkComplete({ places, failed, failures }: FetchResult): void {
+  const [first] = failures;
+  if (first === undefined) return;
+  const { path, reason } = first;
+  const more = failed > 1 ? ` and ${failed - 1} more` : "";
+  throw hinted(
+    new SftpxError(
+      "local-io",
+      failed === 1 && places.length === 0
+        ? reason
+        : `Cannot receive everything: ${
+          quoted(path)
+        }: ${reason}${more}; the rest is there and verified`,
+    ),
+    "the routers keep all of it: try again with another --on-conflict, --links or --allow-hidden",
+  );
 }
 
 /** Removes what was stored. */
@@ -212,9 +230,7 @@ export async function xftpDel(
     chunks: removed,
     gone,
   });
-  if (file !== undefined && await mayRemove(file, yes, { io, output })) {
-    await removeDescription(file);
-  }
+  if (file !== undefined) await removeUsed(file, yes, { io, output });
   return 0;
 }
 
@@ -255,42 +271,6 @@ function bytesByRouter({ chunks }: Description): [string, number][] {
         .some((router) => router.name === name)
     ).reduce((sum, chunk) => sum + chunk.size, 0),
   ]);
-}
-
-/** Whether a used description is to go: as was said, or as is answered now. */
-async function mayRemove(
-  file: string,
-  yes: boolean | undefined,
-  { io, output }: Pick<Surroundings, "io" | "output">,
-): Promise<boolean> {
-  if (yes !== undefined) return yes;
-  if (!io.isTerminal.stdin || !io.isTerminal.stderr) {
-    output.note(`${quoted(file)} was used and is kept; --yes removes it`);
-    return false;
-  }
-  const answer = await ask(
-    io,
-    `remove ${quoted(file)}, which was used? [Y/n] `,
-  );
-  return /^(y(es)?)?$/i.test(answer.trim());
-}
-
-/** Asks at the terminal, and waits for a line. */
-async function ask(io: Io, question: string): Promise<string> {
-  io.err(question);
-  const reader = io.stdin.getReader();
-  const decoder = new TextDecoder();
-  let text = "";
-  try {
-    while (!text.includes("\n")) {
-      const { value, done } = await reader.read();
-      if (done) return "n"; // nobody has answered
-      text += decoder.decode(value, { stream: true });
-    }
-  } finally {
-    reader.releaseLock();
-  }
-  return text.split("\n")[0] ?? "";
 }
 
 function goOnHint(error: unknown, signal: AbortSignal): unknown {

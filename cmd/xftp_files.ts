@@ -17,6 +17,7 @@ import { parseDescription } from "../xftp/description_parse.ts";
 import { isLink, parseLink } from "../xftp/link.ts";
 import { hinted } from "./hint.ts";
 import type { Io } from "./io.ts";
+import type { Surroundings } from "./main.ts";
 
 /** A description, and the file that it came from, if it was one. */
 export interface FoundDescription {
@@ -101,13 +102,51 @@ export async function writeDescriptions(
   };
 }
 
-/** Removes a description that was used. */
-export async function removeDescription(file: string): Promise<void> {
+/** Removes a description that was used: as was said, or as is answered now. */
+export async function removeUsed(
+  file: string,
+  yes: boolean | undefined,
+  { io, output }: Pick<Surroundings, "io" | "output">,
+): Promise<void> {
+  if (!(yes ?? await mayRemove(file, { io, output }))) return;
   try {
     await Deno.remove(file);
   } catch (error) {
     throw ioError(`remove ${quoted(file)}`, error);
   }
+}
+
+async function mayRemove(
+  file: string,
+  { io, output }: Pick<Surroundings, "io" | "output">,
+): Promise<boolean> {
+  if (!io.isTerminal.stdin || !io.isTerminal.stderr) {
+    output.note(`${quoted(file)} was used and is kept; --yes removes it`);
+    return false;
+  }
+  const answer = await ask(
+    io,
+    `remove ${quoted(file)}, which was used? [Y/n] `,
+  );
+  return /^(y(es)?)?$/i.test(answer.trim());
+}
+
+/** Asks at the terminal, and waits for a line. */
+async function ask(io: Io, question: string): Promise<string> {
+  io.err(question);
+  const reader = io.stdin.getReader();
+  const decoder = new TextDecoder();
+  let text = "";
+  try {
+    while (!text.includes("\n")) {
+      const { value, done } = await reader.read();
+      if (done) return "n"; // nobody has answered
+      text += decoder.decode(value, { stream: true });
+    }
+  } finally {
+    reader.releaseLock();
+  }
+  return text.split("\n")[0] ?? "";
 }
 
 async function inTurn<T, R>(

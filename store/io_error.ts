@@ -33,6 +33,22 @@ export function errorCode(error: unknown): string | undefined {
   return typeof error.code === "string" ? error.code : undefined;
 }
 
+/** What the disk as a whole refuses: no other entry will fare better. */
+const DISK_CODES: ReadonlySet<string> = new Set([
+  "ENOSPC",
+  "EDQUOT",
+  "EROFS",
+  "EIO",
+  "EMFILE",
+  "ENFILE",
+  "ENOMEM",
+]);
+
+/** True for a `local-io` failure of one place alone: others may fare better. */
+export function isPlaceFailure({ code, cause }: SftpxError): boolean {
+  return code === "local-io" && !DISK_CODES.has(errorCode(cause) ?? "");
+}
+
 /**
  * Does quick work of the disk at once, and tells how it went by a promise.
  *

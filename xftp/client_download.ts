@@ -8,9 +8,11 @@
  *
  * @module
  */
+import type { Clock } from "../core/clock.ts";
 import { isRetryable, SftpxError } from "../core/errors.ts";
 import { createSemaphore } from "../core/semaphore.ts";
 import { formatRouterAddress, type RouterAddress } from "./address.ts";
+import { within } from "./client_deadline.ts";
 import { MAX_ROUTERS_AT_ONCE } from "./client_pool.ts";
 import type { RouterClient } from "./client_router.ts";
 import type { DescribedChunk, Replica } from "./description.ts";
@@ -56,6 +58,34 @@ export function chunksOf(chunks: readonly DescribedChunk[]): WantedChunk[] {
     offset += chunk.size;
     return placed;
   });
+}
+
+/** How long one waits for a router that only events are to tell of. */
+const REACH_MS = 10_000;
+
+/**
+ * Reaches a router that has nothing to give: it will hear that all has arrived,
+ * and whoever watches is told of it before the rest. Nothing depends on it.
+ */
+export async function reachRouter(
+  router: RouterAddress,
+  routers: Routers,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
+  const late = (): SftpxError =>
+    new SftpxError("unreachable", "Cannot reach the router: no answer");
+  try {
+    await within(
+      clock,
+      REACH_MS,
+      signal,
+      late,
+      (signal) => routers.of(router).reach(signal),
+    );
+  } catch {
+    signal.throwIfAborted();
+  }
 }
 
 /**

@@ -10,10 +10,12 @@ import type { Clock } from "../core/clock.ts";
 import { SftpxError } from "../core/errors.ts";
 import type { PartFile, PartialDir, Root } from "../store/root.ts";
 import type { FetchOptions, FetchResult } from "./client_options.ts";
+import { countOutcomes } from "./client_outcome.ts";
 import {
   fileName,
   type NamePolicy,
   placeFile,
+  placing,
   unpacker,
 } from "./client_place.ts";
 import type { StoreProgress } from "./client_progress.ts";
@@ -54,7 +56,8 @@ export async function placeStored(
   partial: PartialDir,
   stored: PartFile,
 ): Promise<FetchResult> {
-  const { description, options, progress } = fetch;
+  const { description, session, options, progress } = fetch;
+  const { onEvent = () => {} } = options;
   const policy: NamePolicy = {
     onConflict: options.onConflict ?? "rename",
     allowHidden: options.allowHidden ?? false,
@@ -63,30 +66,42 @@ export async function placeStored(
   const header = await peekHeader(description, stored);
   const isArchive = options.name === undefined &&
     options.unpack !== false && header.name.endsWith(ARCHIVE_ENDING);
-  const digest = new Uint8Array(description.digest).toHex();
+  const outcomes = countOutcomes(session, onEvent);
   if (isArchive) {
     await decrypt(fetch, stored, true, () => Promise.resolve());
-    const tops = new Set<string>();
     const archive = unpacker(
       root,
       partial,
       SLOT.content,
       policy,
       { maxFiles: options.maxFiles ?? Infinity },
-      (path, kind, bytes, at) => {
-        tops.add((at ?? path).split("/")[0] ?? "");
-        tell(fetch, path, kind, bytes, at);
-      },
+      outcomes.add,
     );
     await decrypt(fetch, stored, false, (bytes) => archive.update(bytes));
     archive.finish();
     await archive.settle();
-    const { entries, bytes, skipped } = archive.result;
-    progress.done(entries, bytes, skipped, digest);
-    return { places: [...tops], bytes };
+  } else {
+    const path = fileName(options.name ?? header.name, root, policy);
+    const bytes = await openContent(fetch, partial, stored);
+    outcomes.add(
+      await placing(
+        { path, kind: "file", bytes },
+        policy,
+        () => placeFile(root, partial, SLOT.content, path, policy),
+      ),
+    );
   }
-  const name = options.name ?? header.name;
-  const path = fileName(name, root, policy); // before the work is done
+  const { totals, failures, places } = outcomes;
+  progress.done(totals, new Uint8Array(description.digest).toHex());
+  return { places, bytes: totals.bytes, failed: totals.failed, failures };
+}
+
+/** Decrypts what is one file into a part of its own, while it is proven. */
+async function openContent(
+  fetch: Fetched,
+  partial: PartialDir,
+  stored: PartFile,
+): Promise<number> {
   await partial.remove(SLOT.content);
   const part = await partial.create(SLOT.content);
   let bytes = 0;
@@ -103,28 +118,7 @@ export async function placeStored(
   } finally {
     part.close();
   }
-  const at = await placeFile(root, partial, SLOT.content, path, policy);
-  tell(fetch, path, "file", bytes, at);
-  progress.done(1, bytes, at === undefined ? 1 : 0, digest);
-  return { places: at === undefined ? [] : [at], bytes };
-}
-
-function tell(
-  { session, options }: Fetched,
-  path: string,
-  kind: "file" | "dir" | "link",
-  bytes: number,
-  at: string | undefined,
-): void {
-  options.onEvent?.({
-    type: "entry",
-    session,
-    path,
-    kind,
-    outcome: at === undefined ? "skipped" : "received",
-    bytes,
-    ...at !== undefined && at !== path && { finalPath: at },
-  });
+  return bytes;
 }
 
 /** The name in the stored file; it is proven with the rest, later. */

@@ -99,10 +99,20 @@ export interface FetchOptions extends ClientOptions {
 export interface FetchResult {
   /**
    * What came, by the names at the top of the upload directory; nothing if it
-   * was there already, or skipped.
+   * was there already.
    */
   readonly places: readonly string[];
   readonly bytes: number;
+  /** How much is left out; the routers are then told of nothing, and keep all. */
+  readonly failed: number;
+  /** What is left out, the first of it by name. */
+  readonly failures: readonly FetchFailure[];
+}
+
+/** Something that is left out: its name is taken, or the options refuse it. */
+export interface FetchFailure {
+  readonly path: string;
+  readonly reason: string;
 }
 
 /** What is to be removed. */

@@ -5,6 +5,7 @@
  * @module
  */
 import { SftpxError } from "../core/errors.ts";
+import { isPlaceFailure } from "../store/io_error.ts";
 import {
   foldedName,
   isHidden,
@@ -16,6 +17,7 @@ import {
 } from "../store/paths.ts";
 import type { PartFile, PartialDir, Root } from "../store/root.ts";
 import type { FetchOptions } from "./client_options.ts";
+import type { Outcome, Thing } from "./client_outcome.ts";
 import { type TarReader, tarReader } from "./tar_read.ts";
 
 /** What to do with names. */
@@ -23,8 +25,28 @@ export type NamePolicy = Required<
   Pick<FetchOptions, "onConflict" | "allowHidden" | "links">
 >;
 
-/** Where a thing came to stand; `undefined` if the same was there, or it was to be skipped. */
+/** Where a thing came to stand; `undefined` if the same was there. */
 export type Place = SafePath | undefined;
+
+/**
+ * Does what places a thing. What its own place or the policy refuses is left
+ * out, and others go on, unless a taken name is to end it all.
+ */
+export async function placing(
+  thing: Thing,
+  { onConflict }: NamePolicy,
+  work: () => Promise<Place>,
+): Promise<Outcome> {
+  try {
+    return { ...thing, place: await work() };
+  } catch (error) {
+    if (!(error instanceof SftpxError)) throw error;
+    const isLeftOut = error.code === "unauthorized" ||
+      isPlaceFailure(error) && onConflict !== "fail";
+    if (!isLeftOut) throw error;
+    return { ...thing, place: undefined, refusal: error };
+  }
+}
 
 /** Names that are tried when one is taken. */
 const MAX_NUMBER = 9999;
@@ -34,7 +56,7 @@ const COMPARE_BYTES = 1024 * 1024;
 export function fileName(
   name: string,
   root: Root,
-  { allowHidden }: NamePolicy,
+  policy: NamePolicy,
 ): SafePath {
   const path = safePath(name, { portable: root.portable });
   if (path.includes("/")) {
@@ -43,7 +65,8 @@ export function fileName(
       `Cannot use the name ${quoted(name)}: it is one of a folder and a file`,
     );
   }
-  checkHidden(path, allowHidden);
+  const refusal = hiddenRefusal(path, policy);
+  if (refusal !== undefined) throw refusal;
   return path;
 }
 
@@ -64,20 +87,13 @@ export async function placeFile(
     if (await root.commit(partial, slot, place, { replace: false })) {
       return place;
     }
-    if (onConflict === "skip" || await isSame(root, partial, slot, place)) {
+    if (await isSame(root, partial, slot, place)) {
       await partial.remove(slot);
       return undefined;
     }
-    if (onConflict === "fail") break;
+    if (onConflict !== "rename") break;
   }
   throw taken(path);
-}
-
-/** What became of an archive. */
-export interface Unpacked {
-  entries: number;
-  skipped: number;
-  bytes: number;
 }
 
 /** Unpacks an archive that was proven, as it comes. */
@@ -87,18 +103,11 @@ export function unpacker(
   slot: number,
   policy: NamePolicy,
   limits: { readonly maxFiles: number },
-  onEntry: (
-    path: string,
-    kind: "file" | "dir" | "link",
-    bytes: number,
-    place: Place,
-  ) => void,
+  onOutcome: (outcome: Outcome) => void,
 ): TarReader & {
-  readonly result: Unpacked;
   /** Gives folders their modes and times, when nothing more comes. */
   settle(): Promise<void>;
 } {
-  const result: Unpacked = { entries: 0, skipped: 0, bytes: 0 };
   const names = new Set<string>();
   const folders: { path: SafePath; mode: number; mtimeNs: bigint }[] = [];
   let file: {
@@ -110,7 +119,6 @@ export function unpacker(
 
   const admit = (wire: string): SafePath => {
     const path = safePath(wire, { portable: root.portable });
-    checkHidden(path, policy.allowHidden);
     const name = root.portable ? foldedName(path) : path;
     if (names.has(name)) {
       throw new SftpxError(
@@ -119,8 +127,7 @@ export function unpacker(
       );
     }
     names.add(name);
-    result.entries++;
-    if (result.entries > limits.maxFiles) {
+    if (names.size > limits.maxFiles) {
       throw new SftpxError(
         "unauthorized",
         `Cannot unpack the archive: it has more than ${limits.maxFiles} entries`,
@@ -130,22 +137,29 @@ export function unpacker(
   };
 
   const reader = tarReader({
-    async entry({ kind, path: wire, mode, mtimeSeconds, target = "" }) {
+    async entry({ kind, path: wire, size, mode, mtimeSeconds, target = "" }) {
       const path = admit(wire);
+      const refusal = hiddenRefusal(path, policy);
+      if (refusal !== undefined) {
+        onOutcome({ path, kind, bytes: size, place: undefined, refusal });
+        return; // and its content is passed over
+      }
       const mtimeNs = BigInt(mtimeSeconds) * 1_000_000_000n;
-      if (kind === "dir") {
-        await root.makeDir(path);
-        folders.push({ path, mode, mtimeNs });
-        onEntry(path, kind, 0, path);
-      } else if (kind === "link") {
-        const place = await placeLink(root, path, target, policy);
-        if (place === undefined) result.skipped++;
-        onEntry(path, kind, 0, place);
-      } else {
+      if (kind === "file") {
         await partial.remove(slot);
         const part = await partial.create(slot);
         file = { part, path, meta: { mode, mtimeNs }, at: 0 };
+        return;
       }
+      const thing = { path, kind, bytes: 0 };
+      onOutcome(
+        await placing(thing, policy, async () => {
+          if (kind === "link") return placeLink(root, path, target, policy);
+          await root.makeDir(path);
+          folders.push({ path, mode, mtimeNs });
+          return path;
+        }),
+      );
     },
     async content(bytes) {
       if (file === undefined) return;
@@ -162,15 +176,18 @@ export function unpacker(
       } finally {
         part.close();
       }
-      const place = await placeFile(root, partial, slot, path, policy);
-      if (place === undefined) result.skipped++;
-      result.bytes += at;
-      onEntry(path, "file", at, place);
+      const thing = { path, kind: "file" as const, bytes: at };
+      onOutcome(
+        await placing(
+          thing,
+          policy,
+          () => placeFile(root, partial, slot, path, policy),
+        ),
+      );
     },
   });
   return {
     ...reader,
-    result,
     async settle() {
       for (const { path, mode, mtimeNs } of folders.toReversed()) {
         await root.setMeta(path, { mode, mtimeNs });
@@ -204,7 +221,6 @@ async function placeLink(
     if (await root.readLink(place) === target) return undefined;
     const replace = onConflict === "overwrite";
     if (await root.makeLink(place, target, { replace })) return place;
-    if (onConflict === "skip") return undefined;
     if (onConflict !== "rename") break;
   }
   throw taken(path);
@@ -238,13 +254,15 @@ async function isSame(
   }
 }
 
-function checkHidden(path: SafePath, allowHidden: boolean): void {
-  if (isHidden(path) && !allowHidden) {
-    throw new SftpxError(
-      "unauthorized",
-      `Cannot use the name ${quoted(path)}: it begins with a dot`,
-    );
-  }
+function hiddenRefusal(
+  path: SafePath,
+  { allowHidden }: NamePolicy,
+): SftpxError | undefined {
+  if (allowHidden || !isHidden(path)) return undefined;
+  return new SftpxError(
+    "unauthorized",
+    `Cannot use the name ${quoted(path)}: it begins with a dot`,
+  );
 }
 
 function taken(path: SafePath): SftpxError {

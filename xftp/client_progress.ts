@@ -5,15 +5,17 @@
  */
 import type { Clock } from "../core/clock.ts";
 import type { SftpxError } from "../core/errors.ts";
-import type { EventSink } from "../core/events.ts";
+import type { EventSink, Totals } from "../core/events.ts";
 import { createMeter } from "../core/rate.ts";
 
 /** Counts bytes, and tells of them. */
 export interface StoreProgress {
   /** It has begun; nobody is reached yet. */
   begin(label: string, remote: string, isResumed: boolean): void;
-  /** A router is reached; told once. */
+  /** A router is reached; told once, and not when it goes on without. */
   connected(): void;
+  /** It goes on, though no router may have been reached: all is here. */
+  started(): void;
   /** Bytes are where they are to be. */
   add(bytes: number, isNew: boolean): void;
   /** Something was tried again. */
@@ -21,13 +23,14 @@ export interface StoreProgress {
   /** Something is good to know. */
   warn(message: string): void;
   /** All is done. */
-  done(
-    entries: number,
-    contentBytes: number,
-    skipped: number,
-    digest: string,
-  ): void;
+  done(totals: StoreTotals, digest: string): void;
 }
+
+/** What was stored or fetched, as `Totals` has it. */
+export type StoreTotals = Pick<
+  Totals,
+  "entries" | "bytes" | "skipped" | "failed"
+>;
 
 /** Rates are over so long. */
 const WINDOW_MS = 5000;
@@ -51,7 +54,7 @@ export function storeProgress(
   let sent = 0;
   let toldMs = -Infinity;
   let begun: { label: string; remote: string; resumed: boolean } | undefined;
-  let isConnected = false;
+  let isStarted = false;
   const tell = (): void => {
     toldMs = clock.now();
     onEvent({
@@ -62,9 +65,16 @@ export function storeProgress(
       counted: true,
       entries,
       sent,
-      rate: meter.rate(),
+      rate: Math.round(meter.rate()),
       limiter: "none",
     });
+  };
+  const start = (): void => {
+    if (isStarted || begun === undefined) return;
+    isStarted = true;
+    const { label, remote } = begun;
+    onEvent({ type: "started", session, label, remote });
+    if (bytes > 0) tell();
   };
   return {
     begin(label, remote, resumed) {
@@ -73,9 +83,8 @@ export function storeProgress(
       onEvent({ type: "connecting", address: remote, attempt: 1 });
     },
     connected() {
-      if (isConnected || begun === undefined) return;
-      isConnected = true;
-      const { label, remote, resumed } = begun;
+      if (isStarted || begun === undefined) return;
+      const { remote, resumed } = begun;
       onEvent({
         type: "connected",
         session,
@@ -84,36 +93,37 @@ export function storeProgress(
         carrier: "tcp",
         resumed,
       });
-      onEvent({ type: "started", session, label, remote });
-      if (bytes > 0) tell();
+      start();
     },
+    started: start,
     add(more, isNew) {
       bytes += more;
       if (isNew) {
         sent += more;
         meter.add(more);
       }
-      if (!isConnected) return; // it is told with that
+      if (!isStarted) return; // it is told with that
       if (bytes >= total || clock.now() - toldMs >= EVERY_MS) tell();
     },
     retry({ code, message }) {
       onEvent({ type: "reconnecting", session, code, reason: message });
     },
     warn: (message) => onEvent({ type: "warning", message }),
-    done(count, contentBytes, skipped, digest) {
+    done({ entries, bytes: contentBytes, skipped, failed }, digest) {
+      start();
       onEvent({
         type: "done",
         session,
         totals: {
-          entries: count,
+          entries,
           bytes: contentBytes,
           sent,
           reused: Math.max(0, bytes - sent),
           skipped,
-          failed: 0,
+          failed,
         },
         root: digest,
-        ms: clock.now() - startedMs,
+        ms: Math.round(clock.now() - startedMs),
       });
     },
   };

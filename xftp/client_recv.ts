@@ -25,6 +25,7 @@ import {
   acknowledgeChunks,
   chunksOf,
   fetchChunks,
+  reachRouter,
   type Routers,
   routersOnDemand,
   type WantedChunk,
@@ -43,7 +44,10 @@ import { type Description, routersOf } from "./description.ts";
 
 const DEFAULT_KEEP_FREE = 64 * 1024 * 1024;
 
-/** Fetches. When it is done, what was stored is in place and on disk. */
+/**
+ * Fetches. When it is done, what was stored is in place and on disk, but for what
+ * `failures` names: then it can be fetched again.
+ */
 export async function fetchFromRouters(
   options: FetchOptions,
 ): Promise<FetchResult> {
@@ -148,6 +152,11 @@ async function fetchWhole(fetch: Fetch): Promise<FetchResult> {
       stored.close();
     }
     await root.syncDirs();
+    if (result.failed > 0) {
+      // It is to be had with other options, so no router hears of anything.
+      await partial.remove(SLOT.content);
+      return result;
+    }
     // Until all routers were told, a next run must find the chunks here.
     await fetch.acknowledge();
     await partial.removeAll();
@@ -162,12 +171,13 @@ async function fetchWhole(fetch: Fetch): Promise<FetchResult> {
 
 /** Fetches the chunks that are not there yet. */
 async function fetchMissing(
-  { description, routers, options, signal, progress, isReached }: Fetch,
+  fetch: Fetch,
   root: Root,
   stored: PartFile,
   isNew: boolean,
   onWrite: () => void,
 ): Promise<void> {
+  const { description, routers, options, clock, signal, progress } = fetch;
   const wanted: WantedChunk[] = [];
   let held = 0;
   for (const one of chunksOf(description.chunks)) {
@@ -198,7 +208,10 @@ async function fetchMissing(
     held > 0,
   );
   if (held > 0) progress.add(held, false);
-  if (isReached()) progress.connected();
+  if (fetch.isReached()) progress.connected();
+  else if (first !== undefined && wanted.length === 0) {
+    await reachRouter(first.router, routers, clock, signal);
+  }
   await fetchChunks(
     wanted,
     routers,
@@ -211,6 +224,7 @@ async function fetchMissing(
     options.connections,
   );
   await stored.sync();
+  progress.started();
 }
 
 /** Whether an earlier run has brought a chunk. */

@@ -48,6 +48,8 @@ export interface NewChunk {
 /** A router. */
 export interface RouterClient {
   readonly address: RouterAddress;
+  /** Connects, if that was not done yet; tried once. */
+  reach(signal: AbortSignal): Promise<void>;
   /** Makes room for a chunk. */
   create(chunk: NewChunk, signal: AbortSignal): Promise<{
     readonly senderId: Uint8Array;
@@ -123,6 +125,9 @@ export function routerClient(
     }
   };
 
+  const open = (signal: AbortSignal): Promise<RouterSession> =>
+    openSession(address, { clock, dial }, signal);
+
   const ask = async (
     question: Question,
     signal: AbortSignal,
@@ -130,10 +135,7 @@ export function routerClient(
     using _turn = await turn.acquire(signal);
     return await repeated(signal, async () => {
       if (session === undefined) {
-        session = await repeated(
-          signal,
-          () => openSession(address, { clock, dial }, signal),
-        );
+        session = await repeated(signal, () => open(signal));
         deps.onConnect?.();
       }
       try {
@@ -158,6 +160,12 @@ export function routerClient(
 
   return {
     address,
+    async reach(signal) {
+      using _turn = await turn.acquire(signal);
+      if (session !== undefined) return;
+      session = await open(signal);
+      deps.onConnect?.();
+    },
     async create({ senderKey, recipientKeys, size, digest }, signal) {
       const question: Question = {
         doing: "make room for a chunk",

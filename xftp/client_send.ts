@@ -147,10 +147,9 @@ export async function storeOnRouters(
       await options.keep?.(result);
       await state.remove();
       await removeAbandoned(state.abandoned, clients, signal);
+      const { entries, size: bytes } = source;
       progress.done(
-        source.entries,
-        source.size,
-        0,
+        { entries, bytes, skipped: 0, failed: 0 },
         new Uint8Array(uploaded.sender.digest).toHex(),
       );
       return result;

@@ -1,20 +1,8 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { run as runIn, type RunOptions } from "../cli/harness.ts";
 import { formatRouterAddress } from "../../xftp/address.ts";
-import { addressOf, type KitUser, kitUser } from "./client_kit.ts";
+import { kitRun as run } from "./client_cli_kit.ts";
+import { addressOf, kitUser } from "./client_kit.ts";
 import { kitRouter } from "./router_kit.ts";
-
-/** Runs a command line with all that it leaves in the user's folder. */
-function run(user: KitUser, args: readonly string[], options?: RunOptions) {
-  const env = {
-    XDG_CONFIG_HOME: user.dir.join("config"),
-    SFTPX_RESUME_DIR: user.dir.join("resume"),
-    SFTPX_UPLOAD_DIR: user.dir.join("uploads"),
-    SFTPX_OUT_DIR: user.dir.path,
-    ...options?.env,
-  };
-  return runIn(args, { ...options, env });
-}
 
 Deno.test("send --router and recv LINK: stdout is links and descriptions, and nothing else", async () => {
   await using router = await kitRouter();
