@@ -100,6 +100,7 @@ import "../protocol/status.ts";
 import "../protocol/status_list.ts";
 import "../protocol/text.ts";
 import "../protocol/ticket.ts";
+import "../protocol/times.ts";
 import "../protocol/varint.ts";
 import "../store/file_modes.ts";
 import "../store/io_error.ts";
