@@ -13,6 +13,7 @@ import type { RECV } from "./tables.ts";
 import { wasToldToStop } from "./exit.ts";
 import { hinted } from "./hint.ts";
 import { DEFAULT_CERTS, type Identity, makeIdentity } from "./identity.ts";
+import { receiveJudge } from "./receive_judge.ts";
 import { isUnspecified, reachableHost, ticketOf } from "./reach.ts";
 import { DEFAULT_PORT, ownToken } from "./server.ts";
 import { defined } from "./defined.ts";
@@ -72,6 +73,7 @@ export async function recv(
   const alsoAt = helper === undefined
     ? undefined
     : await atHelper(flags, identity, token, surroundings);
+  const judge = receiveJudge();
   const receiver = await receive({
     ...defined(options),
     ...alsoAt && { alsoAt },
@@ -79,7 +81,10 @@ export async function recv(
     token: token ?? "open",
     signal,
     ...(log && { log }),
-    onEvent: output.event,
+    onEvent(event) {
+      judge.hear(event);
+      output.event(event);
+    },
   });
   const ticket = ticketOf(
     where(receiver, io, identity),
@@ -106,6 +111,7 @@ export async function recv(
   if (signal.aborted && !wasToldToStop(signal)) {
     throw stopHint(signal.reason, signal);
   }
+  if (flags.once) judge.check();
   return 0;
 }
 

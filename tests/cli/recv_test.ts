@@ -101,6 +101,23 @@ for (const [name, flags] of [["text", []], ["json", ["--json"]]] as const) {
   });
 }
 
+Deno.test("recv: one transfer of which something was left out ends with 8", async () => {
+  await using dir = await tempDir();
+  const args = ["recv", "--certs", dir.join("certs"), "--once"];
+  const ends = async (failed: number) => {
+    const events = EVENTS.map((event) =>
+      event.type === "done"
+        ? { ...event, totals: { ...event.totals, failed } }
+        : event
+    );
+    return await run(args, { env: NOWHERE, library: fakeLibrary({ events }) });
+  };
+  const { code, stderr } = await ends(2);
+  assertEquals(code, 8);
+  assertStringIncludes(stderr, "2 entries were left out");
+  assertEquals((await ends(0)).code, 0);
+});
+
 Deno.test("recv: the ticket is all that is on standard output", async () => {
   await using dir = await tempDir();
   const args = ["recv", "--certs", dir.join("certs")];
