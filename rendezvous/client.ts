@@ -41,7 +41,8 @@ export interface HelperClient {
   ): Promise<never>;
   /** The helper's address as we reached it; `undefined` without a connection. */
   readonly remote: string | undefined;
-  close(): void;
+  /** Leaves the helper; resolves when it has been told, or could have been. */
+  close(): Promise<void>;
 }
 
 /** Somebody has to be waited for, or is there. */
@@ -78,6 +79,9 @@ interface Asked {
 
 /** How long a helper may take to answer, ms. */
 const ANSWER_MS = 10_000;
+
+/** How long the last words take to go out, ms: they do not while the process ends. */
+const FAREWELL_MS = 50;
 
 /** What the end of a request means. */
 const ENDS: Readonly<Record<EndReason, readonly [ErrorCode, string]>> = {
@@ -237,8 +241,10 @@ export function createHelperClient(dialer: Dialer, clock: Clock): HelperClient {
     get remote() {
       return remote;
     },
-    close() {
-      current?.then((conn) => conn.close(), () => {});
+    async close() {
+      if (current === undefined) return;
+      current.then((conn) => conn.close(), () => {});
+      await clock.delay(FAREWELL_MS);
     },
   };
 }
