@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import { systemClock } from "../../core/clock.ts";
 import { within } from "../testutil/deadline.ts";
 import { freePort } from "../testutil/port.ts";
@@ -55,6 +55,23 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
       },
     });
   }
+}
+
+for (const { args, says } of WAITING) {
+  const [command] = args("");
+  Deno.test(`a ${command} that waits and is killed has its place when it is started again`, async () => {
+    await using lab = await startLab();
+    const command = args(lab.helper);
+    await using first = lab.run(command);
+    await first.waitStderr(says, SOON_MS);
+    await using other = lab.run(command); // while the first is there
+    assertEquals((await other.status).code, 4, other.stderr);
+    assertMatch(other.stderr, /another has taken this place/);
+    first.kill("SIGKILL");
+    await first.status;
+    await using second = lab.run(command);
+    await second.waitStderr(says, SOON_MS);
+  });
 }
 
 /** A helper in a process, and a folder to run commands in. */
