@@ -155,7 +155,7 @@ export {
   takeByCode,
   type TakeByCodeOptions,
 } from "./rendezvous/meet.ts";
-export type { HelperState } from "./rendezvous/receiver.ts";
+export type { HelperState, HostListener } from "./rendezvous/receiver.ts";
 export {
   type RunningHelper,
   serveHelper,

@@ -40,11 +40,13 @@ export function readCodeLink(
 }
 
 /**
- * Asks for a code.
+ * Takes the code that `SFTPX_CODE` holds, or asks for one.
  *
  * @throws {SftpxError} `usage` when there is nobody to ask.
  */
 export function askCode(io: Io): string {
+  const held = io.env("SFTPX_CODE");
+  if (held) return held;
   if (!io.isTerminal.stdin || !io.isTerminal.stderr) {
     throw hinted(
       new SftpxError("usage", "Cannot receive: no code was given"),

@@ -73,13 +73,16 @@ const SCRYPT = { N: 1 << 15, r: 8, p: 1, maxmem: 64 << 20 };
 /** Gets the receiver, as often as need be. */
 export async function pairAsSender(options: PairOptions): Promise<{
   readonly dial: (signal: AbortSignal) => Promise<Conn>;
-  readonly close: () => void;
+  readonly close: () => Promise<void>;
 }> {
   const { meet } = options;
   const kept = await keptOf(options, "sender") ??
     await keep(options, "sender", async (phrase) => {
-      options.note("waiting for the receiver");
-      const met = await offerByCode({ ...meet, phrase, onCode: () => {} });
+      const met = await offerByCode({
+        ...meet,
+        phrase,
+        onCode: () => options.note("waiting for the receiver"),
+      });
       closeLater(met.close);
       if (met.token === undefined) {
         throw new SftpxError("internal", "Cannot pair: there is no token");
@@ -100,7 +103,7 @@ export async function pairAsSender(options: PairOptions): Promise<{
 /** Is there for the sender, as often as it comes. */
 export async function pairAsReceiver(options: PairOptions): Promise<{
   readonly accept: () => Promise<Conn | undefined>;
-  readonly close: () => void;
+  readonly close: () => Promise<void>;
 }> {
   const { meet } = options;
   const kept = await keptOf(options, "receiver") ??
@@ -132,7 +135,7 @@ export async function pairAsReceiver(options: PairOptions): Promise<{
 }
 
 /** Our last words of the exchange must reach the other side: not at once. */
-function closeLater(close: () => void): void {
+function closeLater(close: () => Promise<void>): void {
   systemClock.delay(FAREWELL_MS).then(close);
 }
 

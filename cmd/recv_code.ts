@@ -125,7 +125,7 @@ export async function takeFrom(
     }
   } finally {
     came.abort();
-    met.close();
+    await met.close();
   }
   if (signal.aborted) throw withHint(signal.reason, signal);
   if (failure !== undefined) throw withHint(failure, signal);

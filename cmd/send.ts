@@ -77,7 +77,7 @@ export async function send(
   } catch (error) {
     throw withHint(error, signal, isGuessed ? server : undefined);
   } finally {
-    met?.close();
+    await met?.close();
     if (isConnected) {
       await remember(found, { io, output });
     }
@@ -118,7 +118,7 @@ async function sendByCode(
   } catch (error) {
     throw withCodeHint(error, signal);
   } finally {
-    met.close();
+    await met.close();
   }
 }
 

@@ -7,6 +7,7 @@ import type { Clock } from "../core/clock.ts";
 import { codeOf, type ErrorCode, SftpxError } from "../core/errors.ts";
 import type { Conn, Dialer } from "../transport/transport.ts";
 import { type Channel, createChannel, within } from "./channel.ts";
+import { type Calls, takeCalls } from "./client_calls.ts";
 import type { EndReason, Message } from "./messages.ts";
 import type { Role } from "./types.ts";
 
@@ -41,7 +42,8 @@ export interface HelperClient {
   ): Promise<never>;
   /** The helper's address as we reached it; `undefined` without a connection. */
   readonly remote: string | undefined;
-  close(): void;
+  /** Leaves the helper; resolves when it has been told, or could have been. */
+  close(): Promise<void>;
 }
 
 /** Somebody has to be waited for, or is there. */
@@ -76,8 +78,17 @@ interface Asked {
   readonly release: () => void;
 }
 
+/** A connection to a helper. */
+interface Line {
+  readonly conn: Conn;
+  readonly calls: Calls;
+}
+
 /** How long a helper may take to answer, ms. */
 const ANSWER_MS = 10_000;
+
+/** How long the last words take to go out, ms: they do not while the process ends. */
+const FAREWELL_MS = 50;
 
 /** What the end of a request means. */
 const ENDS: Readonly<Record<EndReason, readonly [ErrorCode, string]>> = {
@@ -103,16 +114,17 @@ export function endError(reason: EndReason): SftpxError {
 
 /** Makes a client of the helper that `dialer` gets; it is dialed when first asked for something. */
 export function createHelperClient(dialer: Dialer, clock: Clock): HelperClient {
-  let current: Promise<Conn> | undefined;
+  let current: Promise<Line> | undefined;
   let remote: string | undefined;
 
-  const connect = (signal: AbortSignal): Promise<Conn> => {
+  const connect = (signal: AbortSignal): Promise<Line> => {
     if (current !== undefined) return current;
-    const mine = current = dialer.dial(signal);
+    const mine = current = dialer.dial(signal)
+      .then((conn) => ({ conn, calls: takeCalls(conn, clock) }));
     const forget = (): void => {
       if (current === mine) current = remote = undefined;
     };
-    mine.then((conn) => {
+    mine.then(({ conn }) => {
       remote = conn.remote;
       conn.closed.then(forget, forget);
     }, forget);
@@ -124,7 +136,7 @@ export function createHelperClient(dialer: Dialer, clock: Clock): HelperClient {
     message: Message,
     signal: AbortSignal,
   ): Promise<Asked> => {
-    const conn = await connect(signal);
+    const { conn } = await connect(signal);
     const opening = conn.openBidi().then(createChannel);
     const channel = await within(opening, ANSWER_MS, SILENT, clock, signal)
       .catch(async (error) => {
@@ -191,54 +203,43 @@ export function createHelperClient(dialer: Dialer, clock: Clock): HelperClient {
       meet({ type: "claim", role, slot, nonce }, signal),
     join: (id, nonce, signal) => meet({ type: "join", id, nonce }, signal),
     async host(id, welcome, waiting, signal) {
-      const conn = await connect(signal);
-      const { channel, observed, release } = await ask(
-        { type: "host", id },
-        signal,
-      );
-      waiting(observed);
-      const calls = async (): Promise<never> => {
-        for (;;) {
-          const stream = await conn.acceptBidi();
-          if (stream === undefined) throw endError("gone");
-          const channel = createChannel(stream);
-          hear(channel).then((caller) => {
-            if (caller !== undefined) welcome(caller);
-            else channel.close();
-          });
-        }
-      };
-      const hear = async (
-        channel: Channel,
-      ): Promise<Caller | undefined> => {
-        const first = await within(
-          channel.read(),
-          ANSWER_MS,
-          SILENT,
-          clock,
-          signal,
-        ).catch(() => undefined); // a caller that is none is not heard
-        if (first?.type !== "joined") return undefined;
-        const observed = conn.carrier === "tcp" ? "" : first.observed;
-        return { channel, nonce: first.nonce, observed };
-      };
-      const over = async (): Promise<never> => {
-        const next = await channel.read();
-        signal.throwIfAborted();
-        throw next?.type === "end" ? endError(next.reason) : endError("gone");
-      };
+      const { calls } = await connect(signal);
+      // Some may come before we hear that we are the host.
+      const hosting = Promise.withResolvers<void>();
+      const leave = calls.host((caller) => {
+        hosting.promise.then(
+          () => welcome(caller),
+          () => caller.channel.close(),
+        );
+      });
       try {
-        return await Promise.race([calls(), over()]);
+        const { channel, observed, release } = await ask(
+          { type: "host", id },
+          signal,
+        );
+        try {
+          waiting(observed);
+          hosting.resolve();
+          const next = await channel.read();
+          signal.throwIfAborted();
+          throw next?.type === "end" ? endError(next.reason) : endError("gone");
+        } finally {
+          release();
+          channel.close();
+        }
       } finally {
-        release();
-        channel.close();
+        leave();
+        hosting.promise.catch(() => {}); // nobody may have come
+        hosting.reject();
       }
     },
     get remote() {
       return remote;
     },
-    close() {
-      current?.then((conn) => conn.close(), () => {});
+    async close() {
+      if (current === undefined) return;
+      current.then(({ conn }) => conn.close(), () => {});
+      await clock.delay(FAREWELL_MS);
     },
   };
 }

@@ -56,9 +56,8 @@ export function helperOrLan(
     get remote() {
       return current.remote;
     },
-    close() {
-      helper.close();
-      lan.close();
+    async close() {
+      await Promise.all([helper.close(), lan.close()]);
     },
   };
 }

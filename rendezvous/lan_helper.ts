@@ -178,7 +178,10 @@ export function lanHelper(options: LanHelperOptions): HelperClient {
       throw endError("gone");
     },
     remote: undefined,
-    close: () => over.abort(),
+    close() {
+      over.abort();
+      return Promise.resolve();
+    },
   };
 }
 

@@ -11,7 +11,11 @@ import { offerCode, takeCode } from "./by_code.ts";
 import { type Code, formatCode, parseCode, parseOwnPhrase } from "./code.ts";
 import { ticketKeys } from "./keys.ts";
 import { type MeetInside, type MeetOptions, worldOf } from "./meet_world.ts";
-import { type HelperState, openReceiverSide } from "./receiver.ts";
+import {
+  type HelperState,
+  type HostListener,
+  openReceiverSide,
+} from "./receiver.ts";
 import { openSenderSide } from "./sender.ts";
 
 export type { MeetInside, MeetOptions } from "./meet_world.ts";
@@ -28,8 +32,8 @@ export interface MetReceiver {
   readonly token?: Secret;
   /** How to reach it. */
   readonly dialers: { readonly cubic: Dialer; readonly bbr: Dialer };
-  /** Frees the sockets, once the transfer is over. */
-  close(): void;
+  /** Frees the sockets, once the transfer is over; resolves when the helper has been told. */
+  close(): Promise<void>;
 }
 
 /** What `receive()` needs to be reached by a sender that was met. */
@@ -40,8 +44,8 @@ export interface MetSender {
   readonly token: Secret;
   /** Where the sender comes in, and nobody else. */
   readonly listener: Listener;
-  /** Frees the sockets, once the transfer is over. */
-  close(): void;
+  /** Frees the sockets, once the transfer is over; resolves when the helper has been told. */
+  close(): Promise<void>;
 }
 
 /** Offers a code. */
@@ -128,7 +132,7 @@ export async function offerByCodeInside(
       close: side.close,
     };
   } catch (error) {
-    side.close();
+    await side.close(); // or the helper keeps our place
     throw error;
   }
 }
@@ -165,7 +169,7 @@ export async function takeByCodeInside(
       close: side.close,
     };
   } catch (error) {
-    side.close();
+    await side.close(); // or the helper keeps our place
     throw error;
   }
 }
@@ -198,7 +202,9 @@ export async function reachByTicketInside(
 }
 
 /** Is at a helper for those who have the ticket, as long as the listener is open. */
-export function hostByTicket(options: HostByTicketOptions): Promise<Listener> {
+export function hostByTicket(
+  options: HostByTicketOptions,
+): Promise<HostListener> {
   return hostByTicketInside(options, {});
 }
 
@@ -206,7 +212,7 @@ export function hostByTicket(options: HostByTicketOptions): Promise<Listener> {
 export async function hostByTicketInside(
   options: HostByTicketOptions,
   inside: MeetInside,
-): Promise<Listener> {
+): Promise<HostListener> {
   const { certificate, fingerprint, token, bind, onHelper } = options;
   const side = openReceiverSide({
     ...await worldOf(options, inside, { certificate, fingerprint }),

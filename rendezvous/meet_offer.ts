@@ -72,7 +72,7 @@ export async function sendByOffer(
       close: side.close,
     };
   } catch (error) {
-    side.close();
+    await side.close();
     throw error;
   }
 }
@@ -92,7 +92,7 @@ export async function receiveByOffer(
       close: side.close,
     };
   } catch (error) {
-    side.close();
+    await side.close();
     throw error;
   }
 }
@@ -175,7 +175,7 @@ function lateHelper(): {
       join: (...args) => get().join(...args),
       host: (...args) => get().host(...args),
       remote: undefined,
-      close: () => real?.close(),
+      close: () => real?.close() ?? Promise.resolve(),
     },
     become(client) {
       real = client;

@@ -18,11 +18,13 @@
  * | 0x06 | DATA     | peer   | what the other peer is to have                  |
  * | 0x07 | BURN     | peer   | nothing                                         |
  * | 0x08 | RELAY    | peer   | nothing                                         |
+ * | 0x09 | PONG     | peer   | nothing                                         |
  * | 0x41 | WAITING  | helper | slot u32, address (varint, bytes)             |
  * | 0x42 | PAIRED   | helper | nonce[16] of the other peer                     |
  * | 0x43 | JOINED   | helper | nonce[16] of a sender, our address as in WAITING |
  * | 0x44 | END      | helper | reason u8                                       |
  * | 0x45 | GRANT    | helper | udp port u16, tcp port u16, cookie[16]          |
+ * | 0x46 | PING     | helper | nothing                                         |
  *
  * @module
  */
@@ -82,6 +84,7 @@ export type Message =
   | { readonly type: "data"; readonly bytes: Uint8Array }
   | { readonly type: "burn" }
   | { readonly type: "relay" }
+  | { readonly type: "pong" }
   | {
     readonly type: "waiting";
     /** 0 where there is none. */
@@ -103,7 +106,8 @@ export type Message =
     readonly udpPort: number;
     readonly tcpPort: number;
     readonly cookie: Uint8Array;
-  };
+  }
+  | { readonly type: "ping" };
 
 const TYPES = {
   allocate: 0x01,
@@ -114,11 +118,13 @@ const TYPES = {
   data: 0x06,
   burn: 0x07,
   relay: 0x08,
+  pong: 0x09,
   waiting: 0x41,
   paired: 0x42,
   joined: 0x43,
   end: 0x44,
   grant: 0x45,
+  ping: 0x46,
 } as const satisfies Record<Message["type"], number>;
 
 const NAMES = new Map(
@@ -170,6 +176,8 @@ export function encodeMessage(message: Message): Uint8Array<ArrayBuffer> {
       break;
     case "burn":
     case "relay":
+    case "pong":
+    case "ping":
       break;
   }
   const bytes = body.finish();
@@ -242,6 +250,8 @@ function fields(type: Message["type"], reader: Reader): Message {
       return { type, bytes: reader.bytes(reader.remaining).slice() };
     case "burn":
     case "relay":
+    case "pong":
+    case "ping":
       return { type };
     case "waiting":
       return {

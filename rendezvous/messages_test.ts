@@ -31,6 +31,8 @@ const ALL: readonly Message[] = [
   { type: "data", bytes: new Uint8Array(MAX_BODY).fill(3) },
   { type: "burn" },
   { type: "relay" },
+  { type: "pong" },
+  { type: "ping" },
   { type: "waiting", slot: 0, observed: "" },
   { type: "waiting", slot: 7, observed: "[2001:db8::1]:4277" },
   { type: "paired", nonce },

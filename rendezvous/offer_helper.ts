@@ -82,7 +82,10 @@ export function offerHelper(options: OfferHelperOptions): HelperClient {
       }
     },
     remote: undefined,
-    close: () => over.abort(),
+    close() {
+      over.abort();
+      return Promise.resolve();
+    },
   };
 }
 

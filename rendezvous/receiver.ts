@@ -34,6 +34,12 @@ export type HelperState =
   | { readonly isThere: true; readonly observed: string }
   | { readonly isThere: false; readonly error: unknown };
 
+/** Where senders come in who were met at a helper. */
+export interface HostListener extends Listener {
+  /** Lets nobody in any more; resolves when the helper has been told. */
+  close(): Promise<void>;
+}
+
 /** The receiving side. */
 export interface ReceiverSide {
   readonly station: Station;
@@ -41,8 +47,9 @@ export interface ReceiverSide {
   /**
    * Listens for those who hold `keys`, until it is closed. Can be called once.
    */
-  listen(keys: MeetingKeys): Listener;
-  close(): void;
+  listen(keys: MeetingKeys): HostListener;
+  /** Frees the sockets; resolves when the helper has been told. */
+  close(): Promise<void>;
 }
 
 /** Senders that may be meeting us at a time. */
@@ -222,12 +229,13 @@ export function openReceiverSide(options: ReceiverOptions): ReceiverSide {
     close,
   };
 
-  function close(): void {
+  async function close(): Promise<void> {
     stop.abort();
     waiting.close();
-    helper.close();
+    const told = helper.close();
     // What was accepted has its last words to say.
     clock.delay(FAREWELL_MS).then(() => station.close());
+    await told;
   }
 }
 

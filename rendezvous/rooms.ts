@@ -47,6 +47,12 @@ export type Seat<G> =
   | { readonly state: "paired"; readonly other: G }
   | { readonly state: "refused"; readonly reason: EndReason };
 
+/** What becomes of somebody who came to a slot. */
+export type Claimed<G> =
+  | Seat<G>
+  /** `by` waits there, or is paired there, in the same role. */
+  | { readonly state: "taken"; readonly by: G };
+
 /** The rooms of a helper. */
 export interface Rooms<G extends Guest> {
   /** Guests that wait. */
@@ -54,7 +60,7 @@ export interface Rooms<G extends Guest> {
   /** Gives a free slot to `guest`, who waits there. */
   allocate(guest: G, now: number): number | EndReason;
   /** Takes `guest` to a slot. When it is paired the slot is held until `release` or `bury`. */
-  claim(slot: number, guest: G, now: number): Seat<G>;
+  claim(slot: number, guest: G, now: number): Claimed<G>;
   /** Takes a sender to a meeting: to its host, who stays, or to wait for one. */
   join(id: string, guest: G, now: number): Seat<G>;
   /** Makes `guest` the host of a meeting. */
@@ -89,7 +95,7 @@ export function createRooms<G extends Guest>(
   };
   const seats = new Map<G, Place>(); // the longest waiting first
   const slots = new Map<number, G>();
-  const held = new Set<number>();
+  const held = new Map<number, readonly G[]>(); // those who are paired there
   const graves = new Map<number, "used" | "burnt">(); // the oldest first
   const hosts = new Map<string, G>();
   const joiners = new Map<string, Set<G>>();
@@ -151,12 +157,12 @@ export function createRooms<G extends Guest>(
       const grave = graves.get(slot);
       if (grave !== undefined) return { state: "refused", reason: grave };
       const other = slots.get(slot);
-      if (held.has(slot) || other?.role === guest.role) {
-        return { state: "refused", reason: "taken" };
-      }
+      const there = other === undefined ? held.get(slot) ?? [] : [other];
+      const by = there.find(({ role }) => role === guest.role);
+      if (by !== undefined) return { state: "taken", by };
       if (other !== undefined) {
         leave(other);
-        held.add(slot);
+        held.set(slot, [other, guest]);
         return { state: "paired", other };
       }
       const reason = refusal(guest);

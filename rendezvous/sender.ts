@@ -35,7 +35,8 @@ export interface SenderSide {
     readonly cubic: Dialer;
     readonly bbr: Dialer;
   };
-  close(): void;
+  /** Frees the sockets; resolves when the helper has been told. */
+  close(): Promise<void>;
 }
 
 /** Connections of the receiver that may wait for a race. */
@@ -225,7 +226,7 @@ export function openSenderSide(options: PeerOptions): SenderSide {
       receiver = to;
       return { cubic: dialer(to, "cubic"), bbr: dialer(to, "bbr") };
     },
-    close() {
+    async close() {
       stop.abort(
         new SftpxError(
           "cancelled",
@@ -233,8 +234,9 @@ export function openSenderSide(options: PeerOptions): SenderSide {
         ),
       );
       for (const { arrival } of waiting.splice(0)) arrival.conn.close();
-      helper.close();
+      const told = helper.close();
       station.close();
+      await told;
     },
   };
 }

@@ -5,7 +5,13 @@
  */
 import type { Conn } from "../transport/transport.ts";
 import type { EndReason } from "./messages.ts";
-import { type HelperGuest, hostOf, type Inbox } from "./server_world.ts";
+import { createPulse } from "./server_pulse.ts";
+import {
+  type HelperGuest,
+  type HelperWorld,
+  hostOf,
+  type Inbox,
+} from "./server_world.ts";
 import type { Role } from "./types.ts";
 
 /** A guest that can be waited for. */
@@ -21,10 +27,13 @@ export function createGuest(
   role: Role,
   nonce: Uint8Array,
   isGiven: boolean,
+  { clock, signal }: Pick<HelperWorld, "clock" | "signal">,
 ): Waiting {
   const { promise: over, resolve } = Promise.withResolvers<
     { reason: EndReason } | { done: Promise<void> }
   >();
+  const lost = Promise.withResolvers<void>();
+  let pair: Promise<void> | undefined;
   return {
     over,
     guest: {
@@ -35,8 +44,18 @@ export function createGuest(
       inbox,
       nonce,
       isGiven,
+      pulse: createPulse(conn, clock, signal),
+      lost: lost.promise,
       end: (reason) => resolve({ reason }),
-      met: (done) => resolve({ done }),
+      met(done) {
+        pair = done;
+        resolve({ done });
+      },
+      async lose() {
+        lost.resolve();
+        resolve({ reason: "taken" });
+        await pair?.catch(() => {}); // its own peer is told
+      },
     },
   };
 }

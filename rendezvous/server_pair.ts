@@ -83,12 +83,17 @@ export async function runPair(
   const ends = (["sender", "receiver"] as const).map((role) =>
     pass(role).catch((): EndReason => "gone")
   );
-  const reason = await Promise.race([...ends, late]);
+  const lost = [sides.sender, sides.receiver].map((side) =>
+    side.lost.then((): EndReason => "gone")
+  );
+  const reason = await Promise.race([...ends, ...lost, late]);
   over.abort();
   await Promise.all(
-    [sides.sender, sides.receiver].map(async ({ inbox: { channel } }) => {
-      await channel.write({ type: "end", reason }).catch(() => {});
-      await channel.close();
+    [sides.sender, sides.receiver].map(async ({ inbox, lost }) => {
+      const { channel } = inbox;
+      const told = channel.write({ type: "end", reason }).catch(() => {})
+        .then(() => channel.close());
+      await Promise.race([told, lost]); // who is gone takes nothing
     }),
   );
   return {

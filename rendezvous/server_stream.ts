@@ -12,6 +12,7 @@ import { type Channel, createChannel, within } from "./channel.ts";
 import type { EndReason } from "./messages.ts";
 import { createGuest, type Waiting } from "./server_guest.ts";
 import { createInbox } from "./server_inbox.ts";
+import { introduce, say } from "./server_introduce.ts";
 import { runPair } from "./server_pair.ts";
 import {
   type HelperGuest,
@@ -51,7 +52,7 @@ export async function serveStream(
     if (first === undefined) return;
     if (!world.mayAsk(hostname)) return await refuse(channel, "limited", world);
     const guest = (role: Role, nonce: Uint8Array): Waiting =>
-      createGuest(conn, inbox, role, nonce, first.type === "allocate");
+      createGuest(conn, inbox, role, nonce, first.type === "allocate", world);
     switch (first.type) {
       case "allocate":
         return await allocate(guest("sender", first.nonce), world, signal);
@@ -110,7 +111,15 @@ async function claim(
     return await refuse(channel, "limited", world);
   }
   guest.slot = slot;
-  const seat = world.rooms.claim(slot, guest, world.clock.now());
+  let seat = world.rooms.claim(slot, guest, world.clock.now());
+  while (seat.state === "taken") {
+    const { by } = seat;
+    if (!await by.pulse.isGone()) return await refuse(channel, "taken", world);
+    world.log.event("helper.gone", { slot, remote: by.conn.remote });
+    world.rooms.leave(by);
+    await by.lose();
+    seat = world.rooms.claim(slot, guest, world.clock.now());
+  }
   if (seat.state === "refused") {
     return await refuse(channel, seat.reason, world);
   }
@@ -120,9 +129,8 @@ async function claim(
   const sides = guest.role === "sender"
     ? { sender: guest, receiver: seat.other }
     : { sender: seat.other, receiver: guest };
-  await say(guest, slot);
-  const done = introduce(sides, world);
-  seat.other.met(done);
+  const done = introduce(sides, guest, world);
+  for (const each of [guest, seat.other]) each.met(done);
   await done;
 }
 
@@ -160,15 +168,6 @@ async function host(
   await wait(waiting, 0, world, signal);
 }
 
-/** Tells a guest where it is, and how it is seen. */
-async function say({ inbox, conn }: HelperGuest, slot: number): Promise<void> {
-  await inbox.channel.write({
-    type: "waiting",
-    slot,
-    observed: conn.remote,
-  });
-}
-
 /** Waits with a guest until another comes, it leaves, or its time is over. */
 async function wait(
   { guest, over }: Waiting,
@@ -195,40 +194,6 @@ async function wait(
     world.rooms.leave(guest);
     world.counts.rooms();
     signal.removeEventListener("abort", stop);
-  }
-}
-
-/** Tells two of a slot of each other, and passes on what they say. */
-async function introduce(
-  sides: Readonly<Record<Role, HelperGuest>>,
-  world: HelperWorld,
-): Promise<void> {
-  const { sender, receiver } = sides;
-  const slot = sender.slot ?? 0;
-  try {
-    const observed = (guest: HelperGuest) => guest.conn.remote;
-    await Promise.all([
-      sender.inbox.channel.write({ type: "paired", nonce: receiver.nonce }),
-      receiver.inbox.channel.write({ type: "paired", nonce: sender.nonce }),
-    ]);
-    world.log.event("helper.paired", {
-      slot,
-      sender: observed(sender),
-      receiver: observed(receiver),
-    });
-    world.counts.paired();
-    const { isBurnt, hasBegun } = await runPair(sides, world);
-    if (isBurnt) {
-      world.log.event("helper.burnt", { slot });
-      world.counts.burnt();
-      world.guessed(
-        ...[sender, receiver].filter(({ isGiven }) => !isGiven)
-          .map(({ hostname }) => hostname),
-      );
-    }
-    if (isBurnt || hasBegun) world.rooms.bury(slot, isBurnt ? "burnt" : "used");
-  } finally {
-    world.rooms.release(slot);
   }
 }
 

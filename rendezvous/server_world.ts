@@ -10,6 +10,7 @@ import type { Carrier, Conn } from "../transport/transport.ts";
 import type { Channel } from "./channel.ts";
 import type { EndReason, Message } from "./messages.ts";
 import type { Guest, Rooms } from "./rooms.ts";
+import type { Pulse } from "./server_pulse.ts";
 import type { RelayHost } from "./types.ts";
 
 /** What the parts of a helper share. */
@@ -49,10 +50,16 @@ export interface HelperGuest extends Guest {
   slot?: number;
   /** True for one whose slot we chose: it cannot guess. */
   readonly isGiven: boolean;
+  /** Whether it is still there. */
+  readonly pulse: Pulse;
+  /** Resolves when it was found to be gone. */
+  readonly lost: Promise<void>;
   /** Ends what it waits for. */
   end(reason: EndReason): void;
   /** Ends its wait as another has come, who sees to both from then on. */
   met(done: Promise<void>): void;
+  /** It is gone: ends its wait or its pair; resolves when that is over. */
+  lose(): Promise<void>;
 }
 
 /** Messages of a peer, of which the next can be looked at and left. */

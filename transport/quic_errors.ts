@@ -50,6 +50,12 @@ export function isSocketDead(error: unknown): boolean {
   return /endpoint stopping|endpoint driver/i.test(textOf(error));
 }
 
+/** Whether a peer has only given up in its handshake, as one that lost a race does. */
+export function hasGivenUp(error: unknown): boolean {
+  if (error instanceof SftpxError) return error.code === "connection-lost";
+  return /closed during the handshake/i.test(textOf(error));
+}
+
 /** What failed when a socket was bound to `address`. */
 export function bindError(address: string, error: unknown): SftpxError {
   const why = error instanceof Deno.errors.AddrInUse

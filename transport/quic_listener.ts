@@ -14,12 +14,13 @@
  * @module
  */
 import { type Clock, systemClock } from "../core/clock.ts";
-import { ERRORS, SftpxError } from "../core/errors.ts";
+import { type ErrorCode, ERRORS, SftpxError } from "../core/errors.ts";
 import { type Log, nullLog } from "../core/log.ts";
 import { nextTurn } from "../core/turn.ts";
 import { backlog } from "./backlog.ts";
 import { quicConn } from "./quic_conn.ts";
 import type { Endpoint, Host } from "./quic_endpoint.ts";
+import { hasGivenUp } from "./quic_errors.ts";
 import { type QuicOptions, transportOptions } from "./quic_options.ts";
 import type { Listener } from "./transport.ts";
 
@@ -79,7 +80,7 @@ export function quicListener(options: QuicListenerOptions): Listener {
         throw cannotFinish("it takes too long");
       });
       const ended = conn.closed.then(() => {
-        throw cannotFinish("the peer gave up");
+        throw cannotFinish("the peer gave up", "connection-lost");
       });
       await Promise.race([conn.handshake, ended, late, giveUp.promise]);
       // The platform also resolves `handshake` when it failed, and tells of the
@@ -88,7 +89,8 @@ export function quicListener(options: QuicListenerOptions): Listener {
       waiting.put(quicConn(conn, endpoint));
     } catch (error) {
       conn?.close({ closeCode: ERRORS["peer-busy"].close, reason: "" });
-      log.event("listener.handshake-failed", {
+      const left = hasGivenUp(error);
+      log.event(left ? LEFT_EVENT : "listener.handshake-failed", {
         error: error instanceof Error ? error.message : String(error),
       });
     } finally {
@@ -127,8 +129,14 @@ export function quicListener(options: QuicListenerOptions): Listener {
   };
 }
 
-function cannotFinish(reason: string): SftpxError {
-  return new SftpxError("unreachable", `Cannot finish handshake: ${reason}`);
+/** No trouble, and nothing that a log should be full of. */
+const LEFT_EVENT = "debug.listener-left";
+
+function cannotFinish(
+  reason: string,
+  code: ErrorCode = "unreachable",
+): SftpxError {
+  return new SftpxError(code, `Cannot finish handshake: ${reason}`);
 }
 
 function listen(options: QuicListenerOptions, host: Host): () => void {

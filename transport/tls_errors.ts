@@ -30,6 +30,12 @@ export function streamError(doing: string, error: unknown): SftpxError {
   return new SftpxError("connection-lost", `Cannot ${doing}: ${why}`, error);
 }
 
+/** Whether a peer that was not there yet has only left: it lost a race, or asked for our certificate alone. */
+export function hasLeft(error: unknown): boolean {
+  if (error instanceof SftpxError) return error.code === "connection-lost";
+  return LEFT.test(textOf(error));
+}
+
 /** What it means that we have closed it ourselves. */
 export function closedError(doing: string): SftpxError {
   return new SftpxError(
@@ -90,6 +96,10 @@ const LOSS_TEXTS: readonly (readonly [RegExp, string])[] = [
     "the connection is gone",
   ],
 ];
+
+/** How a handshake ends whose other end was closed. */
+const LEFT =
+  /close_notify|unexpected end of file|connection reset|reset by peer|broken pipe|handshake eof/i;
 
 function textOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

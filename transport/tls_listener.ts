@@ -19,7 +19,7 @@ import { bindError, closeNumber } from "./quic_errors.ts";
 import { type Arrivals, arrivals } from "./queues.ts";
 import { type TlsGroup, tlsGroup } from "./tls_conn.ts";
 import { controlSocket } from "./tls_control.ts";
-import { closedError } from "./tls_errors.ts";
+import { closedError, hasLeft } from "./tls_errors.ts";
 import { decodeHello, type GroupHello, HELLO_BYTES } from "./tls_frames.ts";
 import { type TlsOptions, tlsOptions } from "./tls_options.ts";
 import { type TlsSocket, tlsSocket } from "./tls_socket.ts";
@@ -57,6 +57,8 @@ export const DEFAULT_TLS_LISTENER_OPTIONS = Object.freeze({
   handshakeTimeoutMs: 10_000,
 });
 
+/** No trouble, and nothing that a log should be full of. */
+const LEFT_EVENT = "debug.listener-left";
 /** Connections of a group beside those of the streams it may have. */
 const MAX_SPARE = 16;
 /** After a failure to accept, such as having no descriptor left, ms. */
@@ -179,6 +181,7 @@ export function tlsListener(options: TlsListenerOptions): Listener {
       isShaking = false;
       const bytes = new Uint8Array(HELLO_BYTES);
       const count = await socket.read(bytes, HELLO_BYTES);
+      if (count === 0) throw closedError("read hello");
       const hello = decodeHello(bytes.subarray(0, count));
       const name = hello.group.toHex();
       if (hello.kind === "control") return () => found(name, socket);
@@ -201,7 +204,7 @@ export function tlsListener(options: TlsListenerOptions): Listener {
       if (orphan !== undefined) orphans.delete(orphan);
       await go();
     } catch (error) {
-      log.event("listener.handshake-failed", {
+      log.event(hasLeft(error) ? LEFT_EVENT : "listener.handshake-failed", {
         error: error instanceof Error ? error.message : String(error),
       });
       if (isShaking) evictions.evict(tls.remoteAddr as Deno.NetAddr);

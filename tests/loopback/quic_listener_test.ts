@@ -132,6 +132,25 @@ Deno.test("a peer whose handshake gave way after its own part was done loses the
   await proxy.close();
 });
 
+Deno.test("a peer that gives up in its handshake is no trouble", async () => {
+  const { events, log } = recorder();
+  const sides = quicSides({ log });
+  const target = { hostname: "127.0.0.1", port: sides.server.port };
+  const proxy = await faultProxy({ target });
+  await proxy.set("down", { blackhole: true });
+  const { hostname, port } = proxy;
+  const dialing = sides.dialerWith({ hostname, port }).dial(NEVER)
+    .catch(() => {});
+  // What the listener answers is lost: it has accepted.
+  await until(async () => (await proxy.counters()).down.dropped > 0);
+  sides.client.close();
+  await dialing;
+  await until(() => events.length > 0);
+  assertEquals(events.map(({ name }) => name), ["debug.listener-left"]);
+  await sides.stop();
+  await proxy.close();
+});
+
 Deno.test("a peer that does not trust us never becomes a connection", async () => {
   const { events, log } = recorder();
   const sides = quicSides({ log });

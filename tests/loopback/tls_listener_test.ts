@@ -4,6 +4,8 @@
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { SftpxError } from "../../core/errors.ts";
+import { levelOf } from "../../core/log.ts";
+import { shownCertificate } from "../../transport/tls.ts";
 import { noDelay } from "../../transport/no_delay.ts";
 import {
   encodeFrame,
@@ -68,6 +70,46 @@ Deno.test("tls: those who stop at any step of the way in are ended at the deadli
     assertEquals(await within(5000, "its end", endOf(conn)), 0);
   }
   await pair.stop();
+});
+
+Deno.test("tls: those who leave before their first word are no trouble, what is no TLS or no hello is", async () => {
+  const names: string[] = [];
+  let heard = Promise.withResolvers<void>();
+  const log = {
+    event(name: string): void {
+      names.push(`${levelOf(name)} ${name}`);
+      heard.resolve();
+    },
+    child: () => log,
+  };
+  const sides = tlsSides({ log });
+  const { port } = sides;
+  const after = async (come: () => Promise<unknown>): Promise<void> => {
+    heard = Promise.withResolvers();
+    await come();
+    await within(5000, "an event", heard.promise);
+  };
+  await after(async () => {
+    (await Deno.connect({ hostname: "127.0.0.1", port })).close();
+  });
+  await after(async () => (await raw(sides)).close());
+  const peer = { hostname: "127.0.0.1", port, remote: "a helper" };
+  await after(() => shownCertificate(peer, ALPN, NEVER));
+  await after(async () => {
+    const plain = await Deno.connect({ hostname: "127.0.0.1", port });
+    await plain.write(new TextEncoder().encode("GET / HTTP/1.1\r\n\r\n"));
+    await endOf(plain);
+  });
+  await after(async () => {
+    const tls = await raw(sides);
+    await tls.write(new Uint8Array(60));
+    await endOf(tls);
+  });
+  assertEquals(names, [
+    ...Array(3).fill("debug debug.listener-left"),
+    ...Array(2).fill("warn listener.handshake-failed"),
+  ]);
+  await sides.stop();
 });
 
 Deno.test("tls: at the limit the oldest gives way, and an honest peer comes in", async () => {

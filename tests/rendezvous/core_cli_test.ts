@@ -71,6 +71,20 @@ Deno.test("codes: what cannot be meant is said before anybody is asked", async (
   }
 });
 
+Deno.test("recv --code takes a code that SFTPX_CODE holds, and asks for none", async () => {
+  for (const terminal of [false, true]) {
+    const ran = await run(["recv", "--code", "--helper", "127.0.0.1:9"], {
+      env: { HOME: "/nowhere", SFTPX_CODE: "7-tigre-lemon" },
+      terminal,
+      answer: "8-zebra-violin",
+    });
+    assertEquals(ran.code, 2, ran.stderr);
+    // It was read: nothing is tried with this one.
+    assert(ran.stderr.includes("looks mistyped"), ran.stderr);
+    assert(!ran.stderr.includes("Code:"), ran.stderr);
+  }
+});
+
 Deno.test("S8: nobody sees a code in the list of processes, and three processes move a folder", async () => {
   await using lab = await startLab();
   await using sender = lab.send("--code");
