@@ -13,6 +13,7 @@ import { fileIn } from "../store/own_path.ts";
 import { askCode, hideArgument, readCodeLink } from "./code_words.ts";
 import { hinted } from "./hint.ts";
 import { meetOptions } from "./meet.ts";
+import { receiveJudge } from "./receive_judge.ts";
 import { defined } from "./defined.ts";
 import type { Values } from "./settings.ts";
 import type { Surroundings } from "./main.ts";
@@ -61,8 +62,10 @@ export async function takeFrom(
   const own = new AbortController();
   let failure: SftpxError | undefined;
   let hasCome = false;
+  const judge = receiveJudge();
   const onEvent = (event: TransferEvent): void => {
     if (event.type === "listening") return; // nobody else can come
+    judge.hear(event);
     if (event.type === "connected") {
       hasCome = true;
       came.abort();
@@ -129,6 +132,7 @@ export async function takeFrom(
   }
   if (signal.aborted) throw withHint(signal.reason, signal);
   if (failure !== undefined) throw withHint(failure, signal);
+  judge.check();
   return 0;
 }
 
