@@ -200,7 +200,8 @@ Deno.test("a journal refuses what it cannot write", async () => {
     assertThrows(() => journal.begin(stampOf(path)), RangeError, "path");
     assertThrows(() => journal.done(doneOf(path)), RangeError, "path");
   }
-  const wrong = { ...doneOf("a"), mtimeNs: 2n ** 63n };
+  const { local } = doneOf("a");
+  const wrong = { ...doneOf("a"), local: { ...local, ino: 2n ** 64n } };
   assertThrows(() => journal.done(wrong), RangeError, "64-bit");
   const digest = new Uint8Array(31);
   assertThrows(() => journal.done({ ...doneOf("a"), digest }), RangeError);
@@ -213,6 +214,20 @@ Deno.test("a journal refuses what it cannot write", async () => {
   assertEquals((await journal.doneFor(longest))?.finalPath.length, 4096);
   await journal.close();
   assertThrows(() => journal.begin(stampOf("b")), SftpxError, "it is closed");
+});
+
+Deno.test("a journal keeps a time that 64 bits do not hold as the nearest", async () => {
+  const { journal } = await openOn(memoryDisk());
+  for (
+    const [ns, kept] of [[2n ** 63n, 2n ** 63n - 1n], [
+      -(2n ** 70n),
+      -(2n ** 63n),
+    ]] as const
+  ) {
+    journal.done({ ...doneOf("a"), mtimeNs: ns });
+    assertEquals((await journal.doneFor("a"))?.mtimeNs, kept);
+  }
+  await journal.close();
 });
 
 Deno.test("a file's declared size takes no memory", async () => {
