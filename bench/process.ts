@@ -49,6 +49,8 @@ const LOOK_MS = 10;
 /** Linux counts processor time in hundredths of a second, on every machine. */
 const TICKS_PER_S = 100;
 const KEPT_CHARS = 4000;
+/** How long what a process said may come after its end, ms. */
+const LEFT_OPEN_MS = 2000;
 const NOTHING: Usage = { cpuS: 0, peakBytes: 0 };
 
 /** Starts a process and watches it until it ends. */
@@ -100,7 +102,9 @@ export function startWatched(options: StartOptions): Watched {
     const atMs = performance.now();
     clearInterval(ticker);
     clearTimeout(limit);
-    await heard;
+    // What it has started may live on, and have its output open.
+    await Promise.race([heard, pause(LEFT_OPEN_MS)]);
+    heard.catch(() => {}); // of no interest by now
     for (const { reject } of marks.values()) {
       reject(new Error(`${program} ended with ${code}\n${words}`));
     }
@@ -150,4 +154,8 @@ async function* lines(
     yield* parts;
   }
   if (rest !== "") yield rest;
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
