@@ -12,6 +12,7 @@
 import { unreachable } from "../core/actor.ts";
 import type { Clock } from "../core/clock.ts";
 import { SftpxError } from "../core/errors.ts";
+import { type Log, nullLog } from "../core/log.ts";
 import type { HostAndPort } from "../protocol/address.ts";
 import { type BulkOptions, createBulk, MOMENT_MS } from "../protocol/bulk.ts";
 import { largeRoom } from "../store/large_pages.ts";
@@ -28,6 +29,8 @@ export interface BulkDeps extends BulkOptions {
   readonly dials: BulkDials | undefined;
   /** Lanes of the first connection. */
   readonly lanes: number;
+  /** @default {nobody is told} */
+  readonly log?: Log;
   /** Runs a task beside the actor; what comes of it is sent to the actor. */
   readonly spawn: (
     task: (signal: AbortSignal) => Promise<Joined | undefined>,
@@ -84,7 +87,7 @@ export function createBulkLanes(
   deps: BulkDeps,
   clock: Clock,
 ): BulkLanes {
-  const { dials, lanes, spawn } = deps;
+  const { dials, lanes, spawn, log = nullLog } = deps;
   const bulk = createBulk(deps);
   const there = new Set<number>();
   const placed = new Set<number>(); // of them and to come: to threads
@@ -108,6 +111,7 @@ export function createBulkLanes(
       } catch (error) {
         // The transfer goes on over what it has.
         if (!(error instanceof SftpxError) && !signal.aborted) throw error;
+        log.event("bulk.failed", { connection, error: String(error) });
         failed();
         return undefined;
       }
@@ -200,9 +204,9 @@ export function createBulkLanes(
         case "try":
           return open(dials);
         case "retire":
-          return leave("retire", run);
         case "back":
-          return leave("drop", run);
+          log.event("bulk.left", { how: verdict });
+          return leave(verdict === "back" ? "drop" : verdict, run);
         default:
           unreachable(verdict);
       }

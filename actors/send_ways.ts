@@ -109,6 +109,7 @@ export function createWays(deps: WaysDeps): Ways {
         ...deps.bulk,
         dials: mayBulk ? ours.bulk : undefined,
         lanes: BULK_LANES,
+        log,
         spawn,
       }, clock);
       const threads = deps.threads && createThreadLanes(
