@@ -116,3 +116,17 @@ Deno.test("a connection that joins when others have much under way gets its part
     await clock.advance(1);
   }
 });
+
+Deno.test("a path's pace keeps what has arrived when nothing is said of it for a moment", async () => {
+  const clock = new FakeClock();
+  const path = createPathPace(clock, 100);
+  const limiter = path.join(0);
+  const look = (bytes: number): void =>
+    path.look({ arrived: () => bytes, rttMs: 100, lateRttMs: 100 });
+  await limiter.take(100_000);
+  await clock.advance(100);
+  look(90_000);
+  assertEquals(path.underWayBytes, 10_000);
+  look(0);
+  assertEquals(path.underWayBytes, 10_000);
+});

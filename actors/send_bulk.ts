@@ -111,7 +111,9 @@ export function createBulkLanes(
       } catch (error) {
         // The transfer goes on over what it has.
         if (!(error instanceof SftpxError) && !signal.aborted) throw error;
-        log.event("bulk.failed", { connection, error: String(error) });
+        if (!signal.aborted) {
+          log.event("bulk.failed", { connection, error: String(error) });
+        }
         failed();
         return undefined;
       }
