@@ -182,6 +182,18 @@ Deno.test("a wrong code ends both with exit code 5, and says that it is burnt", 
   }
 });
 
+Deno.test("what a receiver by a code leaves out ends both with exit code 8", async () => {
+  await using lab = await startLab();
+  await Deno.symlink("c", lab.dir.join("src", "link"));
+  await using sender = lab.send("--code");
+  const { code } = await sender.waitEvent("code", PATIENT);
+  await using receiver = lab.recv(String(code), "--links", "none");
+  assertEquals((await receiver.status).code, 8, receiver.stderr);
+  assertEquals((await sender.status).code, 8, sender.stderr);
+  const error = await receiver.waitEvent("error", PATIENT);
+  assert(String(error.message).includes("1 entry was left out"));
+});
+
 Deno.test("killed on both sides, the next code goes on where the last one stopped", async () => {
   await using lab = await startLab({ "a.bin": 24 * MIB, "b.bin": 8 * MIB });
   {
