@@ -139,6 +139,8 @@ export async function runSendSession(
   let mayForget = deps.offer.fresh;
   const began = world.clock.now();
   let heardAt = began;
+  let soughtAt: number | undefined; // since when there is nobody to talk to
+  let unreached: unknown; // why, as last heard
   let spare: SendLink | undefined;
   let current: SendLink | undefined; // the newest
   let further = 0; // connections by QUIC beside the first
@@ -154,6 +156,7 @@ export async function runSendSession(
   /** Whatever is heard says that we were accepted. */
   const heard = (): void => {
     heardAt = world.clock.now();
+    soughtAt = undefined;
     wasAccepted = true;
     mayForget = false; // what comes from here on is to be kept
   };
@@ -161,7 +164,29 @@ export async function runSendSession(
     const waitedMs = world.clock.now() - began;
     if (!wasAccepted && waitedMs >= FIRST_CONTACT_MS) end(error);
   };
+  /** Dials, for as long as patience lasts. */
   const link = async (signal: AbortSignal): Promise<SendLink> => {
+    const now = world.clock.now();
+    if (soughtAt === undefined) unreached = undefined;
+    soughtAt ??= now;
+    const leftMs = soughtAt + deps.giveUpAfterMs - now;
+    const dialled = new AbortController();
+    const late = new AbortController();
+    const either = AbortSignal.any([signal, dialled.signal]);
+    world.clock.delay(leftMs, either).then(() => late.abort(), () => {});
+    try {
+      return await linkNow(AbortSignal.any([signal, late.signal]));
+    } catch (error) {
+      if (!late.signal.aborted) unreached = error; // says more than that time is up
+      if (!late.signal.aborted || signal.aborted) throw error;
+      const reason = `Cannot reach "${address}": no answer in time`;
+      end(unreached ?? new SftpxError("unreachable", reason, error));
+      throw error;
+    } finally {
+      dialled.abort();
+    }
+  };
+  const linkNow = async (signal: AbortSignal): Promise<SendLink> => {
     if (spare !== undefined) {
       const link = spare;
       spare = undefined;
@@ -332,6 +357,7 @@ export async function runSendSession(
         },
         slept(ms) {
           supervisor.progress();
+          soughtAt = undefined;
           emit(sleptEvent(ms));
         },
       }),

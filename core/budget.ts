@@ -67,9 +67,10 @@ export function createBudget(
           return { giveUp: "patience ran out" };
         }
         const ceiling = policy.backoffMs * 2 ** Math.min(attempt++, 30);
+        const leftMs = troubleSince + policy.patienceMs - now;
         // Full jitter: peers that were cut off together do not come back together.
         return {
-          waitMs: env.random() * Math.min(policy.backoffCapMs, ceiling),
+          waitMs: env.random() * Math.min(policy.backoffCapMs, ceiling, leftMs),
         };
       }
       if (failed && isFinal(error)) return { giveUp: "it cannot go on" };
