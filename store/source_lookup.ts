@@ -90,6 +90,7 @@ export function lookUpNow(
     return undefined;
   }
   const { mtimeNs, ctimeNs, ino, dev, size } = found;
+  if (size === 0n) return undefined; // it may have content all the same
   if (scope.ignores(name, false)) return undefined;
   if (leftOut.size > 0 && leftOut.has(identity(found))) return undefined;
   if (whyRefused(path) !== undefined) return undefined;
@@ -141,6 +142,10 @@ async function described(
   const times = { mtimeNs, ctimeNs };
   const item = { path, local, mode, ...times, ino, dev, followed, disk };
   if (facts.isFile()) {
+    if (facts.size === 0n && await hasContent(disk, local, followed)) {
+      const reason = "it has content, but the system tells no size of it";
+      return { kind: "error", path, reason };
+    }
     return { kind: "file", ...item, size: Number(facts.size) };
   }
   if (facts.isDirectory()) {
@@ -158,6 +163,21 @@ async function described(
     return { kind: "error", path, reason: "its target is too long" };
   }
   return { kind: "link", ...item, target };
+}
+
+/** The kernel's own files, as those of /proc, are made while they are read. */
+async function hasContent(
+  disk: SourceDisk,
+  local: string,
+  followed: boolean,
+): Promise<boolean> {
+  const file = await disk.open(local, followed);
+  try {
+    const first = await file.read(new Uint8Array(1), 0);
+    return first > 0 && (await file.stat()).size === 0n; // else it grew just now
+  } finally {
+    await file.close();
+  }
 }
 
 function special(facts: Facts): string {

@@ -127,6 +127,16 @@ test("walk() tells what a file is", async () => {
   assertEquals(entry.local, `${dir.at}/f`);
 });
 
+test("walk() tells an empty file from one that the system makes while it is read", async () => {
+  await using dir = await folder();
+  await Deno.writeTextFile(`${dir.at}/empty`, "");
+  assertEquals((await only(`${dir.at}/empty`)).size, 0);
+  if (Deno.build.os !== "linux") return;
+  assertEquals(await listed(["/proc/version"]), [
+    "version: it has content, but the system tells no size of it",
+  ]);
+});
+
 test("walk() keeps to the order of UTF-8 bytes, as its docs have it", async () => {
   await using dir = await folder();
   // A BMP character above the surrogates, and one that UTF-16 writes with them.
