@@ -12,6 +12,7 @@
 import { unreachable } from "../core/actor.ts";
 import type { Clock } from "../core/clock.ts";
 import { SftpxError } from "../core/errors.ts";
+import { inTime } from "../core/in_time.ts";
 import { type Log, nullLog } from "../core/log.ts";
 import type { HostAndPort } from "../protocol/address.ts";
 import { type BulkOptions, createBulk, MOMENT_MS } from "../protocol/bulk.ts";
@@ -21,6 +22,7 @@ import type { Work } from "../protocol/outgoing.ts";
 import { FAR_MS } from "./greeting.ts";
 import type { Joined } from "./send_fleet.ts";
 import type { SendRun } from "./send_run.ts";
+import { late } from "./side_dials.ts";
 import type { Wire } from "./send_wire.ts";
 
 /** What bulk needs. */
@@ -75,6 +77,9 @@ const FIRST = 1024;
  * than TCP takes to stand, as both ends have all hands full.
  */
 const FEW_LEASES = 4;
+/** A dial that takes longer is given up, ms and round trips: it is tried again. */
+const DIAL_MS = 2000;
+const DIAL_ROUND_TRIPS = 20;
 /** More lanes than this bring nothing over TCP: the kernel has the windows. */
 export const BULK_LANES = 3;
 /** Threads of the receiver at most, and lanes to each: it reads one while another is written. */
@@ -106,7 +111,8 @@ export function createBulkLanes(
   ): void =>
     spawn(async (signal) => {
       try {
-        const conn = await dial(signal);
+        const ms = DIAL_MS + DIAL_ROUND_TRIPS * wire.link.tripMs;
+        const conn = await inTime({ clock, ms, signal, late }, dial);
         return { type: "joined", epoch: wire.epoch, connection, conn };
       } catch (error) {
         // The transfer goes on over what it has.
@@ -124,7 +130,7 @@ export function createBulkLanes(
     const mine = ++tries;
     const connection = ++last;
     dialFor(connection, (signal) => to.dial(connection, signal), () => {
-      if (mine === tries) bulk.lost(clock.now());
+      if (mine === tries) bulk.failed(clock.now());
     });
     if (holdsAll()) {
       // Others may have nothing to do that would have them looked at.

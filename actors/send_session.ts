@@ -7,6 +7,7 @@
 import type { Clock } from "../core/clock.ts";
 import { codeOf, SftpxError, sftpxErrorOf } from "../core/errors.ts";
 import type { EventSink } from "../core/events.ts";
+import { inTime } from "../core/in_time.ts";
 import type { Late } from "../core/late.ts";
 import type { Log } from "../core/log.ts";
 import type { Address } from "../core/mailbox.ts";
@@ -169,22 +170,18 @@ export async function runSendSession(
     const now = world.clock.now();
     if (soughtAt === undefined) unreached = undefined;
     soughtAt ??= now;
-    const leftMs = soughtAt + deps.giveUpAfterMs - now;
-    const dialled = new AbortController();
-    const late = new AbortController();
-    const either = AbortSignal.any([signal, dialled.signal]);
-    world.clock.delay(leftMs, either).then(() => late.abort(), () => {});
-    try {
-      return await linkNow(AbortSignal.any([signal, late.signal]));
-    } catch (error) {
-      if (!late.signal.aborted) unreached = error; // says more than that time is up
-      if (!late.signal.aborted || signal.aborted) throw error;
+    const ms = Math.max(0, soughtAt + deps.giveUpAfterMs - now);
+    const late = (cause: unknown): SftpxError => {
       const reason = `Cannot reach "${address}": no answer in time`;
-      end(unreached ?? new SftpxError("unreachable", reason, error));
-      throw error;
-    } finally {
-      dialled.abort();
-    }
+      const failure = sftpxErrorOf(unreached) ??
+        new SftpxError("unreachable", reason, cause);
+      end(failure);
+      return failure;
+    };
+    return await inTime({ clock: world.clock, ms, signal, late }, linkNow)
+      .catch((error) => { // it may say more than that the time is up
+        throw unreached = error;
+      });
   };
   const linkNow = async (signal: AbortSignal): Promise<SendLink> => {
     if (spare !== undefined) {

@@ -6,6 +6,7 @@
  */
 import type { Clock } from "../core/clock.ts";
 import { codeOf, SftpxError } from "../core/errors.ts";
+import { inTime } from "../core/in_time.ts";
 import type { Log } from "../core/log.ts";
 import { type HostAndPort, parseAddress } from "../protocol/address.ts";
 import { MAX_PORTS, type PortCarrier } from "../protocol/control.ts";
@@ -76,6 +77,10 @@ const ANSWER_MS = 1000;
 /** How long a port has to let us in, beside four round trips: the first packet may be lost. */
 const DIAL_MS = 2000;
 
+/** What a dial ends with whose time is up. */
+export const late = (cause: unknown): SftpxError =>
+  new SftpxError("unreachable", "Cannot dial: no answer in time", cause);
+
 /** Creates the ways to side ports; none is known yet. */
 export function createSideDials(deps: SideDialsDeps): SideDials {
   const { dialer, clock, log } = deps;
@@ -127,24 +132,21 @@ export function createSideDials(deps: SideDialsDeps): SideDials {
     const mine = used;
     const free = (): void =>
       void mine.set(port, Math.max(0, (mine.get(port) ?? 0) - 1));
-    const over = new AbortController();
-    const either = AbortSignal.any([signal, over.signal]);
-    const limitMs = DIAL_MS + 4 * (first?.tripMs ?? 0);
-    clock.delay(limitMs, either).then(() => over.abort(), () => {});
+    const ms = DIAL_MS + 4 * (first?.tripMs ?? 0);
     try {
-      const conn = await connect(way, either);
+      const conn = await inTime(
+        { clock, ms, signal, late },
+        (signal) => connect(way, signal),
+      );
       conn.closed.catch(() => {}).finally(free);
       log.event("side-port.used", { port });
       return conn;
     } catch (error) {
       free();
-      const isFailure = error instanceof SftpxError || over.signal.aborted;
-      if (signal.aborted || !isFailure) throw error;
+      if (signal.aborted || !(error instanceof SftpxError)) throw error;
       isOff = true;
       log.event("side-port.unreachable", { port, code: codeOf(error) });
       return undefined;
-    } finally {
-      over.abort();
     }
   };
 

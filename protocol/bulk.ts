@@ -45,7 +45,9 @@ export interface Bulk {
   sample(now: BulkSample): BulkVerdict;
   /** What was tried stands. */
   joined(): void;
-  /** It could not be opened, or was lost. */
+  /** It could not be opened. */
+  failed(nowMs: number): void;
+  /** It was lost. */
   lost(nowMs: number): void;
   /** True while chunks go over TCP alone. */
   readonly isUsed: boolean;
@@ -93,8 +95,10 @@ const WINDOW_MS = 1000;
 const STILL_MS = 2000;
 /** A dial that takes longer is not waited for, ms. */
 export const MOMENT_MS = 200;
-/** After a try that failed the next one waits, ms; then twice as long. */
+/** After a try that was not worth it the next one waits, ms; then twice as long. */
 const PAUSE_MS = 10_000;
+/** The same after a dial that failed: it costs little, and may have been bad luck. */
+const REDIAL_MS = 1000;
 
 /** Bytes at a time. */
 interface Mark {
@@ -133,11 +137,15 @@ export function createBulk(options: BulkOptions = {}): Bulk {
   let isNear = false;
   let notBeforeMs = -Infinity;
   let pauseMs = PAUSE_MS;
+  let redialMs = REDIAL_MS;
 
-  const rest = (nowMs: number): void => {
-    notBeforeMs = nowMs + pauseMs;
-    pauseMs *= 2;
+  const restUntil = (ms: number): void => {
+    notBeforeMs = ms;
     state = { is: "quic", from: undefined, rival: undefined };
+  };
+  const rest = (nowMs: number): void => {
+    restUntil(nowMs + pauseMs);
+    pauseMs *= 2;
   };
   const showMs = (rttMs: number): number =>
     Math.max(SHOW_MS, rttMs * SHOW_ROUND_TRIPS);
@@ -246,6 +254,10 @@ export function createBulk(options: BulkOptions = {}): Bulk {
         slow: 0,
         isShown: false,
       };
+    },
+    failed(nowMs) {
+      restUntil(nowMs + redialMs);
+      redialMs *= 2;
     },
     lost: rest,
   };

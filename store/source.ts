@@ -81,6 +81,7 @@ export async function* walkInSteps(
     follow: options.follow ?? false,
     leftOut: await identities(options.leaveOut ?? [], disk),
     disk,
+    unsized: new Map<bigint, boolean>(),
   };
   const stack: Folder[] = [{
     end: undefined,

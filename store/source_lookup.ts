@@ -18,6 +18,8 @@ export interface Walker {
   readonly follow: boolean;
   readonly leftOut: ReadonlySet<string>;
   readonly disk: SourceDisk;
+  /** File systems, by device, and whether their files may have content and no size. */
+  readonly unsized: Map<bigint, boolean>;
 }
 
 /** A name to look up. */
@@ -63,7 +65,7 @@ export async function lookUp(
     }
     return await described(
       { ...wanted, followed },
-      walker.disk,
+      walker,
       facts,
     );
   } catch (cause) {
@@ -80,7 +82,7 @@ export async function lookUp(
 
 /** As `lookUp()`, at once, for a file that can be sent; `undefined` for all else. */
 export function lookUpNow(
-  { disk, leftOut }: Walker,
+  { disk, leftOut, unsized }: Walker,
   { name, path, local, followed }: Wanted,
   scope: IgnoreScope,
 ): StandingEntry | undefined {
@@ -90,7 +92,7 @@ export function lookUpNow(
     return undefined;
   }
   const { mtimeNs, ctimeNs, ino, dev, size } = found;
-  if (size === 0n) return undefined; // it may have content all the same
+  if (size === 0n && unsized.get(dev) !== false) return undefined;
   if (scope.ignores(name, false)) return undefined;
   if (leftOut.size > 0 && leftOut.has(identity(found))) return undefined;
   if (whyRefused(path) !== undefined) return undefined;
@@ -132,17 +134,18 @@ function whyRefused(path: string): string | undefined {
 
 async function described(
   { path, local, followed }: Wanted,
-  disk: SourceDisk,
+  walker: Walker,
   facts: Facts,
-): Promise<
-  StandingEntry
-> {
+): Promise<StandingEntry> {
+  const { disk } = walker;
   const { mtimeNs, ctimeNs, ino, dev } = facts;
   const mode = Number(facts.mode & 0o7777n);
   const times = { mtimeNs, ctimeNs };
   const item = { path, local, mode, ...times, ino, dev, followed, disk };
   if (facts.isFile()) {
-    if (facts.size === 0n && await hasContent(disk, local, followed)) {
+    const mayBeUnsized = facts.size === 0n &&
+      await isUnsized(walker, dev, local);
+    if (mayBeUnsized && await hasContent(disk, local, followed)) {
       const reason = "it has content, but the system tells no size of it";
       return { kind: "error", path, reason };
     }
@@ -165,7 +168,26 @@ async function described(
   return { kind: "link", ...item, target };
 }
 
-/** The kernel's own files, as those of /proc, are made while they are read. */
+/** See statfs(2): proc, debugfs, tracefs, securityfs, cgroup and cgroup2, configfs, FUSE. */
+const UNSIZED: ReadonlySet<number> = new Set([
+  ...[0x9fa0, 0x64626720, 0x74726163, 0x73636673],
+  ...[0x27e0eb, 0x63677270, 0x62656570, 0x65735546],
+]);
+
+/** True where files may be made while they are read, as in /proc: nobody knows their size before. */
+async function isUnsized(
+  { unsized }: Walker,
+  dev: bigint,
+  local: string,
+): Promise<boolean> {
+  const known = unsized.get(dev);
+  if (known !== undefined || Deno.build.os !== "linux") return known ?? false;
+  const { statfs } = await import("node:fs/promises");
+  const found = UNSIZED.has((await statfs(local)).type);
+  unsized.set(dev, found);
+  return found;
+}
+
 async function hasContent(
   disk: SourceDisk,
   local: string,

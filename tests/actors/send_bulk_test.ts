@@ -33,7 +33,8 @@ interface Table {
 /** Bulk lanes beside one connection over a path of that length. */
 function table(
   tripMs: number,
-  dial: () => Promise<Conn> = () => Promise.resolve({} as Conn),
+  dial: (signal: AbortSignal) => Promise<Conn> = () =>
+    Promise.resolve({} as Conn),
 ): Table {
   const clock = new FakeClock();
   const said: string[] = [];
@@ -64,9 +65,9 @@ function table(
   } as unknown as SendRun;
   const bulk = createBulkLanes(wire as Wire, {
     dials: {
-      dial(connection) {
+      dial(connection, signal) {
         dials.push(connection);
-        return dial();
+        return dial(signal);
       },
       places: () => Promise.resolve([]),
       dialAt: () => Promise.reject(new Error("nowhere")),
@@ -180,4 +181,25 @@ Deno.test("bulk: who waits for a dial that fails, or never answers, is told that
   await silent.pass(100, 0);
   assertEquals(silent.bulk.leasesMeanwhile, undefined);
   assertEquals(silent.ended.length, places + 2, "places, and the moment");
+});
+
+Deno.test("bulk: a dial that never answers is given up after 2 s, and tried again a second later", async () => {
+  let isGivenUp = false;
+  const { bulk, dials, want, pass } = table(1, (signal) => {
+    if (isGivenUp) return Promise.resolve({} as Conn);
+    return new Promise((_, reject) => {
+      signal.addEventListener("abort", () => {
+        isGivenUp = true;
+        reject(signal.reason);
+      });
+    });
+  });
+  want(1024 * MIB);
+  await pass(1950, 1000);
+  assertEquals([isGivenUp, ...dials], [false, 1024]);
+  await pass(150, 1000);
+  assertEquals([isGivenUp, ...dials], [true, 1024]);
+  await pass(1100, 1000);
+  assertEquals(dials, [1024, 1025]);
+  assertEquals(bulk.isUsed, true);
 });
