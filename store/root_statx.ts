@@ -63,7 +63,7 @@ function timeAt(view: DataView, offset: number): bigint {
 }
 
 /** The number that `stat` gives for a device, of its two halves. */
-function deviceNumber(major: number, minor: number): bigint {
+export function deviceNumber(major: number, minor: number): bigint {
   const [high, low] = [BigInt(major), BigInt(minor)];
   return ((high & 0xfffff000n) << 32n) | ((high & 0xfffn) << 8n) |
     ((low & 0xffffff00n) << 12n) | (low & 0xffn);

@@ -33,6 +33,7 @@ import {
   type Walker,
 } from "./source_lookup.ts";
 import { canonical } from "./source_roots.ts";
+import { unsizedDevices } from "./unsized.ts";
 
 export type {
   SourceDirEndEntry,
@@ -81,7 +82,7 @@ export async function* walkInSteps(
     follow: options.follow ?? false,
     leftOut: await identities(options.leaveOut ?? [], disk),
     disk,
-    unsized: new Map<bigint, boolean>(),
+    unsized: unsizedDevices(),
   };
   const stack: Folder[] = [{
     end: undefined,

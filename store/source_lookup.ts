@@ -18,8 +18,8 @@ export interface Walker {
   readonly follow: boolean;
   readonly leftOut: ReadonlySet<string>;
   readonly disk: SourceDisk;
-  /** File systems, by device, and whether their files may have content and no size. */
-  readonly unsized: Map<bigint, boolean>;
+  /** Devices whose files may have content and no size. */
+  readonly unsized: () => ReadonlySet<bigint>;
 }
 
 /** A name to look up. */
@@ -92,7 +92,7 @@ export function lookUpNow(
     return undefined;
   }
   const { mtimeNs, ctimeNs, ino, dev, size } = found;
-  if (size === 0n && unsized.get(dev) !== false) return undefined;
+  if (size === 0n && unsized().has(dev)) return undefined;
   if (scope.ignores(name, false)) return undefined;
   if (leftOut.size > 0 && leftOut.has(identity(found))) return undefined;
   if (whyRefused(path) !== undefined) return undefined;
@@ -143,9 +143,8 @@ async function described(
   const times = { mtimeNs, ctimeNs };
   const item = { path, local, mode, ...times, ino, dev, followed, disk };
   if (facts.isFile()) {
-    const mayBeUnsized = facts.size === 0n &&
-      await isUnsized(walker, dev, local);
-    if (mayBeUnsized && await hasContent(disk, local, followed)) {
+    const mayHaveContent = facts.size === 0n && walker.unsized().has(dev);
+    if (mayHaveContent && await hasContent(disk, local, followed)) {
       const reason = "it has content, but the system tells no size of it";
       return { kind: "error", path, reason };
     }
@@ -168,26 +167,7 @@ async function described(
   return { kind: "link", ...item, target };
 }
 
-/** See statfs(2): proc, debugfs, tracefs, securityfs, cgroup and cgroup2, configfs, FUSE. */
-const UNSIZED: ReadonlySet<number> = new Set([
-  ...[0x9fa0, 0x64626720, 0x74726163, 0x73636673],
-  ...[0x27e0eb, 0x63677270, 0x62656570, 0x65735546],
-]);
-
-/** True where files may be made while they are read, as in /proc: nobody knows their size before. */
-async function isUnsized(
-  { unsized }: Walker,
-  dev: bigint,
-  local: string,
-): Promise<boolean> {
-  const known = unsized.get(dev);
-  if (known !== undefined || Deno.build.os !== "linux") return known ?? false;
-  const { statfs } = await import("node:fs/promises");
-  const found = UNSIZED.has((await statfs(local)).type);
-  unsized.set(dev, found);
-  return found;
-}
-
+/** Makes sure that a file that is told to be empty is. */
 async function hasContent(
   disk: SourceDisk,
   local: string,
