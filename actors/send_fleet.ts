@@ -253,6 +253,13 @@ export function createFleet(
         add(congestion);
         verdict = growth.sample(seen());
       }
+      if (verdict !== "keep") {
+        log.event("connection.growth", {
+          verdict,
+          connections: wire.grown,
+          rttMs: Math.round(shortest()),
+        });
+      }
       switch (verdict) {
         case "try-bbr":
           return add("bbr");

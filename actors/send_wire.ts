@@ -245,7 +245,8 @@ export function openWire(
   const idlest = (): LaneGroup | undefined => {
     let best: LaneGroup | undefined;
     for (const group of groups.values()) {
-      if (best === undefined || group.load < best.load) best = group;
+      // The newest has nothing under way yet, which others with as little to do may have.
+      if (best === undefined || group.load <= best.load) best = group;
     }
     return best;
   };

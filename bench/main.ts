@@ -20,6 +20,7 @@ import { links } from "./rows/links.ts";
 import { politeness } from "./rows/politeness.ts";
 import { manyFiles } from "./rows/many_files.ts";
 import { memory } from "./rows/memory.ts";
+import { shortLinks } from "./rows/short_links.ts";
 import { xftp } from "./rows/xftp.ts";
 
 const ROWS: Readonly<Record<string, Measure>> = {
@@ -30,6 +31,7 @@ const ROWS: Readonly<Record<string, Measure>> = {
   carriers,
   xftp,
   links,
+  short: shortLinks,
   politeness,
 };
 

@@ -60,8 +60,9 @@ const ENOUGH = 3;
 const VERY = 1.5;
 /** A rate that grows by no more than this in a measurement has settled. */
 const SETTLED = 1.25;
-/** What is over sooner than this is not worth a trial of BBR, ms. */
-const WORTH_MS = 5000;
+/** What is over sooner than this is not worth a trial of BBR, ms and round trips. */
+const WORTH_MS = 2000;
+const WORTH_ROUND_TRIPS = 10;
 
 /** Creates what looks for signs of loss. */
 export function createLossSigns(): LossSigns {
@@ -74,17 +75,20 @@ export function createLossSigns(): LossSigns {
     const { rttMs, usualRttMs, connections, underWayBytes } = now;
     const isHeld = underWayBytes > rate * (rttMs * HELD_ROUND_TRIPS + HELD_MS);
     if (
-      rate === 0 || !isHeld || now.isStarting || rttMs < LONG_MS ||
-      now.pendingBytes <= rate * WORTH_MS
+      rate === 0 || !isHeld || rttMs < LONG_MS ||
+      now.pendingBytes <= rate * (WORTH_MS + rttMs * WORTH_ROUND_TRIPS)
     ) return 0;
     const onTheWay = rate * rttMs / connections;
     const queueMs = usualRttMs - rttMs;
+    // A start may be slow, but not slower than it begins, once there is something to send.
+    const isBegun = (last?.underWayBytes ?? 0) > 2 * VERY_LOSSY_BYTES;
+    if (now.isStarting && !isBegun) return 0;
     if (onTheWay < VERY_LOSSY_BYTES) {
       return queueMs <= rttMs * VERY_LOSSY_QUEUE + QUEUE_MS ? VERY : 0;
     }
     const isQueue = queueMs >
       Math.min(rttMs * QUEUE, MOST_QUEUE_MS) + QUEUE_MS;
-    const isSettled = rate <= lastRate * SETTLED;
+    const isSettled = !now.isStarting && rate <= lastRate * SETTLED;
     return onTheWay < LOSSY_BYTES && isSettled && !isQueue ? 1 : 0;
   };
 

@@ -5,6 +5,7 @@ import { createLossSigns, type LossSample } from "./lossy.ts";
 function foundAt(
   rate: number,
   changes: Partial<LossSample> = {},
+  underWay: (ms: number) => number = () => 1e7,
 ): number | undefined {
   const signs = createLossSigns();
   for (let nowMs = 0; nowMs <= 10_000; nowMs += 250) {
@@ -15,7 +16,7 @@ function foundAt(
       usualRttMs: 200,
       connections: 1,
       pendingBytes: 1e12,
-      underWayBytes: 1e7,
+      underWayBytes: underWay(nowMs),
       isStarting: false,
       ...changes,
     });
@@ -30,6 +31,12 @@ Deno.test("createLossSigns() knows a path that leaves less than a first window a
   assertEquals(foundAt(50, { usualRttMs: 280 }), undefined); // a narrow one, with a queue
 });
 
+Deno.test("createLossSigns() knows it while a transfer starts, too, once there was something to send", () => {
+  assertEquals(foundAt(50, { isStarting: true }), 1000);
+  const begins = (ms: number): number => ms < 1100 ? 26_000 : 1e7;
+  assertEquals(foundAt(50, { isStarting: true }, begins), 2500);
+});
+
 Deno.test("createLossSigns() takes longer where some more is on its way", () => {
   // 50 kB in a round trip; the first measurement has no other to have settled by.
   assertEquals(foundAt(250), 2000);
@@ -39,7 +46,7 @@ Deno.test("createLossSigns() takes longer where some more is on its way", () => 
 Deno.test("createLossSigns() sees no loss where something else limits", () => {
   assertEquals(foundAt(1000), undefined); // 200 kB in a round trip
   assertEquals(foundAt(250, { connections: 4 }), 1000); // of four
-  assertEquals(foundAt(50, { isStarting: true }), undefined);
+  assertEquals(foundAt(250, { isStarting: true }), undefined);
   assertEquals(foundAt(50, { underWayBytes: 20_000 }), undefined); // no more is given
   assertEquals(foundAt(50, { pendingBytes: 200_000 }), undefined); // soon over
   assertEquals(foundAt(50, { rttMs: 3, usualRttMs: 3 }), undefined);

@@ -103,3 +103,13 @@ Deno.test("wire: who retired and stands still has stalled as any other; who has 
   assertEquals(wire.retire(7), []);
   over.abort();
 });
+
+Deno.test("wire: of those that have as little to do the newest gets the work: what others were given may still be under way", async () => {
+  const over = new AbortController();
+  const wire = wireWith(1, over.signal);
+  wire.wake();
+  wire.give([work(0)]);
+  await settle();
+  assertEquals(wire.drop(7), [work(0)]);
+  over.abort();
+});
