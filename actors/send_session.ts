@@ -175,7 +175,7 @@ export async function runSendSession(
       const reason = `Cannot reach "${address}": no answer in time`;
       const failure = sftpxErrorOf(unreached) ??
         new SftpxError("unreachable", reason, cause);
-      end(failure);
+      if (soughtAt !== undefined) end(failure); // or the one we had has spoken again
       return failure;
     };
     return await inTime({ clock: world.clock, ms, signal, late }, linkNow)
