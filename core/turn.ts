@@ -5,6 +5,8 @@
  * @module
  */
 
+import { systemClock } from "./clock.ts";
+
 /** Resolves once all that the system had ready has been told. */
 export function nextTurn(): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
@@ -34,12 +36,12 @@ let turnedMs = -Infinity;
  * there is a timer, which cannot: 2 ms.
  */
 export async function idleTurn(): Promise<void> {
-  const now = performance.now();
+  const now = systemClock.now();
   if (now - turnedMs > APART_MS) sureMs = now;
   if (now - sureMs < SURE_MS) await crypto.subtle.digest("SHA-256", NOTHING);
   else {
-    await new Promise((resolve) => setTimeout(resolve, 0));
-    sureMs = performance.now();
+    await systemClock.delay(0);
+    sureMs = systemClock.now();
   }
-  turnedMs = performance.now();
+  turnedMs = systemClock.now();
 }
