@@ -16,7 +16,7 @@
 import { type Clock, systemClock } from "../core/clock.ts";
 import { type ErrorCode, ERRORS, SftpxError } from "../core/errors.ts";
 import { type Log, nullLog } from "../core/log.ts";
-import { nextTurn } from "../core/turn.ts";
+import { idleTurn } from "../core/turn.ts";
 import { backlog } from "./backlog.ts";
 import { quicConn } from "./quic_conn.ts";
 import type { Endpoint, Host } from "./quic_endpoint.ts";
@@ -84,8 +84,9 @@ export function quicListener(options: QuicListenerOptions): Listener {
       });
       await Promise.race([conn.handshake, ended, late, giveUp.promise]);
       // The platform also resolves `handshake` when it failed, and tells of the
-      // failure in `closed` in the same turn.
-      await Promise.race([nextTurn(), ended]);
+      // failure in `closed` in the same turn, or in one of the next if it has
+      // much to tell.
+      await Promise.race([idleTurn(), ended]);
       waiting.put(quicConn(conn, endpoint));
     } catch (error) {
       conn?.close({ closeCode: ERRORS["peer-busy"].close, reason: "" });
