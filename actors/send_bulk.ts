@@ -22,7 +22,7 @@ import type { Work } from "../protocol/outgoing.ts";
 import { FAR_MS } from "./greeting.ts";
 import type { Joined } from "./send_fleet.ts";
 import type { SendRun } from "./send_run.ts";
-import { late } from "./side_dials.ts";
+import { unanswered } from "./side_dials.ts";
 import type { Wire } from "./send_wire.ts";
 
 /** What bulk needs. */
@@ -112,7 +112,10 @@ export function createBulkLanes(
     spawn(async (signal) => {
       try {
         const ms = DIAL_MS + DIAL_ROUND_TRIPS * wire.link.tripMs;
-        const conn = await inTime({ clock, ms, signal, late }, dial);
+        const conn = await inTime(
+          { clock, ms, signal, late: unanswered },
+          dial,
+        );
         return { type: "joined", epoch: wire.epoch, connection, conn };
       } catch (error) {
         // The transfer goes on over what it has.

@@ -78,7 +78,7 @@ const ANSWER_MS = 1000;
 const DIAL_MS = 2000;
 
 /** What a dial ends with whose time is up. */
-export const late = (cause: unknown): SftpxError =>
+export const unanswered = (cause: unknown): SftpxError =>
   new SftpxError("unreachable", "Cannot dial: no answer in time", cause);
 
 /** Creates the ways to side ports; none is known yet. */
@@ -135,7 +135,7 @@ export function createSideDials(deps: SideDialsDeps): SideDials {
     const ms = DIAL_MS + 4 * (first?.tripMs ?? 0);
     try {
       const conn = await inTime(
-        { clock, ms, signal, late },
+        { clock, ms, signal, late: unanswered },
         (signal) => connect(way, signal),
       );
       conn.closed.catch(() => {}).finally(free);

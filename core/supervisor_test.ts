@@ -1,6 +1,7 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { FakeClock, settle } from "../tests/testutil/fake_clock.ts";
 import type { Behavior } from "./actor.ts";
+import { createBudget } from "./budget.ts";
 import { codeOf, type ErrorCode, SftpxError } from "./errors.ts";
 import { type Log, nullLog } from "./log.ts";
 import { MailboxClosedError } from "./mailbox.ts";
@@ -252,6 +253,21 @@ Deno.test("Supervisor runs out of patience, and progress renews it", async () =>
   );
   assertEquals(codeOf(error), "connection-lost");
   assertEquals(clock.pending, 0);
+});
+
+Deno.test("createBudget() lets nobody wait for longer than patience lasts", async () => {
+  const clock = new FakeClock();
+  const policy = { ...POLICY, patienceMs: 10_000, backoffMs: 8000 };
+  const budget = createBudget(policy, { clock, random: () => 1 });
+  const failure = {
+    failed: true,
+    error: new SftpxError("connection-lost", "Cannot go on: a test"),
+  };
+  assertEquals(budget.charge(failure), { waitMs: 8000 });
+  await clock.advance(9000);
+  assertEquals(budget.charge(failure), { waitMs: 1000 });
+  await clock.advance(1000);
+  assertEquals(budget.charge(failure), { giveUp: "patience ran out" });
 });
 
 Deno.test("Supervisor that has seen progress begins with a short wait again", async () => {

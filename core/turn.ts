@@ -30,10 +30,10 @@ let turnedMs = -Infinity;
 
 /**
  * Resolves once sockets and files have had a turn, too. The platform looks at
- * them only when it has nothing else to do, and what is done on another thread
- * lets it have nothing to do: 15 µs more than a turn. On a loaded machine that
- * thread can be done before the platform has looked, every time, so every 50 ms
- * there is a timer, which cannot: 2 ms.
+ * them when it has nothing else to do, or every 61 turns of its loop; what is
+ * done on another thread lets it have nothing to do: 15 µs more than a turn. On
+ * a loaded machine that thread can be done before the platform has looked, every
+ * time, so every 50 ms there is a timer, which cannot: 2 ms.
  */
 export async function idleTurn(): Promise<void> {
   const now = systemClock.now();

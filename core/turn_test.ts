@@ -31,11 +31,17 @@ Deno.test("nextTurn() comes after all that is ready, and leaves nothing open", a
 });
 
 Deno.test("idleTurn() lets sockets have a turn, however busy the thread is kept", async () => {
-  const it = await written();
-  let turns = 0;
-  for (; !it.isHeard && turns < 1000; turns++) await idleTurn();
-  assert(it.isHeard, `not heard after ${turns} turns`);
-  await it.heard;
+  let least = Infinity;
+  // A loaded machine may take longer, as the next test has it, but not each time.
+  for (let round = 0; round < 20 && least > 10; round++) {
+    const it = await written();
+    let turns = 0;
+    for (; !it.isHeard && turns < 1000; turns++) await idleTurn();
+    assert(it.isHeard, `not heard after ${turns} turns`);
+    await it.heard;
+    least = Math.min(least, turns);
+  }
+  assert(least <= 10, `heard after ${least} turns at best`);
 });
 
 Deno.test("idleTurn() lets them have one when the other thread is always done first", async () => {

@@ -48,7 +48,9 @@ Deno.test("createLossSigns() sees no loss where something else limits", () => {
   assertEquals(foundAt(250, { connections: 4 }), 1000); // of four
   assertEquals(foundAt(250, { isStarting: true }), undefined);
   assertEquals(foundAt(50, { underWayBytes: 20_000 }), undefined); // no more is given
-  assertEquals(foundAt(50, { pendingBytes: 200_000 }), undefined); // soon over
+  // Soon over: in 4 s over a round trip of 200 ms.
+  assertEquals(foundAt(50, { pendingBytes: 199_000 }), undefined);
+  assertEquals(foundAt(50, { pendingBytes: 201_000 }), 1000);
   assertEquals(foundAt(50, { rttMs: 3, usualRttMs: 3 }), undefined);
   assertEquals(foundAt(0), undefined);
 });

@@ -135,6 +135,9 @@ test("walk() tells an empty file from one that the system makes while it is read
   assertEquals(await listed(["/proc/version"]), [
     "version: it has content, but the system tells no size of it",
   ]);
+  const below = await listed(["/proc/sys/kernel/random"]);
+  const reason = "it has content, but the system tells no size of it";
+  assert(below.includes(`random/boot_id: ${reason}`), below.join("\n"));
 });
 
 test("walk() keeps to the order of UTF-8 bytes, as its docs have it", async () => {

@@ -14,7 +14,7 @@ import {
 } from "../lab/lab.ts";
 import { openRivals } from "../lab/rivals.ts";
 import { median, short } from "../stats.ts";
-import { preparePlace } from "../transfer.ts";
+import { type Place, preparePlace } from "../transfer.ts";
 import { makeFile } from "../trees.ts";
 import { memoryFolder, sendOver } from "./links.ts";
 
@@ -56,7 +56,7 @@ async function measure(
   { cell, program, place, folder }: {
     readonly cell: Cell;
     readonly program: string;
-    readonly place: Awaited<ReturnType<typeof preparePlace>>;
+    readonly place: Place;
     readonly folder: string;
   },
 ): Promise<Row> {

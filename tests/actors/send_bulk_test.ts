@@ -203,3 +203,15 @@ Deno.test("bulk: a dial that never answers is given up after 2 s, and tried agai
   assertEquals(dials, [1024, 1025]);
   assertEquals(bulk.isUsed, true);
 });
+
+Deno.test("bulk: over a longer path a dial has 20 round trips more", async () => {
+  let isGivenUp = false;
+  const { pass } = table(20, (signal) => {
+    signal.addEventListener("abort", () => isGivenUp = true);
+    return new Promise(() => {});
+  });
+  await pass(2350, 1000);
+  assertEquals(isGivenUp, false);
+  await pass(100, 1000);
+  assertEquals(isGivenUp, true);
+});
