@@ -5,7 +5,7 @@
  * @module
  */
 import type { Clock } from "../core/clock.ts";
-import { codeOf, SftpxError } from "../core/errors.ts";
+import { codeOf, type ErrorCode, SftpxError } from "../core/errors.ts";
 import { inTime } from "../core/in_time.ts";
 import type { Log } from "../core/log.ts";
 import { type HostAndPort, parseAddress } from "../protocol/address.ts";
@@ -77,6 +77,12 @@ const ANSWER_MS = 1000;
 /** How long a port has to let us in, beside four round trips: the first packet may be lost. */
 const DIAL_MS = 2000;
 
+/** What says that no port of this receiver is where we look for it. */
+const NOT_THERE: ReadonlySet<string> = new Set<ErrorCode>([
+  "unreachable",
+  "unauthorized",
+]);
+
 /** What a dial ends with whose time is up. */
 export const unanswered = (cause: unknown): SftpxError =>
   new SftpxError("unreachable", "Cannot dial: no answer in time", cause);
@@ -144,8 +150,11 @@ export function createSideDials(deps: SideDialsDeps): SideDials {
     } catch (error) {
       free();
       if (signal.aborted || !(error instanceof SftpxError)) throw error;
+      const code = codeOf(error);
+      // Who answers that it cannot take us now is there, as after an outage.
+      if (!NOT_THERE.has(code)) return undefined;
       isOff = true;
-      log.event("side-port.unreachable", { port, code: codeOf(error) });
+      log.event("side-port.unreachable", { port, code });
       return undefined;
     }
   };

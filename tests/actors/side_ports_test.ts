@@ -9,7 +9,7 @@ import {
   type OpenSidePort,
   type SidePort,
 } from "../../actors/side_ports.ts";
-import { SftpxError } from "../../core/errors.ts";
+import { type ErrorCode, SftpxError } from "../../core/errors.ts";
 import { nullLog } from "../../core/log.ts";
 import { memoryNetwork } from "../../transport/memory.ts";
 import type { Conn, Dialer } from "../../transport/transport.ts";
@@ -116,7 +116,7 @@ function conn(remote: string, fields: Partial<Conn> = {}): Conn & {
 
 /** A sender with a first connection to 192.0.2.1:4443. */
 function sender(
-  reach: (port: number) => boolean | "never" = () => true,
+  reach: (port: number) => boolean | "never" | ErrorCode = () => true,
   options: { first?: Partial<Conn>; connections?: number } = {},
 ) {
   const clock = new FakeClock();
@@ -125,8 +125,11 @@ function sender(
     async dial(signal) {
       const reached = reach(port);
       if (reached === "never") await clock.delay(60_000, signal);
-      if (!reached) throw new SftpxError("unreachable", "Cannot reach it");
-      return conn(`${congestion} ${hostname}:${port}`);
+      if (reached === true) return conn(`${congestion} ${hostname}:${port}`);
+      const code = typeof reached === "string" && reached !== "never"
+        ? reached
+        : "unreachable";
+      throw new SftpxError(code, "Cannot reach it");
     },
   });
   const side = createSideDials({
@@ -248,6 +251,30 @@ Deno.test("a port that turns us away is given up at once", async () => {
   await settle();
   side.heard("quic", [5001]);
   assertEquals(await first, "first port");
+});
+
+Deno.test("a port whose receiver is between two connections, or goes as we come, is tried again", async () => {
+  const codes: ErrorCode[] = ["peer-busy", "connection-lost"];
+  const { dial, side, begin } = sender(() => codes.pop() ?? true);
+  const first = dial();
+  await settle();
+  side.heard("quic", [5001]);
+  assertEquals(await first, "first port");
+  assertEquals(await dial(), "first port");
+  begin();
+  const again = dial();
+  await settle();
+  side.heard("quic", [5001]);
+  assertEquals(await again, "cubic 192.0.2.1:5001");
+});
+
+Deno.test("a port at which somebody else is is given up", async () => {
+  const { dial, side } = sender(() => "unauthorized");
+  const first = dial();
+  await settle();
+  side.heard("quic", [5001]);
+  assertEquals(await first, "first port");
+  assertEquals(side.early(conn("192.0.2.1:4443"), 1000), 0);
 });
 
 Deno.test("the port that was dialled is no side port, and what was known is void with another connection", async () => {
